@@ -1,0 +1,19 @@
+"""The one exception that stands for bad input from a person."""
+
+
+class UserError(Exception):
+    """Bad input: what is wrong, where, and the nearest valid choice, in one line.
+
+    The command line prints the message on stderr and exits with code 2. Raise it only for what a
+    person can mend (a config, an option, a file); a fault of the program keeps its traceback.
+    """
+
+
+def did_you_mean(word: str, choices: "list[str]") -> str:
+    """Return ``"; did you mean 'x'?"`` for the choice nearest to ``word``, else the list of choices."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, choices, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; choose from {', '.join(sorted(choices))}" if choices else ""
