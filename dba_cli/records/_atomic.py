@@ -1,0 +1,67 @@
+"""Files that are either whole or not there."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from dba_cli.errors import UserError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``: beside it, flushed to the disk, then renamed into place.
+
+    A reader, or a machine that stops at any moment, sees the old file or the new one.
+
+    Raises:
+        UserError: The folder cannot be written or the disk is full; no partial file is left.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; give what the user's umask would.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def ensure_writable(folder: Path) -> None:
+    """Make ``folder`` and prove that files can be made in it, before hours are spent on filling it.
+
+    Raises:
+        UserError: It cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{folder}: the results folder cannot be written ({reason}); give --results DIR") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself must reach the disk; not every system can open a folder (Windows cannot).
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

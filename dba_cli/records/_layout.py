@@ -1,0 +1,120 @@
+"""Where records lie: ``<results>/<experiment>/<optimizer>/seed-<k>/``."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from dba_cli.config import Config
+from dba_cli.errors import UserError
+from dba_cli.records._atomic import write_atomically
+from dba_cli.records._result import ExperimentRecord, RunRecord
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run. ``result.json`` is written last: where it stands, the run is finished."""
+
+    path: Path
+
+    @property
+    def result_file(self) -> Path:
+        """Return the file whose presence means that the run is finished."""
+        return self.path / "result.json"
+
+    def read(self) -> RunRecord | None:
+        """Return the run's record, None if it has not finished.
+
+        Raises:
+            UserError: ``result.json`` is damaged.
+        """
+        return _read(self.result_file, RunRecord) if self.result_file.exists() else None
+
+    def discard(self) -> None:
+        """Take the finished mark away, before a run is done again."""
+        self.result_file.unlink(missing_ok=True)
+
+    def write(self, config: Config, history: Sequence[Mapping[str, object]], record: RunRecord) -> None:
+        """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""
+        write_atomically(self.path / "config.yaml", config_text(config))
+        write_atomically(self.path / "history.csv", history_text(history))
+        write_atomically(self.result_file, record.model_dump_json(indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class ExperimentFolder:
+    """The folder of one experiment: what it is made of, and its runs."""
+
+    path: Path
+
+    @property
+    def plan_file(self) -> Path:
+        """Return the file that says which runs make the experiment complete."""
+        return self.path / "experiment.json"
+
+    def run(self, optimizer: str, seed: int) -> RunFolder:
+        """Return the folder of one run, which need not exist."""
+        return RunFolder(self.path / optimizer / f"seed-{seed}")
+
+    def plan(self) -> ExperimentRecord:
+        """Return what the experiment is made of.
+
+        Raises:
+            UserError: ``experiment.json`` is missing or damaged.
+        """
+        return _read(self.plan_file, ExperimentRecord)
+
+    def write_plan(self, plan: ExperimentRecord) -> None:
+        """Write ``experiment.json`` atomically."""
+        write_atomically(self.plan_file, plan.model_dump_json(indent=2) + "\n")
+
+    def finished(self) -> list[RunRecord]:
+        """Return the records of all finished runs, in the order of optimizer name and seed."""
+        folders = sorted(
+            (path for path in self.path.glob("*/seed-*") if re.fullmatch(r"seed-\d+", path.name)),
+            key=lambda path: (path.parent.name, int(path.name.removeprefix("seed-"))),
+        )
+        records = (RunFolder(path).read() for path in folders)
+        return [record for record in records if record is not None]
+
+
+def experiments_in(results: Path) -> list[ExperimentFolder]:
+    """Return the experiments recorded directly under ``results``, by name."""
+    return [ExperimentFolder(path.parent) for path in sorted(results.glob("*/experiment.json"))]
+
+
+def config_text(config: Config) -> str:
+    """Return the resolved config as YAML that ``dba run`` reads again."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def history_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the rows as CSV; floats are written so that they read back to the same bits."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _read(path: Path, model: type[_Model]) -> _Model:
+    try:
+        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in fault["loc"])
+        raise UserError(f"{path}: damaged record: {where}: {fault['msg']}; delete it and run again") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: damaged record: not valid JSON; delete it and run again") from None
