@@ -1,0 +1,51 @@
+"""Functions found by name: the metrics, orders and rules, the package's own and a user's."""
+
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """A table of named entries of one kind.
+
+    A name with a colon, ``package.module:name``, imports ``package.module`` first, so that a config file
+    can name an entry which a user's module registers.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._entries: dict[str, T] = {}
+
+    def add(self, name: str, entry: T) -> None:
+        """Register `entry` under `name`; ValueError if the name is taken by something else."""
+        if ":" in name:
+            raise ValueError(f"{self._kind} name {name!r} contains a colon, which separates module and name")
+        if name in self._entries:
+            raise ValueError(f"{self._kind} {name!r} is already registered; choose another name")
+        self._entries[name] = entry
+
+    def __getitem__(self, name: str) -> T:
+        module, _, short = name.rpartition(":")
+        if module:
+            import_module(module)
+        try:
+            return self._entries[short]
+        except KeyError:
+            raise ValueError(self._unknown(short)) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _unknown(self, name: str) -> str:
+        near = get_close_matches(name, self._entries, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"unknown {self._kind} {name!r}{hint} Known: {', '.join(self)}"
+
+
+Decorator = Callable[[T], T]

@@ -1,0 +1,72 @@
+"""Rules: from Gram matrices to sample weights."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ._problem import SelectionProblem, ranks_of
+from ._registry import Decorator, Registry
+from ._statistics import SubsetStatistics
+
+RuleFunction = Callable[[SelectionProblem], Tensor]
+RULES: Registry[RuleFunction] = Registry("rule")
+
+
+def register_rule(name: str) -> Decorator[RuleFunction]:
+    """Register a selection rule under `name`, for `DynamicBatch(rule=name)`.
+
+    The decorated function maps a `SelectionProblem` to weights of shape (layers, n), in the type of the
+    Gram matrices: non-negative, zero where a sample is not chosen, each row summing to 1.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def register(function: RuleFunction) -> RuleFunction:
+        RULES.add(name, function)
+        return function
+
+    return register
+
+
+@register_rule("prefix")
+def prefix(problem: SelectionProblem) -> Tensor:
+    """The best prefix of the order by the metric, every allowed size at once; ties go to the largest."""
+    ranks = problem.ranks()
+    return problem.subset(ranks, best_prefix_sizes(problem, ranks))
+
+
+@register_rule("random")
+def random(problem: SelectionProblem) -> Tensor:
+    """Control: the sizes that ``prefix`` finds, with members drawn at random, for each layer anew."""
+    sizes = best_prefix_sizes(problem, problem.ranks())
+    generator = problem.generator
+    device = generator.device if generator is not None else problem.gram.device
+    draw = torch.rand(problem.gram.shape[:-1], generator=generator, device=device)
+    return problem.subset(ranks_of(draw.to(problem.gram.device, non_blocking=True)), sizes)
+
+
+@register_rule("all")
+def everything(problem: SelectionProblem) -> Tensor:
+    """Control: every sample with weight 1/n, which is plain training on the mean loss."""
+    return torch.full_like(problem.gram[..., 0], 1 / problem.samples)
+
+
+def best_prefix_sizes(problem: SelectionProblem, ranks: Tensor) -> Tensor:
+    """Sizes (layers, 1) of the best prefixes of the order given by `ranks` (layers, n)."""
+    gram, n = problem.gram, problem.samples
+    # Growing a prefix by sample i adds K_ii + 2 sum_{j before i} K_ij to 1'K_S 1.
+    before = ranks.unsqueeze(-1) > ranks.unsqueeze(-2)
+    growth = torch.where(before, gram, 0.0).sum(-1).double()
+    square_norms = problem.square_norms().double()
+    # Scattering by rank puts the sums in the order's sequence.
+    increments = torch.stack((square_norms, square_norms + 2 * growth))
+    trace, total = (
+        torch.empty_like(increments).scatter_(-1, ranks.expand_as(increments), increments).cumsum(-1)
+    )
+    sizes = torch.arange(1, n + 1, dtype=torch.float64, device=gram.device)
+    statistics = SubsetStatistics.of_sums(sizes, trace, total, problem.epsilon)
+    score = problem.metric.score(statistics)[..., problem.smallest - 1 : problem.largest]
+    # argmax returns the first maximum: flipped, that is the largest subset.
+    return problem.largest - score.flip(-1).argmax(-1, keepdim=True)

@@ -1,0 +1,234 @@
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dba_cli import DynamicBatch, Selection
+from dba_cli.method import metric_names, order_names
+
+from . import reference
+
+
+def mlp(dtype: torch.dtype = torch.float64) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(7, 6), nn.ReLU(inplace=True), nn.Linear(6, 5, bias=False), nn.Tanh(), nn.Linear(5, 3)
+    ).to(dtype)
+
+
+def batch(n: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(n)
+    return torch.randn(n, 7, generator=generator, dtype=dtype), torch.randint(0, 3, (n,), generator=generator)
+
+
+def losses_of(model: nn.Module, n: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    x, y = batch(n, dtype)
+    return F.cross_entropy(model(x), y, reduction="none")
+
+
+def layer_gradients(model: nn.Module, n: int) -> dict[str, Tensor]:
+    """Module name to the reference's per-sample gradients, (n, parameters of the module)."""
+    return {
+        name: reference.flat(reference.sample_gradients(lambda: losses_of(model, n), module.parameters()))
+        for name, module in model.named_modules()
+        if module._parameters
+    }
+
+
+def written_gradients(model: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: torch.cat([p.grad.flatten() for p in module.parameters()])
+        for name, module in model.named_modules()
+        if module._parameters
+    }
+
+
+@pytest.mark.parametrize("order", order_names())
+@pytest.mark.parametrize("metric", metric_names())
+@pytest.mark.parametrize("scope", ["layer", "model"])
+def test_prefix_is_the_best_of_all_prefixes(metric: str, order: str, scope: str) -> None:
+    n, smallest = 13, 4
+    model = mlp()
+    gradients = layer_gradients(model, n)
+    dba = DynamicBatch(model, metric=metric, order=order, min_fraction=0.25, scope=scope)
+    selection = dba.backward(losses_of(model, n))
+    whole = torch.cat(list(gradients.values()), dim=1)
+    for name, own in gradients.items():
+        judged = own if scope == "layer" else whole
+        samples = reference.sorted_samples(order, judged)
+        expected = reference.best_subset(metric, judged, [samples[:k] for k in range(smallest, n + 1)])
+        torch.testing.assert_close(selection.weights[name], expected)
+        torch.testing.assert_close(written_gradients(model)[name], expected @ own, rtol=1e-10, atol=1e-14)
+        assert selection.sizes[name] == int((expected > 0).sum())
+        before = reference.metric(metric, judged, torch.full((n,), 1 / n, dtype=torch.float64))
+        assert math.isclose(selection.metric_before[name], before, rel_tol=1e-9)
+        assert math.isclose(
+            selection.metric_after[name], reference.metric(metric, judged, expected), rel_tol=1e-9
+        )
+
+
+@pytest.mark.parametrize("n", [1, 2, 100, 300])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_all_is_the_plain_mean_gradient(n: int, dtype: torch.dtype) -> None:
+    model = mlp(dtype)
+    plain = copy.deepcopy(model)
+    losses_of(plain, n, dtype).mean().backward()
+    selection = DynamicBatch(model, rule="all").backward(losses_of(model, n, dtype))
+    for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+    assert set(selection.sizes.values()) == {n}
+
+
+def test_random_keeps_the_sizes_of_prefix_and_draws_from_the_generator() -> None:
+    n = 40
+    model = mlp()
+    prefix = DynamicBatch(model).backward(losses_of(model, n))
+
+    def draw(seed: int) -> Selection:
+        generator = torch.Generator().manual_seed(seed)
+        return DynamicBatch(model, rule="random", generator=generator).backward(losses_of(model, n))
+
+    first, again, other = draw(1), draw(1), draw(2)
+    assert first.sizes == prefix.sizes
+    for name in prefix.weights:
+        torch.testing.assert_close(first.weights[name], again.weights[name])
+        assert not torch.equal(first.weights[name], prefix.weights[name])
+    assert any(not torch.equal(first.weights[k], other.weights[k]) for k in first.weights)
+
+
+def test_model_scope_selects_once() -> None:
+    model = mlp()
+    selection = DynamicBatch(model, scope="model").backward(losses_of(model, 12))
+    first, *others = selection.weights.values()
+    assert all(torch.equal(first, other) for other in others)
+
+
+def test_weights_of_a_layer_sum_to_one_and_sizes_count_them() -> None:
+    model = mlp(torch.float32)
+    selection = DynamicBatch(model, min_fraction=0.1).backward(losses_of(model, 50, torch.float32))
+    assert list(selection.weights) == ["0", "2", "4"]
+    for name, weights in selection.weights.items():
+        assert weights.shape == (50,)
+        torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
+        assert selection.sizes[name] == int(weights.count_nonzero()) >= 5
+
+
+@pytest.mark.parametrize("metric", metric_names())
+def test_zero_gradients_keep_every_sample(metric: str) -> None:
+    model = mlp()
+    dba = DynamicBatch(model, metric=metric, min_fraction=0.1)
+    selection = dba.backward(losses_of(model, 9) * 0.0)
+    assert set(selection.sizes.values()) == {9}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("metric", ["snr", "noise_scale", "variance"])
+def test_identical_samples_all_count(metric: str, dtype: torch.dtype) -> None:
+    model = mlp(dtype)
+    x, y = batch(1, dtype)
+    dba = DynamicBatch(model, metric=metric, min_fraction=0.1)
+    selection = dba.backward(F.cross_entropy(model(x.repeat(30, 1)), y.repeat(30), reduction="none"))
+    assert set(selection.sizes.values()) == {30}
+
+
+def test_gradients_accumulate_over_backward_calls() -> None:
+    model = mlp()
+    dba = DynamicBatch(model)
+    dba.backward(losses_of(model, 8))
+    once = [p.grad.clone() for p in model.parameters()]
+    dba.backward(losses_of(model, 8))
+    for parameter, first in zip(model.parameters(), once, strict=True):
+        torch.testing.assert_close(parameter.grad, 2 * first)
+
+
+def test_parameters_the_loss_does_not_reach_keep_their_gradient() -> None:
+    model = mlp()
+    model.append(nn.Linear(3, 3).double())
+    dba = DynamicBatch(model)
+    losses = F.cross_entropy(model[:5](batch(6)[0]), batch(6)[1], reduction="none")
+    selection = dba.backward(losses)
+    assert "5" not in selection.weights
+    assert model[5].weight.grad is None
+
+
+def test_frozen_parameters_get_no_gradient_and_do_not_count() -> None:
+    n = 11
+    model = mlp()
+    model[0].weight.requires_grad_(False)
+    model[4].bias.requires_grad_(False)
+    dba = DynamicBatch(model)
+    selection = dba.backward(losses_of(model, n))
+    assert model[0].weight.grad is None
+    for name, parameter in [("0", model[0].bias), ("4", model[4].weight)]:
+        own = reference.flat(reference.sample_gradients(lambda: losses_of(model, n), [parameter]))
+        samples = reference.sorted_samples("alignment", own)
+        expected = reference.best_subset("snr", own, [samples[:k] for k in range(3, n + 1)])
+        torch.testing.assert_close(selection.weights[name], expected)
+        torch.testing.assert_close(parameter.grad.flatten(), expected @ own)
+
+
+def test_evaluation_between_forward_and_backward_does_not_disturb() -> None:
+    model = mlp()
+    dba = DynamicBatch(model)
+    expected = dba.backward(losses_of(model, 10))
+    model.zero_grad()
+    losses = losses_of(model, 10)
+    with torch.no_grad():
+        model(batch(50)[0])
+    model(batch(20)[0])
+    selection = dba.backward(losses)
+    for name, weights in expected.weights.items():
+        torch.testing.assert_close(selection.weights[name], weights)
+
+
+def test_detach_leaves_no_hook() -> None:
+    model = mlp()
+    with DynamicBatch(model) as dba:
+        assert any(m._forward_hooks for m in model.modules())
+    assert not any(m._forward_hooks for m in model.modules())
+    dba.detach()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metric": "snrr"}, "unknown metric 'snrr'; did you mean 'snr'\\? Known: diversity, noise_scale"),
+        ({"order": "allignment"}, "did you mean 'alignment'"),
+        ({"rule": "prefixes"}, "did you mean 'prefix'"),
+        ({"scope": "network"}, "known: layer, model"),
+        ({"min_fraction": 1.5}, r"min_fraction must be in \[0, 1\], not 1.5"),
+    ],
+)
+def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DynamicBatch(mlp(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda losses: losses.mean(), r'shape \(n,\).*reduction="none"'),
+        (lambda losses: losses[:0], "n >= 1"),
+        (lambda losses: losses.detach(), "no graph"),
+        (lambda losses: losses * torch.tensor([1.0, math.nan, 1.0, 1.0]), r"samples \[1\] of 4"),
+    ],
+)
+def test_losses_are_checked(spoil: object, message: str) -> None:
+    model = mlp()
+    dba = DynamicBatch(model)
+    with pytest.raises(ValueError, match=message):
+        dba.backward(spoil(losses_of(model, 4)))
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_parameter_used_outside_its_module_is_refused_by_name() -> None:
+    model = mlp()
+    dba = DynamicBatch(model)
+    x, y = batch(4)
+    hidden = F.linear(x, model[0].weight)
+    losses = F.cross_entropy(model[4](model[2](hidden)), y, reduction="none")
+    with pytest.raises(RuntimeError, match=r"parameter '\d\.weight'"):
+        dba.backward(losses)
