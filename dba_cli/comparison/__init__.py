@@ -1,0 +1,20 @@
+"""Recorded runs become tables: which runs may share a row, the statistics, and the formats."""
+
+from dba_cli.comparison._model import Comparison, PaperFigures, Row, Section, Setting
+from dba_cli.comparison._render import FORMATS, render
+from dba_cli.comparison._statistics import Estimate
+from dba_cli.comparison._table import compare
+from dba_cli.comparison._terminal import rich_table
+
+__all__ = [
+    "FORMATS",
+    "Comparison",
+    "Estimate",
+    "PaperFigures",
+    "Row",
+    "Section",
+    "Setting",
+    "compare",
+    "render",
+    "rich_table",
+]

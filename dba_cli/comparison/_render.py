@@ -1,0 +1,30 @@
+"""A comparison as text, in the formats that a file can have."""
+
+from collections.abc import Callable, Mapping
+
+from dba_cli.comparison._machine import csv_text, json_text
+from dba_cli.comparison._markup import latex, markdown
+from dba_cli.comparison._model import Comparison
+from dba_cli.errors import UserError, did_you_mean
+
+_FORMATS: Mapping[str, Callable[[Comparison], str]] = {
+    "markdown": markdown,
+    "csv": csv_text,
+    "latex": latex,
+    "json": json_text,
+}
+FORMATS = tuple(_FORMATS)
+
+
+def render(comparison: Comparison, format_name: str) -> str:
+    """Return the comparison as ``markdown``, ``csv``, ``latex`` or ``json``, ending in a line end.
+
+    The same records give the same text, on any machine and day. Markdown and LaTeX speak in per cent,
+    rounded; CSV and JSON in fractions of 1, in full precision.
+
+    Raises:
+        UserError: There is no such format.
+    """
+    if format_name not in _FORMATS:
+        raise UserError(f"no format {format_name!r}{did_you_mean(format_name, list(FORMATS))}")
+    return _FORMATS[format_name](comparison)
