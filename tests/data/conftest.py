@@ -1,0 +1,41 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dba_cli.data import _files
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that wants a download says so by lifting this, and then serves it itself."""
+    monkeypatch.setenv("DBA_OFFLINE", "1")
+
+
+@pytest.fixture
+def place() -> Callable[..., Path]:
+    """Write the four files of a dataset below a folder: black images, labels 0 to 9 in turn."""
+
+    def write(data_dir: Path, dataset: str = "fashion_mnist") -> Path:
+        folder = _files.raw_folder(dataset, data_dir)
+        folder.mkdir(parents=True)
+        for file in _files.official_files(dataset, folder):
+            with file.path.open("wb") as stream:
+                stream.write(file.header)
+                if len(file.shape) == 1:
+                    stream.write((np.arange(file.shape[0]) % 10).astype(np.uint8).tobytes())
+                stream.truncate(file.size)  # sparse: 47 MB of zeros cost nothing
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def official() -> Path:
+    """The folder with the real MNIST files, where DBA_DATA names one."""
+    folder = os.environ.get("DBA_DATA")
+    if not folder or not _files.raw_folder("mnist", Path(folder)).is_dir():
+        pytest.skip("DBA_DATA names no folder with the official MNIST files")
+    return Path(folder)

@@ -1,0 +1,242 @@
+"""The real torchvision downloads here, from a server inside the test."""
+
+import errno
+import gzip
+import hashlib
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from dba_cli.data import _download, _files, fetch, import_torchvision, load, status
+from dba_cli.errors import UserError
+
+LABELS = "train-labels-idx1-ubyte"
+
+
+@dataclass
+class Mirror:
+    """A server of the four archives; ``misbehave`` says what it does to one of them."""
+
+    archives: dict[str, bytes]
+    misbehave: dict[str, str] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        name = request.path.rpartition("/")[2]
+        self.requests.append(name)
+        fault = self.misbehave.get(name)
+        body = self.archives[name]
+        if fault == "gone":
+            request.send_error(404)
+            return
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(
+            {"cut": body[:10], "stall": body[:10], "changed": body[::-1]}.get(fault or "", body)
+        )
+        if fault == "stall":
+            request.wfile.flush()
+            self.over.wait(20)
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The archives of a data set of black images, each compressed once for all tests."""
+    made = {}
+    for file in _files.official_files("fashion_mnist", Path()):
+        made[f"{file.path.name}.gz"] = gzip.compress(file.header + bytes(file.size - len(file.header)), 1)
+    return made
+
+
+@pytest.fixture
+def mirror(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    served = Mirror(archives)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.answer(self)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's name)
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.delenv("DBA_OFFLINE")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    dataset = import_torchvision().datasets.FashionMNIST
+    monkeypatch.setattr(dataset, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    monkeypatch.setattr(
+        dataset,
+        "resources",
+        [(name, hashlib.md5(body).hexdigest()) for name, body in archives.items()],
+    )
+    yield served
+    served.over.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_four_files_and_nothing_else_are_put_into_place(
+    tmp_path: Path, mirror: Mirror, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen: dict[str, tuple[int, int | None]] = {}
+
+    def progress(name: str, done: int, total: int | None) -> None:
+        assert done >= seen.get(name, (0, None))[0]
+        seen[name] = (done, total)
+
+    data_dir = tmp_path / "new" / "data"
+    assert fetch("fashion_mnist", data_dir, progress=progress).complete
+    assert names(data_dir) == [
+        "FashionMNIST",
+        "FashionMNIST/raw",
+        *sorted(f"FashionMNIST/raw/{name.removesuffix('.gz')}" for name in mirror.archives),
+    ]
+    assert seen == {name: (len(body), len(body)) for name, body in mirror.archives.items()}
+    assert load("fashion_mnist", "official", data_dir, print).source == "official"
+    assert capfd.readouterr() == ("", "")
+    assert socket.getdefaulttimeout() is None
+
+
+def test_sound_files_are_kept_without_a_request(
+    tmp_path: Path, mirror: Mirror, place: Callable[..., Path]
+) -> None:
+    place(tmp_path)
+    assert fetch("fashion_mnist", tmp_path).complete
+    assert mirror.requests == []
+
+
+def test_bad_files_are_replaced_by_force_only(
+    tmp_path: Path, mirror: Mirror, place: Callable[..., Path]
+) -> None:
+    folder = place(tmp_path)
+    (folder / LABELS).write_bytes(b"short")
+    (folder / "notes.txt").write_text("not ours")
+    with pytest.raises(UserError, match=r"truncated: .*fetch --dataset fashion_mnist .* --force`"):
+        fetch("fashion_mnist", tmp_path)
+    assert mirror.requests == []
+    assert fetch("fashion_mnist", tmp_path, force=True).complete
+    assert (folder / "notes.txt").read_text() == "not ours"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("cut", "corrupted"), ("changed", "corrupted"), ("gone", "404"), ("stall", "timed out")],
+)
+def test_a_download_that_fails_half_way_leaves_nothing(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, fault: str, reason: str
+) -> None:
+    monkeypatch.setattr(_download, "STALL_LIMIT_S", 0.3)
+    mirror.misbehave[f"{LABELS}.gz"] = fault
+    start = time.monotonic()
+    with pytest.raises(
+        UserError, match=rf"{LABELS}\.gz failed \(127\.0\.0\.1:\d+: .*{reason}.*copy the four files"
+    ) as caught:
+        fetch("fashion_mnist", tmp_path)
+    assert time.monotonic() - start < 15
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == []
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_failed_download_by_force_leaves_the_old_files(
+    tmp_path: Path, mirror: Mirror, place: Callable[..., Path]
+) -> None:
+    place(tmp_path)
+    before = names(tmp_path)
+    mirror.misbehave[f"{LABELS}.gz"] = "cut"
+    with pytest.raises(UserError):
+        fetch("fashion_mnist", tmp_path, force=True)
+    assert names(tmp_path) == before
+    assert status("fashion_mnist", tmp_path).complete
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path, mirror: Mirror) -> None:
+    def progress(name: str, done: int, total: int | None) -> None:
+        if name.startswith("t10k") and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("fashion_mnist", tmp_path, progress=progress)
+    assert names(tmp_path) == []
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_mirror_with_the_wrong_files_is_refused(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = gzip.compress(b"\x00\x00\x08\x01 not the labels")
+    mirror.archives = {**mirror.archives, f"{LABELS}.gz": archive}
+    resources = [(name, hashlib.md5(body).hexdigest()) for name, body in mirror.archives.items()]
+    monkeypatch.setattr(import_torchvision().datasets.FashionMNIST, "resources", resources)
+    with pytest.raises(UserError, match=f"the downloaded {LABELS} is wrong: truncated"):
+        fetch("fashion_mnist", tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_the_next_mirror_takes_over(tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = import_torchvision().datasets.FashionMNIST
+    good = dataset.mirrors[0]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    monkeypatch.setattr(_download, "reachable", lambda mirrors, filename: list(mirrors))
+    monkeypatch.setattr(dataset, "mirrors", [dead, good])
+    assert fetch("fashion_mnist", tmp_path).complete
+
+
+def test_a_read_only_folder_is_one_line_for_fetch(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tests may run as root, to whom no folder is read-only.
+    def refuse(*, prefix: str, dir: Path) -> None:  # noqa: A002 (tempfile's name)
+        raise OSError(errno.EROFS, "Read-only file system", str(dir / prefix))
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(UserError, match=r"cannot write to .*\.dba-fetch-: Read-only file system; mend that"):
+        fetch("fashion_mnist", tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_falls_back_loudly(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(_download, "reachable", lambda mirrors, filename: list(mirrors))
+    lines: list[str] = []
+    assert load("mnist", "auto", tmp_path / "file" / "data", lines.append).source == "embedded"
+    assert any("the download failed: cannot write to" in line for line in lines)
+
+
+def test_offline_makes_no_request(tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBA_OFFLINE", "1")
+    with pytest.raises(UserError, match="the network is switched off by DBA_OFFLINE"):
+        fetch("fashion_mnist", tmp_path)
+    assert mirror.requests == []
+    assert names(tmp_path) == []
+
+
+def test_a_torchvision_that_does_not_import_is_a_failed_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise UserError("torchvision does not import")
+
+    monkeypatch.delenv("DBA_OFFLINE")
+    monkeypatch.setattr(_download, "import_torchvision", broken)
+    lines: list[str] = []
+    assert load("mnist", "auto", tmp_path, lines.append).source == "embedded"
+    assert "mnist: the download failed: torchvision does not import" in lines

@@ -1,0 +1,209 @@
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from dba_cli.data import _load, load
+from dba_cli.data._probe import DownloadError
+from dba_cli.errors import UserError
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Fail each download, and return the list that their data sets will be in."""
+    asked: list[str] = []
+
+    def fail(dataset: str, data_dir: Path, progress: object) -> None:
+        asked.append(dataset)
+        raise DownloadError("no mirror can be reached")
+
+    monkeypatch.setattr(_load, "download", fail)
+    return asked
+
+
+@pytest.mark.parametrize("source", ["auto", "official"])
+def test_official_files_are_read_as_they_are(
+    tmp_path: Path, place: Callable[..., Path], lines: list[str], downloads: list[str], source: str
+) -> None:
+    place(tmp_path)
+    data = load("fashion_mnist", source, tmp_path, lines.append)
+    assert (data.dataset, data.source, data.num_classes, data.notice) == (
+        "fashion_mnist",
+        "official",
+        10,
+        None,
+    )
+    assert data.train_images.shape == (60_000, 28, 28)
+    assert data.test_images.shape == (10_000, 28, 28)
+    assert data.train_images.dtype == data.test_images.dtype == torch.uint8
+    assert data.train_labels.dtype == data.test_labels.dtype == torch.int64
+    assert data.train_labels.equal(torch.arange(60_000) % 10)
+    assert data.test_labels.equal(torch.arange(10_000) % 10)
+    assert lines == downloads == []
+
+
+def test_the_real_files(official: Path, lines: list[str]) -> None:
+    data = load("mnist", "auto", official, lines.append)
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert torch.bincount(data.train_labels).tolist() == counts
+    assert torch.bincount(data.test_labels).tolist() == [
+        980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009,
+    ]  # fmt: skip
+    # The constants that everybody knows, and that nothing here may use.
+    assert float(data.train_images.double().mean() / 255) == pytest.approx(0.1307, abs=5e-5)
+    assert lines == []
+
+
+def test_embedded_asks_neither_disk_nor_network(
+    tmp_path: Path, lines: list[str], downloads: list[str]
+) -> None:
+    data = load("mnist", "embedded", tmp_path / "a file" / "below", lines.append)
+    assert (data.source, len(data.train_labels), len(data.test_labels)) == ("embedded", 1000, 4000)
+    assert data.notice is not None
+    assert "NOT comparable to the paper's" in data.notice
+    assert "\n" not in data.notice
+    assert lines == [data.notice]
+    assert downloads == []
+
+
+def test_auto_falls_back_loudly(tmp_path: Path, lines: list[str], downloads: list[str]) -> None:
+    data = load("mnist", "auto", tmp_path, lines.append)
+    assert data.source == "embedded"
+    assert downloads == ["mnist"]
+    assert lines == [
+        f"mnist: no official files in {tmp_path / 'MNIST' / 'raw'}: trying the download",
+        "mnist: the download failed: no mirror can be reached",
+        data.notice,
+    ]
+
+
+def test_auto_loads_what_it_downloaded(
+    tmp_path: Path, place: Callable[..., Path], lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_load, "download", lambda dataset, data_dir, progress: place(data_dir, dataset))
+    assert load("kmnist", "auto", tmp_path, lines.append).source == "official"
+    assert len(lines) == 1
+
+
+def test_offline_is_said(tmp_path: Path, lines: list[str]) -> None:
+    load("mnist", "auto", tmp_path, lines.append)
+    assert "mnist: the download failed: the network is switched off by DBA_OFFLINE" in lines
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_official_without_files_or_network_names_the_mends(
+    tmp_path: Path, lines: list[str], downloads: list[str]
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load("mnist", "official", tmp_path, lines.append)
+    assert "\n" not in str(caught.value)
+    for part in ("no mirror can be reached", "--data DIR", "DBA_DATA", f"`dba data fetch --data {tmp_path}`"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("dataset", ["fashion_mnist", "kmnist"])
+def test_only_mnist_has_an_embedded_sample(
+    tmp_path: Path, lines: list[str], downloads: list[str], dataset: str
+) -> None:
+    with pytest.raises(UserError, match=f"only mnist has an embedded sample, {dataset} has none"):
+        load(dataset, "embedded", tmp_path, lines.append)
+    assert downloads == []
+    with pytest.raises(UserError, match=f"only mnist has an embedded sample.*--dataset {dataset} --data"):
+        load(dataset, "auto", tmp_path, lines.append)
+
+
+def truncate(path: Path) -> None:
+    with path.open("r+b") as stream:
+        stream.truncate(1000)
+
+
+def compress(path: Path) -> None:
+    path.rename(f"{path}.gz")
+
+
+@pytest.mark.parametrize("source", ["auto", "official"])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (truncate, "truncated: expected 7,840,016 bytes, found 1,000"),
+        (Path.unlink, "missing"),
+        (compress, "missing, only t10k-images-idx3-ubyte.gz is there (unpack it with gunzip)"),
+    ],
+)
+def test_bad_files_are_never_passed_over(
+    tmp_path: Path,
+    place: Callable[..., Path],
+    lines: list[str],
+    downloads: list[str],
+    damage: Callable[[Path], None],
+    message: str,
+    source: str,
+) -> None:
+    file = place(tmp_path, "kmnist") / "t10k-images-idx3-ubyte"
+    damage(file)
+    mend = f"`dba data fetch --dataset kmnist --data {tmp_path} --force`"
+    expected = f"{file}: {message}; to replace all four files run {mend}"
+    with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
+        load("kmnist", source, tmp_path, lines.append)
+    assert lines == downloads == []
+
+
+def test_one_changed_byte_of_mnist_is_never_trained_on(
+    tmp_path: Path, official: Path, lines: list[str]
+) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for file in (official / "MNIST" / "raw").glob("*-ubyte"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    load("mnist", "official", tmp_path, lines.append)
+    with (folder / "train-images-idx3-ubyte").open("r+b") as stream:
+        stream.seek(1_000_000)
+        before = stream.read(1)[0]
+        stream.seek(1_000_000)
+        stream.write(bytes([before ^ 1]))
+    with pytest.raises(UserError, match=r"train-images-idx3-ubyte: corrupted: expected SHA-256 ba891046"):
+        load("mnist", "auto", tmp_path, lines.append)
+
+
+def test_well_formed_files_that_are_not_mnists_are_refused(
+    tmp_path: Path, place: Callable[..., Path], lines: list[str]
+) -> None:
+    place(tmp_path, "mnist")
+    with pytest.raises(UserError, match=r"corrupted: expected SHA-256 ba891046.*fetch --data .* --force`"):
+        load("mnist", "auto", tmp_path, lines.append)
+
+
+@pytest.mark.parametrize("inner", ["FashionMNIST", "FashionMNIST/raw"])
+def test_a_folder_one_level_too_deep_is_pointed_out(
+    tmp_path: Path, place: Callable[..., Path], lines: list[str], inner: str
+) -> None:
+    place(tmp_path)
+    with pytest.raises(UserError, match=f"the folder to name is .*: {re.escape(str(tmp_path))}$"):
+        load("fashion_mnist", "auto", tmp_path / inner, lines.append)
+
+
+def test_a_file_for_a_folder(tmp_path: Path, lines: list[str]) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(UserError, match="a file, not a folder"):
+        load("mnist", "auto", tmp_path / "data", lines.append)
+
+
+def test_unknown_names(tmp_path: Path, lines: list[str]) -> None:
+    with pytest.raises(UserError, match="unknown dataset 'minst'; did you mean 'mnist'"):
+        load("minst", "auto", tmp_path, lines.append)
+    with pytest.raises(UserError, match="unknown source 'ofical'; did you mean 'official'"):
+        load("mnist", "ofical", tmp_path, lines.append)
+
+
+def test_image_data_is_frozen(tmp_path: Path, lines: list[str]) -> None:
+    data = load("mnist", "embedded", tmp_path, lines.append)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        data.source = "official"  # type: ignore[misc]
