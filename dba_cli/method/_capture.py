@@ -6,18 +6,21 @@ takes its calls with it, and several forward passes may meet in one loss. Going 
 the output tensor also keeps the right edge when an in-place activation overwrites the output.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrize import is_parametrized
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.hooks import RemovableHandle
 
 _KEY = "dba_cli.method"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """One recorded call of a module.
 
@@ -25,47 +28,91 @@ class Call:
         module: the module called.
         args: its positional arguments, tensors detached.
         kwargs: its keyword arguments, tensors detached.
-        versions: in-place version of each tensor among `args`, by position.
+        version: in-place version of the first argument at the time of the call.
         training: whether the module was in training mode.
     """
 
     module: nn.Module
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    versions: Mapping[int, int]
+    version: int
     training: bool
 
     @property
     def input(self) -> Tensor:
-        """The first positional argument, as it was during the call.
+        """The first argument, as it was during the call.
 
         Raises:
-            RuntimeError: it has been overwritten since.
+            ValueError: it has been overwritten since.
         """
-        tensor: Tensor = self.args[0]
-        if tensor._version != self.versions[0]:
-            raise RuntimeError(
-                f"the input of a {type(self.module).__name__} was modified in place after the call, and its "
-                "weight gradient needs the old values; use the out-of-place operation there"
+        tensor: Tensor = self.args[0] if self.args else next(iter(self.kwargs.values()))
+        if tensor._version != self.version:
+            raise ValueError(
+                "its input was modified in place after the call, and the weight gradient needs the old "
+                "values; use an out-of-place operation there"
             )
         return tensor
 
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters that belong to the module as one layer, by name within it."""
+        return own_parameters(self.module)
+
+
+def is_opaque(module: nn.Module) -> bool:
+    """Whether the module uses its children's parameters itself, so that it is one layer with them.
+
+    torch's own compound modules do (MultiheadAttention reads its output projection's weight), and modules
+    whose parameters are computed by `torch.nn.utils.parametrize`.
+    """
+    if is_parametrized(module):
+        return True
+    compound = bool(module._parameters) and bool(module._modules)
+    return compound and type(module).__module__.startswith("torch.nn.")
+
+
+def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that the module as one layer has."""
+    if is_opaque(module):
+        return dict(module.named_parameters())
+    return {name: p for name, p in module._parameters.items() if p is not None}
+
+
+def layers_of(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """All modules with parameters of their own, by name, and those that couple samples without any."""
+    if own_parameters(module) or isinstance(module, _BatchNorm):
+        yield name, module
+    if not is_opaque(module):
+        for child_name, child in module.named_children():
+            yield from layers_of(child, f"{name}.{child_name}" if name else child_name)
+
 
 def record_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-    """Forward hook: leave a `Call` on the node that made the output.
+    """Forward hook: leave a `Call` on the nodes that made the outputs.
 
     A plain function without state: copying or pickling a watched model copies nothing else.
     """
-    if not isinstance(output, Tensor) or output.grad_fn is None:
+    outputs = (
+        [output] if isinstance(output, Tensor) else [o for o in tree_leaves(output) if isinstance(o, Tensor)]
+    )
+    if all(o.grad_fn is None for o in outputs):
         return
+    first = args[0] if args else next(iter(kwargs.values()), None)
     call = Call(
         module,
-        tuple(a.detach() if isinstance(a, Tensor) else a for a in args),
-        {k: a.detach() if isinstance(a, Tensor) else a for k, a in kwargs.items()},
-        {i: a._version for i, a in enumerate(args) if isinstance(a, Tensor)},
+        tree_map(_detached, args),
+        tree_map(_detached, kwargs) if kwargs else kwargs,
+        first._version if isinstance(first, Tensor) else 0,
         module.training,
     )
-    _calls_on(output.grad_fn)[id(module)] = (output.output_nr, call)
+    for index, tensor in enumerate(outputs):
+        if tensor.grad_fn is not None:
+            edge = GradientEdge(tensor.grad_fn, tensor.output_nr)
+            _records_on(edge.node)[id(module), index] = (call, edge.output_nr, len(outputs))
+
+
+def _detached(value: Any) -> Any:
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 def watch(module: nn.Module) -> RemovableHandle:
@@ -79,11 +126,12 @@ class Trace:
 
     Attributes:
         calls: the recorded calls that the loss depends on.
-        edges: for each of `calls`, where in the graph the gradient of its output flows.
+        places: for each edge, the call it belongs to, which of its outputs it is, and of how many.
+        edges: where in the graph the gradients of the calls' outputs flow.
         leaves: the leaf tensors (parameters) that the loss depends on.
     """
 
-    calls: list[Call]
+    places: list[tuple[Call, int, int]]
     edges: list[GradientEdge]
     leaves: list[Tensor]
 
@@ -95,15 +143,16 @@ def trace(root: Node) -> Trace:
     stack = [root]
     while stack:
         node = stack.pop()
-        # `variable` marks the accumulation node of a leaf, which has no metadata of ours.
+        # `variable` marks the accumulation node of a leaf, which has no calls.
         leaf = getattr(node, "variable", None)
         if leaf is not None:
             found.leaves.append(leaf)
             continue
-        for output_nr, call in _calls_on(node).values():
-            found.calls.append(call)
+        records = _records_on(node)
+        for (_, index), (call, output_nr, outputs) in records.items():
+            found.places.append((call, index, outputs))
             found.edges.append(GradientEdge(node, output_nr))
-        _calls_on(node).clear()
+        records.clear()
         for parent, _ in node.next_functions:
             if parent is not None and parent not in seen:
                 seen.add(parent)
@@ -111,8 +160,8 @@ def trace(root: Node) -> Trace:
     return found
 
 
-def _calls_on(node: Node) -> dict[int, tuple[int, Call]]:
+def _records_on(node: Node) -> dict[tuple[int, int], tuple[Call, int, int]]:
     # torch's stubs declare `metadata` as a method; it is a property.
     metadata: dict[str, Any] = cast(Any, node).metadata
-    calls: dict[int, tuple[int, Call]] = metadata.setdefault(_KEY, {})
-    return calls
+    records: dict[tuple[int, int], tuple[Call, int, int]] = metadata.setdefault(_KEY, {})
+    return records

@@ -1,13 +1,14 @@
 """Dynamic Batch Adaptation as a replacement for the backward pass."""
 
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ._capture import Call, Trace, trace, watch
-from ._layers import SAMPLERS, LayerGradients
+from ._capture import Trace, layers_of, trace, watch
+from ._check import check_layers
+from ._layers import Layer, layers_behind
 from ._metrics import METRICS
 from ._orders import ORDERS
 from ._problem import SelectionProblem, SizeLimits
@@ -15,6 +16,7 @@ from ._rules import RULES
 from ._selection import Selection
 
 Scope = Literal["layer", "model"]
+Check = Literal["first", "always", "never"]
 
 
 class DynamicBatch:
@@ -28,8 +30,8 @@ class DynamicBatch:
         selection = dba.backward(losses)  # instead of losses.mean().backward()
         optimizer.step()
 
-    A layer is one module with its own parameters, weight and bias together. The first axis of every
-    module's input is the axis of samples.
+    A layer is one module with its own parameters, weight and bias together; modules that share a parameter
+    are one layer. The first axis of every layer's output is the axis of samples.
 
     Args:
         model: the network; its modules are watched by forward hooks until `detach`.
@@ -40,9 +42,11 @@ class DynamicBatch:
             from the sum of their Gram matrices.
         rule: how subsets are searched, one of `rule_names()`.
         generator: source of random numbers for the rules that draw any; None is torch's global one.
+        check: when to compare the sum of the per-sample gradients with autograd's gradient, at the cost of
+            one more backward pass: in the ``"first"`` call of `backward`, ``"always"`` or ``"never"``.
 
     Raises:
-        ValueError: an unknown name or a fraction outside [0, 1].
+        ValueError: an unknown name, a fraction outside [0, 1], or a module that takes sequences first.
     """
 
     def __init__(
@@ -55,28 +59,34 @@ class DynamicBatch:
         scope: Scope = "layer",
         rule: str = "prefix",
         generator: torch.Generator | None = None,
+        check: Check = "first",
     ) -> None:
-        if scope not in ("layer", "model"):
-            raise ValueError(f"unknown scope {scope!r}; known: layer, model")
+        _require_choice("scope", scope, get_args(Scope))
+        _require_choice("check", check, get_args(Check))
         self._metric = METRICS[metric]
         self._order = ORDERS[order]
         self._rule = RULES[rule]
         self._limits = SizeLimits(min_fraction)
         self._scope = scope
         self._generator = generator
+        self._check = check
+        self._checked = False
         self._model = model
-        self._names = {m: name for name, m in model.named_modules() if m._parameters}
-        for module, name in self._names.items():
-            if type(module) not in SAMPLERS:
-                raise ValueError(f"module {name!r} ({type(module).__name__}) is not supported yet")
-        self._handles = [watch(m) for m in self._names]
+        self._names = {module: name for name, module in layers_of(model)}
+        for name, module in model.named_modules():
+            if getattr(module, "batch_first", True) is False:
+                raise ValueError(
+                    f"module {name!r} ({type(module).__name__}) takes sequences before samples; the first "
+                    "axis must be the axis of samples: build it with batch_first=True"
+                )
+        self._handles = [watch(module) for module in self._names]
 
-    def backward(self, losses: Tensor) -> Selection:
+    def backward(self, losses: Tensor, *, retain_graph: bool = False) -> Selection:
         """Write the gradient of the selected samples into ``.grad``, adding to what is there.
 
         Args:
-            losses: one loss per sample, (n,), the sample axis of the forward pass kept
-                (``reduction="none"``).
+            losses: one loss per sample, (n,), each of its own sample (``reduction="none"``).
+            retain_graph: whether the graph is needed again, as in `torch.Tensor.backward`.
 
         Returns:
             What was selected. Parameters that the losses do not depend on keep their ``.grad``.
@@ -84,27 +94,24 @@ class DynamicBatch:
         Raises:
             ValueError: losses of another shape or without graph, or not finite, or a layer whose per-sample
                 gradients are not finite.
-            RuntimeError: the gradient of a parameter cannot be told apart by samples.
+            RuntimeError: a layer has no per-sample gradients, or they contradict autograd.
         """
         found = self._trace(losses)
-        with torch.no_grad():
-            layers = self._layer_gradients(found, losses)
-            names = [name for name in self._names.values() if name in layers]
-            gram = losses.new_empty(len(names), len(losses), len(losses), dtype=self._gram_dtype(found))
-            for row, name in enumerate(names):
-                layers[name].write_gram(gram[row])
-            _require_finite(gram, names)
+        checking = self._check == "always" or (self._check == "first" and not self._checked)
+        with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
+            layers, gram = self._layers(found, losses, retain_graph or checking)
+            if checking:
+                check_layers(losses, layers, gram, _parameters(found), retain_graph=retain_graph)
+                self._checked = True
             if self._scope == "model":
                 gram = gram.sum(0, keepdim=True)
-            smallest, largest = self._limits.bounds(len(losses))
-            weights = self._rule(
-                SelectionProblem(gram, self._metric, self._order, smallest, largest, self._generator)
-            )
-            rows = {name: row if self._scope == "layer" else 0 for row, name in enumerate(names)}
-            for name in names:
-                for parameter, gradient in layers[name].weighted_sum(weights[rows[name]]).items():
+            weights = self._select(gram)
+            rows = [row if self._scope == "layer" else 0 for row in range(len(layers))]
+            for row, layer in zip(rows, layers, strict=True):
+                for parameter, gradient in layer.gradients.weighted_sum(weights[row]).items():
                     _accumulate(parameter, gradient)
-            return Selection(rows, weights, gram, self._metric)
+            named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}
+            return Selection(named, weights, gram, self._metric)
 
     def detach(self) -> None:
         """Stop watching the model; afterwards it has no hook of this object left. May be called again."""
@@ -127,56 +134,53 @@ class DynamicBatch:
                 'compute the loss with reduction="none"'
             )
         if losses.grad_fn is None:
-            raise ValueError(
-                "losses have no graph: compute them from the model's output with gradients enabled"
-            )
+            raise ValueError("losses have no graph: compute them from the model's output, with gradients")
         if losses.device.type == "cpu" and not losses.isfinite().all():
             bad = (~losses.isfinite()).nonzero().flatten().tolist()
-            raise ValueError(
-                f"losses must be finite, but those of samples {bad[:8]} of {len(losses)} are not"
-            )
+            raise ValueError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
         found = trace(losses.grad_fn)
-        explained = {id(p) for call in found.calls for p in call.module._parameters.values()}
-        for leaf in found.leaves:
-            if id(leaf) not in explained and isinstance(leaf, nn.Parameter):
+        explained = {id(p) for call, _, _ in found.places for p in call.parameters.values()}
+        for leaf in _parameters(found):
+            if id(leaf) not in explained:
                 raise RuntimeError(
-                    f"{self._describe(leaf)} enters the losses outside any watched module call; use it through "
-                    "its module, and create DynamicBatch before the forward pass"
+                    f"{self._describe(leaf)} enters the losses outside any watched module call; use it "
+                    "through its module, and create DynamicBatch before the forward pass"
                 )
         return found
 
-    def _layer_gradients(self, found: Trace, losses: Tensor) -> dict[str, LayerGradients]:
+    def _layers(self, found: Trace, losses: Tensor, retain_graph: bool) -> tuple[list[Layer], Tensor]:
+        double = any(leaf.dtype == torch.float64 for leaf in found.leaves)
+        dtype = torch.float64 if double else torch.float32
         # Asked for outputs only, autograd computes no weight gradient.
-        gradients = torch.autograd.grad(losses, found.edges, torch.ones_like(losses), allow_unused=True)
-        layers: dict[str, LayerGradients] = {}
-        for call, gradient in zip(found.calls, gradients, strict=True):
-            name = self._names[call.module]
-            if name in layers:
-                raise RuntimeError(f"module {name!r} is called more than once, which is not supported yet")
-            layers[name] = self._sample(name, call, gradient, len(losses))
-        return layers
+        gradients = torch.autograd.grad(
+            losses, found.edges, torch.ones_like(losses), retain_graph=retain_graph, allow_unused=True
+        )
+        layers = layers_behind(found, gradients, self._names, len(losses), dtype)
+        gram = losses.new_empty(len(layers), len(losses), len(losses), dtype=dtype)
+        for layer, matrix in zip(layers, gram, strict=True):
+            layer.gradients.write_gram(matrix)
+        _require_finite(gram, layers)
+        return layers, gram
 
-    def _sample(self, name: str, call: Call, gradient: Tensor, n: int) -> LayerGradients:
-        if gradient.shape[0] != n:
-            raise RuntimeError(
-                f"module {name!r} gave an output of shape {tuple(gradient.shape)} for {n} losses; its first "
-                "axis must be the axis of samples"
-            )
-        if gradient.ndim != 2:
-            raise RuntimeError(
-                f"module {name!r} has an output of {gradient.ndim} axes, which is not supported yet"
-            )
-        return SAMPLERS[type(call.module)](call, gradient)
-
-    def _gram_dtype(self, found: Trace) -> torch.dtype:
-        double = any(p.dtype == torch.float64 for p in found.leaves)
-        return torch.float64 if double else torch.float32
+    def _select(self, gram: Tensor) -> Tensor:
+        smallest, largest = self._limits.bounds(gram.shape[-1])
+        problem = SelectionProblem(gram, self._metric, self._order, smallest, largest, self._generator)
+        return self._rule(problem)
 
     def _describe(self, leaf: Tensor) -> str:
         for name, parameter in self._model.named_parameters():
             if parameter is leaf:
                 return f"parameter {name!r}"
         return f"a parameter of shape {tuple(leaf.shape)} that is not the model's"
+
+
+def _require_choice(kind: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
+
+
+def _parameters(found: Trace) -> list[nn.Parameter]:
+    return [leaf for leaf in found.leaves if isinstance(leaf, nn.Parameter)]
 
 
 def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:
@@ -186,13 +190,13 @@ def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:
         parameter.grad += gradient
 
 
-def _require_finite(gram: Tensor, names: list[str]) -> None:
+def _require_finite(gram: Tensor, layers: list[Layer]) -> None:
     if gram.device.type != "cpu":
         return  # The check would wait for the device; NaN and inf pass on as in plain training.
     square_norms = gram.diagonal(dim1=-2, dim2=-1)
     if not square_norms.isfinite().all():
         row, sample = (~square_norms.isfinite()).nonzero()[0].tolist()
         raise ValueError(
-            f"the gradient of module {names[row]!r} is not finite or overflows when squared, first for "
-            f"sample {sample} of {gram.shape[-1]}; lower the learning rate or look at that sample"
+            f"the gradient of module {layers[row].names[0]!r} is not finite or overflows when squared, first "
+            f"for sample {sample} of {gram.shape[-1]}; lower the learning rate or look at that sample"
         )

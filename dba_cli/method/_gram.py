@@ -1,4 +1,11 @@
-"""Gram matrices from thin factors, using their symmetry."""
+"""Gram matrices from thin factors, using their symmetry.
+
+Every function adds to or fills the lower triangle in strips of rows, each strip reaching to the diagonal, so
+that nearly half of the multiply-adds are never done; `mirror` then copies the triangle upwards. Index
+conventions: i, j samples (n); t, s positions (T); p, q features.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -6,12 +13,26 @@ from torch import Tensor
 STRIP = 128
 """Rows computed at once: tall enough for full multiply speed, low enough to skip nearly half the work."""
 
+BLOCK = 1 << 20
+"""Elements of the largest temporary: 4 MiB in float32."""
 
-def outer_product_gram(left: Tensor, right: Tensor | None, bias: bool, out: Tensor) -> Tensor:
+
+def strips(n: int, height: int = STRIP) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges of at most `height` rows."""
+    return ((start, min(start + height, n)) for start in range(0, n, height))
+
+
+def mirror(out: Tensor, height: int = STRIP) -> None:
+    """Copy what lies below the strips' diagonal blocks of `out`, (n, n), to above them."""
+    for start, stop in strips(out.shape[0], height):
+        if start:
+            out[:start, start:stop] = out[start:stop, :start].t()
+
+
+def outer_product_gram(left: Tensor, right: Tensor | None, bias: bool, out: Tensor) -> None:
     """Gram matrix of ``g_i = [left_i right_i', left_i]``, the second part only with a bias.
 
-    ``K_ij = <left_i, left_j> (<right_i, right_j> + 1)``, the term 1 only with a bias. Only the lower
-    triangle is computed, in strips that stay in the cache; the upper one is its mirror.
+    ``K_ij = <left_i, left_j> (<right_i, right_j> + 1)``, the term 1 only with a bias.
 
     Args:
         left: output gradients, (n, p).
@@ -19,14 +40,53 @@ def outer_product_gram(left: Tensor, right: Tensor | None, bias: bool, out: Tens
         bias: whether the bias is learned.
         out: where to write K, (n, n).
     """
-    n = left.shape[0]
-    for start in range(0, n, STRIP):
-        stop = min(start + STRIP, n)
+    for start, stop in strips(len(left)):
         strip = out[start:stop, :stop]
         torch.mm(left[start:stop], left[:stop].t(), out=strip)
         if right is not None:
             inputs = right[start:stop] @ right[:stop].t()
             strip.addcmul_(strip, inputs) if bias else strip.mul_(inputs)
-        if start:
-            out[:start, start:stop] = strip[:, :start].t()
-    return out
+    mirror(out)
+
+
+def position_pair_gram(
+    n: int, positions: int, products: Callable[[slice, slice], Tensor], out: Tensor
+) -> None:
+    """Gram matrix of gradients that are sums over positions, from the products of all position pairs.
+
+    ``K_ij = sum_ts products[(i, t), (j, s)]``.
+
+    Args:
+        n: number of samples.
+        positions: number T of positions.
+        products: maps two ranges of flattened (sample, position) indices to a new matrix of products.
+        out: where to write K, (n, n).
+    """
+    height = max(1, min(STRIP, BLOCK // (n * positions * positions)))
+    for start, stop in strips(n, height):
+        pairs = products(slice(start * positions, stop * positions), slice(0, stop * positions))
+        torch.sum(pairs.view(stop - start, positions, stop, positions), (1, 3), out=out[start:stop, :stop])
+    mirror(out, height)
+
+
+def explicit_gram(slabs: Iterable[Tensor], out: Tensor) -> None:
+    """Gram matrix of gradients that come in slabs: ``K_ij = sum_slabs <slab_i, slab_j>``.
+
+    Args:
+        slabs: parts of the per-sample gradients, each (n, any size).
+        out: where to write K, (n, n).
+    """
+    out.zero_()
+    for slab in slabs:
+        for start, stop in strips(len(slab)):
+            out[start:stop, :stop].addmm_(slab[start:stop], slab[:stop].t())
+    mirror(out)
+
+
+def pairs_are_cheaper(n: int, positions: int, p: int, q: int) -> bool:
+    """Whether position pairs need fewer multiply-adds than explicit gradients in slabs.
+
+    Pairs take n^2 T^2 (p + q), slabs n T p q to form the gradients and n^2 p q to multiply them; the rule
+    of the mixed ghost clipping of Bu et al. (2022), with the Gram matrix in place of the norms.
+    """
+    return n * positions * positions * (p + q) <= (positions + n) * p * q

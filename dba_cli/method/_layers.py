@@ -1,88 +1,93 @@
-"""Per-sample gradients of one layer, in a form that needs no gradient per sample."""
+"""From a traced loss to the per-sample gradients of every layer."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ._capture import Call
-from ._gram import outer_product_gram
-
-Gradients = dict[nn.Parameter, Tensor]
-
-
-class LayerGradients(ABC):
-    """The per-sample gradients g_i of one layer's trainable parameters, n of them."""
-
-    @abstractmethod
-    def write_gram(self, out: Tensor) -> None:
-        """Write ``K_ij = <g_i, g_j>`` into `out`, (n, n)."""
-
-    @abstractmethod
-    def weighted_sum(self, weights: Tensor) -> Gradients:
-        """``sum_i w_i g_i`` for each parameter; `weights` has shape (n,)."""
+from ._capture import Call, Trace
+from ._layer_gradients import LayerGradients, joined
+from ._samplers import generic, sampler_of
 
 
-class OuterProducts(LayerGradients):
-    """Gradients ``g_i = left_i right_i'`` of a matrix, and ``left_i`` of its bias."""
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What gets one selection: a module, or the modules that share a parameter.
 
-    def __init__(
-        self, left: Tensor, right: Tensor, weight: nn.Parameter | None, bias: nn.Parameter | None
-    ) -> None:
-        self._left = left
-        self._right = right
-        self._weight = weight
-        self._bias = bias
-
-    def write_gram(self, out: Tensor) -> None:
-        right = self._right if self._weight is not None else None
-        outer_product_gram(self._left, right, self._bias is not None, out)
-
-    def weighted_sum(self, weights: Tensor) -> Gradients:
-        left, right = self._left, self._right
-        if weights.device.type == "cpu":
-            # Weight zero needs no arithmetic. (Elsewhere, counting would wait for the device.)
-            chosen = weights.nonzero().squeeze(-1)
-            if 10 * len(chosen) < 9 * len(weights):
-                left, right, weights = left[chosen], right[chosen], weights[chosen]
-        gradients: Gradients = {}
-        if self._weight is not None:
-            gradients[self._weight] = (left * weights.unsqueeze(-1)).t() @ right
-        if self._bias is not None:
-            gradients[self._bias] = weights @ left
-        return gradients
-
-
-Sampler = Callable[[Call, Tensor], LayerGradients]
-SAMPLERS: dict[type[nn.Module], Sampler] = {}
-
-
-def sampler_for(*types: type[nn.Module]) -> Callable[[Sampler], Sampler]:
-    """Register how to get the per-sample gradients of modules of these types.
-
-    The decorated function maps a recorded call and the gradient of the losses' sum with respect to the
-    call's output to `LayerGradients`.
+    Attributes:
+        names: module names, in the model's order.
+        gradients: per-sample gradients, those of all the modules' calls together.
     """
 
-    def register(sampler: Sampler) -> Sampler:
-        SAMPLERS.update(dict.fromkeys(types, sampler))
-        return sampler
-
-    return register
+    names: tuple[str, ...]
+    gradients: LayerGradients
 
 
-def trainable(parameter: Tensor | None) -> nn.Parameter | None:
-    """The parameter, or None where there is none or it is frozen."""
-    return parameter if isinstance(parameter, nn.Parameter) and parameter.requires_grad else None
+def layers_behind(
+    found: Trace,
+    gradients: Sequence[Tensor | None],
+    names: Mapping[nn.Module, str],
+    samples: int,
+    dtype: torch.dtype,
+) -> list[Layer]:
+    """The layers of a loss, in the model's order.
+
+    Args:
+        found: the calls behind the losses.
+        gradients: of the losses' sum, for each of ``found.edges``.
+        names: name of every watched module, in the model's order.
+        samples: number n of losses.
+        dtype: type in which gradients are computed.
+
+    Raises:
+        RuntimeError: a module has no per-sample gradients; the message names it and the reason.
+    """
+    outputs: dict[Call, list[Tensor | None]] = {}
+    for (call, index, count), gradient in zip(found.places, gradients, strict=True):
+        outputs.setdefault(call, [None] * count)[index] = None if gradient is None else gradient.to(dtype)
+    place = {module: k for k, module in enumerate(names)}
+    parts: dict[int, list[tuple[int, LayerGradients]]] = {}
+    group_of: dict[nn.Parameter, int] = {}
+    for group, (call, outs) in enumerate(outputs.items()):
+        part = _sampled(call, outs, names[call.module], samples)
+        if part is None or not part.parameters:
+            continue
+        parts[group] = [(place[call.module], part)]
+        for other in {group_of[p] for p in part.parameters if p in group_of}:
+            parts[group] += parts.pop(other)
+            group_of.update((p, group) for p, owner in group_of.items() if owner == other)
+        group_of.update(dict.fromkeys(part.parameters, group))
+    ordered = [sorted(group, key=lambda entry: entry[0]) for group in parts.values()]
+    ordered.sort(key=lambda group: group[0][0])
+    known = list(names.values())
+    return [
+        Layer(
+            tuple(dict.fromkeys(known[position] for position, _ in group)),
+            joined([part for _, part in group]),
+        )
+        for group in ordered
+    ]
 
 
-@sampler_for(nn.Linear)
-def linear(call: Call, output_gradient: Tensor) -> LayerGradients:
-    """Linear: ``y = x W' + b``, so ``g_i`` is the outer product of output gradient and input."""
-    module = call.module
-    assert isinstance(module, nn.Linear)
-    dtype = torch.promote_types(output_gradient.dtype, module.weight.dtype)
-    return OuterProducts(
-        output_gradient.to(dtype), call.input.to(dtype), trainable(module.weight), trainable(module.bias)
-    )
+def _sampled(call: Call, gradients: list[Tensor | None], name: str, n: int) -> LayerGradients | None:
+    kind = type(call.module).__name__
+    used = [g for g in gradients if g is not None]
+    if not used:
+        return None
+    for gradient in used:
+        if not gradient.ndim or len(gradient) != n:
+            raise RuntimeError(
+                f"module {name!r} ({kind}) gave an output of shape {tuple(gradient.shape)} for {n} losses; "
+                "the first axis of every layer's output must be the axis of samples (expand what is shared "
+                "by samples, such as positions, before the layer)"
+            )
+    sampler = sampler_of(call.module)
+    try:
+        if sampler is None:
+            return (
+                generic(call, gradients) if any(p.requires_grad for p in call.parameters.values()) else None
+            )
+        return sampler(call, used[0])
+    except ValueError as error:
+        raise RuntimeError(f"module {name!r} ({kind}) has no per-sample gradients: {error}") from error

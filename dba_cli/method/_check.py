@@ -1,0 +1,70 @@
+"""Does the per-sample view hold for this network? A comparison with autograd on the network itself.
+
+Whatever breaks the premise (samples that influence each other's losses, a parameter used past its module, a
+first axis that is not the samples', a layer whose sampler is wrong) makes the sum of the layers' per-sample
+gradients, each sample weighted differently, disagree with autograd's gradient of the weighted losses.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ._layers import Layer
+
+_GOLDEN_RATIO = 0.6180339887498949
+TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
+"""Largest error accepted, relative to the weighted sum of gradient norms."""
+LOW_PRECISION_TOLERANCE = 5e-2
+"""The same where autograd itself computes in half precision."""
+
+
+def probe_weights(losses: Tensor) -> Tensor:
+    """Weights in [0.5, 1.5) / n that differ for every sample, without drawing a random number."""
+    places = torch.arange(1, len(losses) + 1, device=losses.device, dtype=torch.float64)
+    return ((0.5 + (places * _GOLDEN_RATIO).frac()) / len(losses)).to(losses.dtype)
+
+
+def check_layers(
+    losses: Tensor,
+    layers: Sequence[Layer],
+    gram: Tensor,
+    parameters: Sequence[nn.Parameter],
+    *,
+    retain_graph: bool,
+) -> None:
+    """Compare with autograd.
+
+    Args:
+        losses: (n,), with their graph.
+        layers: the per-sample gradients found.
+        gram: their Gram matrices, (layers, n, n).
+        parameters: the trainable parameters that the losses depend on.
+        retain_graph: whether the graph is needed afterwards.
+
+    Raises:
+        RuntimeError: a layer's gradient differs; the message names it.
+    """
+    weights = probe_weights(losses)
+    with torch.enable_grad():
+        found = torch.autograd.grad(losses, parameters, weights, retain_graph=retain_graph, allow_unused=True)
+    expected = dict(zip(parameters, found, strict=True))
+    wide = weights.to(gram.dtype)
+    for layer, matrix in zip(layers, gram, strict=True):
+        scale = float(matrix.diagonal().sqrt() @ wide)
+        error = 0.0
+        reduced = losses.dtype.itemsize < 4
+        for parameter, ours in layer.gradients.weighted_sum(wide).items():
+            theirs = expected[parameter]
+            difference = ours if theirs is None else ours - theirs
+            error = max(error, float(difference.norm()))
+            reduced = reduced or parameter.dtype.itemsize < 4
+        tolerance = LOW_PRECISION_TOLERANCE if reduced else TOLERANCE[gram.dtype]
+        if not error <= tolerance * scale:
+            modules = ", ".join(repr(name) for name in layer.names)
+            raise RuntimeError(
+                f"module {modules}: the per-sample gradients do not add up to autograd's (error {error:.2g}, "
+                f"tolerance {tolerance * scale:.2g}). Either samples influence each other's losses, or the "
+                "first axis of the layer is not the axis of samples, or its parameters are also used outside "
+                "its call. Mend that, or pass check='never' if the difference is meant"
+            )

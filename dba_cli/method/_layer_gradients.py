@@ -1,0 +1,141 @@
+"""Per-sample gradients of one layer, in forms that need no gradient per sample."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ._gram import BLOCK, explicit_gram, outer_product_gram, pairs_are_cheaper, position_pair_gram
+
+Gradients = dict[nn.Parameter, Tensor]
+
+
+class LayerGradients(ABC):
+    """The per-sample gradients g_i, i < n, of the trainable parameters of one module call.
+
+    Attributes:
+        parameters: the parameters that g_i is made of, each once.
+    """
+
+    parameters: tuple[nn.Parameter, ...]
+
+    @abstractmethod
+    def write_gram(self, out: Tensor) -> None:
+        """Write ``K_ij = <g_i, g_j>`` into `out`, (n, n)."""
+
+    @abstractmethod
+    def weighted_sum(self, weights: Tensor) -> Gradients:
+        """``sum_i w_i g_i`` for each parameter; `weights` has shape (n,)."""
+
+    @abstractmethod
+    def explicit(self) -> Gradients:
+        """The g_i themselves, (n, *shape) for each parameter: only for parameters that are shared."""
+
+
+class Explicit(LayerGradients):
+    """Gradients that are given: small ones, of scales and shifts, or of modules nothing is known of."""
+
+    def __init__(self, gradients: Mapping[nn.Parameter, Tensor]) -> None:
+        self.parameters = tuple(gradients)
+        self._gradients = gradients
+
+    def write_gram(self, out: Tensor) -> None:
+        explicit_gram((g.flatten(1) for g in self._gradients.values()), out)
+
+    def weighted_sum(self, weights: Tensor) -> Gradients:
+        return {p: torch.tensordot(weights, g, 1) for p, g in self._gradients.items()}
+
+    def explicit(self) -> Gradients:
+        return dict(self._gradients)
+
+
+class OuterProducts(LayerGradients):
+    """Matrix gradients ``g_i = sum_t left_it right_it'`` and bias gradients ``sum_t left_it``.
+
+    Args:
+        left: output gradients, (n, T, p).
+        right: inputs, (n, T, q).
+        weight: the matrix, with p q elements; None if frozen.
+        bias: the bias, (p,); None if frozen or absent.
+    """
+
+    def __init__(
+        self, left: Tensor, right: Tensor, weight: nn.Parameter | None, bias: nn.Parameter | None
+    ) -> None:
+        self.parameters = tuple(p for p in (weight, bias) if p is not None)
+        self.left = left
+        self.right = right
+        self.weight = weight
+        self.bias = bias
+
+    def write_gram(self, out: Tensor) -> None:
+        n, positions, p = self.left.shape
+        q = self.right.shape[2]
+        if positions == 1:
+            right = None if self.weight is None else self.right.view(n, q)
+            outer_product_gram(self.left.view(n, p), right, self.bias is not None, out)
+        elif self.weight is not None and pairs_are_cheaper(n, positions, p, q):
+            position_pair_gram(n, positions, self._pair_products, out)
+        else:
+            explicit_gram(self._slabs(), out)
+
+    def _pair_products(self, rows: slice, columns: slice) -> Tensor:
+        left, right = self.left.flatten(0, 1), self.right.flatten(0, 1)
+        outputs = left[rows] @ left[columns].t()
+        inputs = right[rows] @ right[columns].t()
+        return outputs.addcmul_(outputs, inputs) if self.bias is not None else outputs.mul_(inputs)
+
+    def _slabs(self) -> Iterator[Tensor]:
+        n, _, p = self.left.shape
+        if self.bias is not None:
+            yield self.left.sum(1)
+        if self.weight is not None:
+            for slab in torch.split(self.right, max(1, BLOCK // (n * p)), dim=2):
+                yield (self.left.mT @ slab).flatten(1)
+
+    def weighted_sum(self, weights: Tensor) -> Gradients:
+        left, right = self.left, self.right
+        if weights.device.type == "cpu":
+            # Weight zero needs no arithmetic. (Elsewhere, counting would wait for the device.)
+            chosen = weights.nonzero().squeeze(-1)
+            if 10 * len(chosen) < 9 * len(weights):
+                left, right, weights = left[chosen], right[chosen], weights[chosen]
+        left = (left * weights.view(-1, 1, 1)).flatten(0, 1)
+        gradients: Gradients = {}
+        if self.weight is not None:
+            gradients[self.weight] = (left.t() @ right.flatten(0, 1)).view(self.weight.shape)
+        if self.bias is not None:
+            gradients[self.bias] = left.sum(0)
+        return gradients
+
+    def explicit(self) -> Gradients:
+        gradients: Gradients = {}
+        if self.weight is not None:
+            gradients[self.weight] = (self.left.mT @ self.right).view(-1, *self.weight.shape)
+        if self.bias is not None:
+            gradients[self.bias] = self.left.sum(1)
+        return gradients
+
+
+def joined(parts: Sequence[LayerGradients]) -> LayerGradients:
+    """The sum of several calls' gradients, for parameters that more than one call uses."""
+    first, *others = parts
+    if not others:
+        return first
+    outer = [part for part in parts if type(part) is OuterProducts]
+    if len(outer) == len(parts) and all(
+        o.weight is outer[0].weight and o.bias is outer[0].bias for o in outer
+    ):
+        # Calls of one module are further positions.
+        return OuterProducts(
+            torch.cat([o.left for o in outer], 1),
+            torch.cat([o.right for o in outer], 1),
+            outer[0].weight,
+            outer[0].bias,
+        )
+    total: Gradients = {}
+    for part in parts:
+        for parameter, gradient in part.explicit().items():
+            total[parameter] = total[parameter] + gradient if parameter in total else gradient
+    return Explicit(total)

@@ -1,0 +1,85 @@
+"""Embeddings: a gradient is sparse, one row for every token of the sample."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from .._capture import Call
+from .._gram import BLOCK, explicit_gram, position_pair_gram
+from .._layer_gradients import Gradients, LayerGradients
+from ._registry import sampler_for, trainable
+
+
+class EmbeddingRows(LayerGradients):
+    """Gradients ``g_i = sum_t onehot(token_it) rows_it'`` of an embedding matrix.
+
+    Args:
+        tokens: row of the matrix, (n, T), integer.
+        rows: output gradients, (n, T, e).
+        weight: the matrix, (vocabulary, e).
+    """
+
+    def __init__(self, tokens: Tensor, rows: Tensor, weight: nn.Parameter) -> None:
+        self.parameters = (weight,)
+        self._tokens = tokens
+        self._rows = rows
+        self._weight = weight
+
+    def write_gram(self, out: Tensor) -> None:
+        n, positions = self._tokens.shape
+        used, tokens = torch.unique(self._tokens, return_inverse=True)
+        # All position pairs take n^2 T^2 e multiply-adds, dense rows of the tokens in use n^2 e each.
+        if positions * positions <= len(used):
+            position_pair_gram(n, positions, self._pair_products, out)
+        else:
+            explicit_gram(self._slabs(tokens, len(used)), out)
+
+    def _pair_products(self, rows: slice, columns: slice) -> Tensor:
+        tokens, gradients = self._tokens.flatten(), self._rows.flatten(0, 1)
+        same = tokens[rows].unsqueeze(1) == tokens[columns]
+        return (gradients[rows] @ gradients[columns].t()).mul_(same)
+
+    def _slabs(self, tokens: Tensor, vocabulary: int) -> Iterator[Tensor]:
+        n = len(tokens)
+        places = (tokens + vocabulary * torch.arange(n, device=tokens.device).unsqueeze(1)).flatten()
+        for rows in torch.split(self._rows.flatten(0, 1), max(1, BLOCK // (n * vocabulary)), dim=1):
+            dense = rows.new_zeros(n * vocabulary, rows.shape[1]).index_add_(0, places, rows)
+            yield dense.view(n, -1)
+
+    def weighted_sum(self, weights: Tensor) -> Gradients:
+        rows = (self._rows * weights.view(-1, 1, 1)).flatten(0, 1)
+        zeros = torch.zeros_like(self._weight, dtype=rows.dtype)
+        return {self._weight: zeros.index_add_(0, self._tokens.flatten(), rows)}
+
+    def explicit(self) -> Gradients:
+        n, vocabulary = len(self._tokens), len(self._weight)
+        offsets = vocabulary * torch.arange(n, device=self._tokens.device).unsqueeze(1)
+        dense = self._rows.new_zeros(n * vocabulary, self._rows.shape[2])
+        dense.index_add_(0, (self._tokens + offsets).flatten(), self._rows.flatten(0, 1))
+        return {self._weight: dense.view(n, vocabulary, -1)}
+
+
+@sampler_for(nn.Embedding)
+def embedding(call: Call, gradient: Tensor) -> LayerGradients:
+    """Embedding with tokens of any shape (n, ...); the row `padding_idx` learns nothing.
+
+    Raises:
+        ValueError: an option that couples samples, or that asks for sparse gradients.
+    """
+    module = call.module
+    assert isinstance(module, nn.Embedding)
+    weight = trainable(module.weight)
+    assert weight is not None
+    if module.scale_grad_by_freq:
+        raise ValueError(
+            "scale_grad_by_freq=True divides by counts over the batch; use scale_grad_by_freq=False"
+        )
+    if module.sparse:
+        raise ValueError("its gradients are sparse tensors; use sparse=False")
+    n = len(gradient)
+    tokens = call.input.reshape(n, -1)
+    rows = gradient.reshape(n, -1, module.embedding_dim)
+    if module.padding_idx is not None:
+        rows = rows.masked_fill((tokens == module.padding_idx).unsqueeze(-1), 0.0)
+    return EmbeddingRows(tokens, rows, weight)

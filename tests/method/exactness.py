@@ -1,0 +1,71 @@
+"""What a selection rule sees and what is written to ``.grad``, against the loop over single samples."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dba_cli import DynamicBatch, Selection
+from dba_cli.method import SelectionProblem, register_rule
+
+from . import reference
+
+_seen: list[Tensor] = []
+
+
+@register_rule("tests-uneven")
+def uneven(problem: SelectionProblem) -> Tensor:
+    """Weights that differ for every layer and sample, some zero; keeps the Gram matrices for inspection."""
+    _seen.append(problem.gram.clone())
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(problem.gram.shape[:-1], generator=generator, dtype=torch.float64)
+    weights = torch.where(weights < 0.3, 0.0, weights)
+    weights[:, 0] += 0.1
+    return (weights / weights.sum(-1, keepdim=True)).to(problem.gram.dtype)
+
+
+def assert_exact(
+    model: nn.Module,
+    losses_of: Callable[[nn.Module], Tensor],
+    layers: dict[str, list[str]] | None = None,
+    *,
+    rtol: float = 1e-10,
+    check: str = "first",
+) -> Selection:
+    """Gram matrices and written gradients of every layer agree with the loop over samples.
+
+    `layers` maps the first module name of each layer to its parameters' names; left out, every module
+    with direct parameters is a layer.
+    """
+    if layers is None:
+        layers = {
+            name: [f"{name}.{p}" if name else p for p, _ in module.named_parameters(recurse=False)]
+            for name, module in model.named_modules()
+            if module._parameters
+        }
+    parameters = dict(model.named_parameters())
+    layers = {name: [p for p in names if parameters[p].requires_grad] for name, names in layers.items()}
+    layers = {name: names for name, names in layers.items() if names}
+    _seen.clear()
+    with DynamicBatch(model, rule="tests-uneven", check=check) as dba:
+        losses = losses_of(model)
+        gradients = {
+            name: reference.sample_gradients(lambda losses=losses: losses, [parameters[p] for p in names])
+            for name, names in layers.items()
+        }
+        model.zero_grad()
+        selection = dba.backward(losses)
+    (gram,) = _seen
+    rows = list(dict.fromkeys(w.data_ptr() for w in selection.weights.values()))
+    assert len(gram) == len(layers), (list(selection.weights), list(layers))
+    for name, sampled in gradients.items():
+        flat = reference.flat(sampled)
+        scale = float(flat.square().sum(1).max()) or 1.0
+        weights = selection.weights[name]
+        torch.testing.assert_close(
+            gram[rows.index(weights.data_ptr())], flat @ flat.T, rtol=rtol, atol=rtol * scale
+        )
+        expected = weights.to(flat.dtype) @ flat
+        written = torch.cat([parameters[p].grad.flatten() for p in layers[name]])
+        torch.testing.assert_close(written, expected, rtol=rtol, atol=rtol * scale**0.5)
+    return selection

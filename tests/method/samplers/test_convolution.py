@@ -1,0 +1,80 @@
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from dba_cli.method import _gram
+from dba_cli.method._samplers import _convolution
+
+from ..exactness import assert_exact
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def losses(model: nn.Module, x: Tensor) -> Tensor:
+    return model(x).tanh().square().flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3},
+        {"kernel_size": 1, "bias": False},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 2, "dilation": 2, "padding": "same"},
+        {"kernel_size": 3, "padding": "same"},
+        {"kernel_size": 3, "padding": 2, "padding_mode": "reflect"},
+        {"kernel_size": 3, "padding": 1, "padding_mode": "circular"},
+        {"kernel_size": 3, "padding": 1, "padding_mode": "replicate", "stride": 3},
+        {"kernel_size": 3, "groups": 2},
+        {"kernel_size": 3, "groups": 4, "stride": 2, "bias": False},
+    ],
+)
+def test_convolution(dimensions: int, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = CONVOLUTIONS[dimensions](4, 8, **options).double()
+    x = torch.randn(3, 4, *(6, 5, 5)[:dimensions], dtype=torch.float64)
+    assert_exact(model, lambda m: losses(m, x))
+
+
+@pytest.mark.parametrize("frozen", ["weight", "bias"])
+def test_frozen(frozen: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 2, 2)).double()
+    getattr(model[1], frozen).requires_grad_(False)
+    x = torch.randn(3, 2, 5, 5, dtype=torch.float64)
+    assert_exact(model, lambda m: losses(m, x))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_slabs_of_any_size_add_up(monkeypatch: pytest.MonkeyPatch, groups: int) -> None:
+    monkeypatch.setattr(_gram, "STRIP", 2)
+    monkeypatch.setattr(_convolution, "BLOCK", 1)
+    test_convolution(2, {"kernel_size": 3, "groups": groups})
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(1, 4),
+    groups=st.integers(1, 3),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    dilation=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+)
+def test_any_geometry(n: int, groups: int, **geometry: tuple[int, int]) -> None:
+    torch.manual_seed(n)
+    model = nn.Conv2d(2 * groups, groups, geometry.pop("kernel"), groups=groups, **geometry).double()
+    x = torch.randn(n, 2 * groups, 6, 7, dtype=torch.float64)
+    assert_exact(model, lambda m: losses(m, x))
+
+
+def test_float32() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, stride=2, groups=2))
+    x = torch.randn(20, 3, 9, 9)
+    assert_exact(model, lambda m: losses(m, x), rtol=2e-5)

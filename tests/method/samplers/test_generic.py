@@ -1,0 +1,102 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dba_cli import DynamicBatch
+
+from ..exactness import assert_exact
+
+
+class Scale(nn.Module):
+    """A module of a user's: its own parameter, a shared argument and an argument by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(4))
+
+    def forward(self, x: Tensor, shared: Tensor, *, shift: Tensor) -> Tensor:
+        return x * self.scale.exp() * shared + shift
+
+
+class Wrapper(nn.Module):
+    """A parameter of its own beside layers of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(1, 1, 4))
+        self.body = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(torch.cat((self.token.expand(len(x), -1, -1), x), 1)).tanh()
+
+
+@pytest.mark.parametrize(
+    ("build", "shapes"),
+    [
+        (lambda: nn.PReLU(4), [(5, 4)]),
+        (lambda: nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=1), [(5, 2, 4, 4)]),
+        (lambda: nn.Bilinear(3, 4, 2), [(5, 3), (5, 4)]),
+        (lambda: nn.GRU(4, 3, batch_first=True), [(5, 6, 4)]),
+        (lambda: nn.LSTM(4, 3, num_layers=2, batch_first=True), [(5, 6, 4)]),
+    ],
+)
+def test_modules_without_a_sampler(build: Callable[[], nn.Module], shapes: list[tuple[int, ...]]) -> None:
+    torch.manual_seed(0)
+    model = build().double()
+    args = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
+
+    def losses(m: nn.Module) -> Tensor:
+        output = m(*args)
+        return (output[0] if isinstance(output, tuple) else output).square().flatten(1).sum(1)
+
+    assert_exact(model, losses)
+
+
+def test_attention_is_one_layer_with_its_output_projection() -> None:
+    torch.manual_seed(0)
+    model = nn.MultiheadAttention(4, 2, batch_first=True).double()
+    x = torch.randn(5, 6, 4, dtype=torch.float64)
+    mask = torch.zeros(6, 6, dtype=torch.bool).triu(1)
+    names = [name for name, _ in model.named_parameters()]
+    assert_exact(model, lambda m: m(x, x, x, attn_mask=mask)[0].square().sum((1, 2)), {"": names})
+
+
+def test_shared_and_keyword_arguments() -> None:
+    torch.manual_seed(0)
+    model = Scale().double()
+    x, shift = torch.randn(2, 5, 4, dtype=torch.float64)
+    shared = torch.randn(4, dtype=torch.float64)
+    assert_exact(model, lambda m: m(x, shared, shift=shift).square().sum(1))
+
+
+def test_a_parameter_beside_child_layers() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(Wrapper(), nn.Linear(4, 2)).double()
+    x = torch.randn(5, 3, 4, dtype=torch.float64)
+    assert_exact(model, lambda m: m(x).square().sum((1, 2)))
+
+
+def test_weight_normalization_is_one_layer() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), nn.Tanh(), nn.Linear(3, 2)
+    ).double()
+    x = torch.randn(5, 4, dtype=torch.float64)
+    layers = {
+        "0": [n for n, _ in model.named_parameters() if n.startswith("0.")],
+        "2": ["2.weight", "2.bias"],
+    }
+    assert_exact(model, lambda m: m(x).square().sum(1), layers)
+
+
+def test_a_module_that_draws_random_numbers_is_refused_by_name() -> None:
+    class Noisy(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.dropout(super().forward(x), 0.5)
+
+    model = nn.Sequential(Noisy(4, 3))
+    dba = DynamicBatch(model)
+    with pytest.raises(RuntimeError, match=r"module '0' \(Noisy\).*dropout"):
+        dba.backward(model(torch.randn(5, 4)).sum(1))
