@@ -68,7 +68,7 @@ def make_row(group: Group, setting: Setting | None, sgd: Group | None, adam: Gro
         kind=group.kind,
         config_hash=group.config_hash,
         current=group.current,
-        planned=len(group.plan.seeds) if group.current else None,
+        planned=len(set(group.plan.seeds)) if group.current else None,
         finished=tuple(sorted(group.finished)),
         diverged=tuple(sorted(seeds - group.finished.keys())),
         missing=tuple(sorted(set(group.plan.seeds) - seeds)) if group.current else (),

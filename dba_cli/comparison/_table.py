@@ -86,7 +86,7 @@ def _section(plan: ExperimentRecord, setting: Setting | None, groups: list[Group
         description=plan.description,
         setting=setting,
         notice=" ".join(notices) or None,
-        seeds=tuple(sorted(plan.seeds)),
+        seeds=tuple(sorted(set(plan.seeds))),
         rows=tuple(make_row(group, setting, sgd, adam) for group in sorted(groups, key=place)),
         notes=tuple(
             f"no baseline for vs {label}: several entries of kind {kind}, none of them named {kind!r}"

@@ -1,0 +1,190 @@
+from math import sqrt
+
+import pytest
+
+from dba_cli.comparison import compare
+
+T_2 = 4.302652729911275  # Student's t: 97.5 % quantile, 2 degrees of freedom
+
+
+def rows(results):
+    return {row.optimizer: row for section in compare(results.root).sections for row in section.rows}
+
+
+def test_accuracy_and_error_by_hand(paper_results):
+    sgd = rows(paper_results)["sgd"]
+    assert sgd.accuracy.mean == pytest.approx(0.88)
+    assert sgd.error.mean == pytest.approx(0.12)
+    assert sgd.accuracy.half_width == pytest.approx(T_2 * 0.01 / sqrt(3))
+    assert sgd.error.half_width == sgd.accuracy.half_width
+    assert (sgd.kind, sgd.planned, sgd.finished, sgd.missing) == ("sgd", 3, (0, 1, 2), ())
+
+
+def test_reductions_by_hand(paper_results):
+    table = rows(paper_results)
+    # dba against sgd: 10 %, 5 % and 0 %; against adam: -8 %, -23.5 % and -10 %.
+    vs_sgd, vs_adam = table["dba"].vs_sgd, table["dba"].vs_adam
+    assert (vs_sgd.mean, vs_sgd.n) == (pytest.approx(0.05), 3)
+    assert vs_sgd.half_width == pytest.approx(T_2 * 0.05 / sqrt(3))
+    assert (vs_adam.mean, vs_adam.n) == (pytest.approx(-0.415 / 3), 3)
+    assert table["adam"].vs_sgd.mean == pytest.approx((2 / 12 + 3 / 13 + 1 / 11) / 3)
+    assert table["sgd"].vs_adam.mean == pytest.approx(-0.2)
+
+
+def test_a_baseline_is_not_compared_with_itself(paper_results):
+    table = rows(paper_results)
+    assert table["sgd"].vs_sgd is None
+    assert table["adam"].vs_adam is None
+
+
+def test_the_papers_figures(paper_results):
+    table = rows(paper_results)
+    assert table["dba"].paper.test_accuracy == pytest.approx(0.9779)
+    assert table["dba"].paper.error_reduction == pytest.approx(0.8178)
+    assert table["dba"].paper.implied is False
+    for baseline in ("sgd", "adam"):
+        assert table[baseline].paper.test_accuracy == pytest.approx(0.8787, abs=5e-5)
+        assert table[baseline].paper.implied is True
+        assert table[baseline].paper.error_reduction is None
+    assert table["sgd"].paper_difference == pytest.approx(0.88 - 0.8787, abs=5e-5)
+
+
+@pytest.mark.parametrize("change", [{"source": "embedded"}, {"dataset": "kmnist"}])
+def test_the_paper_stands_beside_official_mnist_only(results, change):
+    results.plan(["dba"], [0], paper={"test_accuracy": 97.79, "error_reduction": 81.78})
+    results.run("dba", 0, 1000, **change)
+    assert rows(results)["dba"].paper is None
+    assert rows(results)["dba"].paper_difference is None
+
+
+def test_no_paper_where_it_implies_nothing(results):
+    results.plan(["sgd"], [0], paper={"test_accuracy": 97.79, "error_reduction": 100.0})
+    results.run("sgd", 0, 1000)
+    assert rows(results)["sgd"].paper is None
+
+
+def test_diverged_runs_are_in_no_figure_and_are_said(results):
+    results.plan(["sgd", "dba"], range(3))
+    results.runs("sgd", [1000, 1000, 1000])
+    results.runs("dba", [500, None, 500])
+    dba = rows(results)["dba"]
+    assert (dba.finished, dba.diverged, dba.missing) == ((0, 2), (1,), ())
+    assert dba.accuracy.mean == pytest.approx(0.95)
+    assert (dba.vs_sgd.mean, dba.vs_sgd.n) == (pytest.approx(0.5), 2)
+    assert dba.notes == ("seed 1 diverged at step 7: in no figure",)
+
+
+def test_all_diverged(results):
+    results.plan(["sgd", "dba"], [0])
+    results.runs("sgd", [1000])
+    results.runs("dba", [None], diverged_at_step=None)
+    dba = rows(results)["dba"]
+    assert (dba.accuracy, dba.error, dba.vs_sgd, dba.paper_difference) == (None, None, None, None)
+    assert dba.notes == ("seed 0 diverged: in no figure",)
+
+
+def test_pairs_are_the_seeds_that_both_have(results):
+    results.plan(["sgd", "dba"], range(4))
+    for seed, errors in ((0, 1000), (1, 1000)):
+        results.run("sgd", seed, errors)
+    for seed, errors in ((1, 900), (2, 1), (3, 1)):
+        results.run("dba", seed, errors)
+    dba = rows(results)["dba"]
+    assert (dba.vs_sgd.mean, dba.vs_sgd.half_width, dba.vs_sgd.n) == (pytest.approx(0.1), None, 1)
+    assert "vs SGD over 1 of 3 finished seeds" in dba.notes
+
+
+def test_no_pairs_at_all(results):
+    results.plan(["sgd", "dba"], [0, 1])
+    results.run("sgd", 0, 1000)
+    results.run("dba", 1, 900)
+    dba = rows(results)["dba"]
+    assert dba.vs_sgd is None
+    assert dba.notes == ("seed 0 missing", "vs SGD over 0 of 1 finished seeds")
+
+
+def test_a_seed_that_drew_other_images_is_no_pair(results):
+    results.plan(["sgd", "dba"], [0, 1])
+    results.runs("sgd", [1000, 1000])
+    results.run("dba", 0, 900)
+    results.run("dba", 1, 1, draw_sha256="0" * 64)
+    dba = rows(results)["dba"]
+    assert (dba.vs_sgd.mean, dba.vs_sgd.n) == (pytest.approx(0.1), 1)
+    assert dba.notes == (
+        "seed 1 drew other images than sgd: not paired",
+        "vs SGD over 1 of 2 finished seeds",
+    )
+
+
+def test_a_baseline_without_errors_leaves_the_reduction_undefined(results):
+    results.plan(["sgd", "dba"], [0, 1])
+    results.runs("sgd", [1000, 0])
+    results.runs("dba", [900, 0])
+    dba = rows(results)["dba"]
+    assert dba.vs_sgd is None
+    assert dba.notes == ("vs SGD undefined: sgd makes no error with seed 1",)
+
+
+def test_the_only_entry_of_its_kind_is_the_baseline(results):
+    results.plan(["momentum", "dba"], [0])
+    results.run("momentum", 0, 1000, optimizer_kind="sgd")
+    results.run("dba", 0, 900)
+    assert rows(results)["dba"].vs_sgd.mean == pytest.approx(0.1)
+    assert rows(results)["momentum"].vs_sgd is None
+
+
+def test_the_entry_named_sgd_is_the_baseline_among_several(results):
+    results.plan(["momentum", "sgd", "dba"], [0])
+    results.run("momentum", 0, 500, optimizer_kind="sgd")
+    results.run("sgd", 0, 1000)
+    results.run("dba", 0, 900)
+    assert rows(results)["dba"].vs_sgd.mean == pytest.approx(0.1)
+    assert rows(results)["momentum"].vs_sgd.mean == pytest.approx(0.5)
+
+
+def test_an_entry_named_sgd_of_another_kind_is_no_baseline(results):
+    results.plan(["sgd", "dba"], [0])
+    results.run("sgd", 0, 1000, optimizer_kind="dba")
+    results.run("dba", 0, 900)
+    assert rows(results)["dba"].vs_sgd is None
+
+
+def test_several_entries_of_a_kind_and_none_named_so_is_said(results):
+    results.plan(["a", "b", "dba"], [0])
+    for optimizer in ("a", "b"):
+        results.run(optimizer, 0, 1000, optimizer_kind="adam")
+    results.run("dba", 0, 900)
+    (section,) = compare(results.root).sections
+    assert all(row.vs_adam is None for row in section.rows)
+    assert section.notes == (
+        "no baseline for vs Adam: several entries of kind adam, none of them named 'adam'",
+    )
+
+
+@pytest.mark.parametrize("stale", ["sgd", "dba"])
+def test_runs_of_another_config_are_not_compared(results, stale):
+    results.plan(["sgd", "dba"], [0], paper={"test_accuracy": 97.79, "error_reduction": 81.78})
+    for optimizer in ("sgd", "dba"):
+        results.run(optimizer, 0, 1000, **({"config_hash": "f" * 64} if optimizer == stale else {}))
+    (section,) = compare(results.root).sections
+    assert all(row.vs_sgd is None for row in section.rows)
+    (old,) = [row for row in section.rows if not row.current]
+    assert (old.optimizer, old.planned, old.paper) == (stale, None, None)
+    assert old.accuracy.mean == pytest.approx(0.9)
+
+
+def test_an_optimizer_that_is_not_in_the_plan_is_marked(results):
+    results.plan(["sgd"], [0])
+    results.run("sgd", 0, 1000)
+    results.run("dba", 0, 900)
+    dba = rows(results)["dba"]
+    assert (dba.current, dba.planned, dba.vs_sgd) == (False, None, None)
+    assert dba.notes == ("not in the experiment's plan: not compared",)
+
+
+def test_seeds_outside_the_plan_are_in_no_figure(results):
+    results.plan(["sgd"], [0, 1])
+    results.runs("sgd", [1000, 1000, 1, None])
+    sgd = rows(results)["sgd"]
+    assert (sgd.finished, sgd.diverged, sgd.accuracy.mean) == ((0, 1), (), pytest.approx(0.9))
+    assert sgd.notes == ("seeds 2-3 not in the plan: in no figure",)
