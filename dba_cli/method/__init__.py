@@ -3,6 +3,8 @@
 Public: `DynamicBatch`, what its ``backward`` returns, and the registries of metrics, orders and rules.
 """
 
+from . import _coresets as _coresets
+from . import _greedy as _greedy
 from ._dynamic_batch import DynamicBatch as DynamicBatch
 from ._metrics import METRICS, register_metric
 from ._orders import ORDERS, register_order

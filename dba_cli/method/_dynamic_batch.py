@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from ._capture import Trace, layers_of, trace, watch
 from ._check import check_layers
 from ._layers import Layer, layers_behind
+from ._limits import SizeLimits
 from ._metrics import METRICS
 from ._orders import ORDERS
-from ._problem import SelectionProblem, SizeLimits
+from ._problem import SelectionProblem
 from ._rules import RULES
 from ._selection import Selection
+from ._stratified import select_stratified
 
 Scope = Literal["layer", "model"]
 Check = Literal["first", "always", "never"]
@@ -38,9 +40,13 @@ class DynamicBatch:
         metric: what a subset is judged by, one of `metric_names()`.
         order: how samples are sorted before prefixes are compared, one of `order_names()`.
         min_fraction: smallest fraction of the batch that is kept, in [0, 1]; one sample at least.
+        max_fraction: largest fraction of the batch that is kept, in (0, 1].
+        size: number of samples that is kept, instead of the fractions.
         scope: ``"layer"`` selects for every layer separately (the paper), ``"model"`` once for all layers,
             from the sum of their Gram matrices.
         rule: how subsets are searched, one of `rule_names()`.
+        stratified: whether the rule is applied within every class, so that each keeps its share of the
+            weights; `backward` then needs the labels.
         generator: source of random numbers for the rules that draw any; None is torch's global one.
         check: when to compare the sum of the per-sample gradients with autograd's gradient, at the cost of
             one more backward pass: in the ``"first"`` call of `backward`, ``"always"`` or ``"never"``.
@@ -56,8 +62,11 @@ class DynamicBatch:
         metric: str = "snr",
         order: str = "alignment",
         min_fraction: float = 0.25,
+        max_fraction: float = 1.0,
+        size: int | None = None,
         scope: Scope = "layer",
         rule: str = "prefix",
+        stratified: bool = False,
         generator: torch.Generator | None = None,
         check: Check = "first",
     ) -> None:
@@ -66,8 +75,9 @@ class DynamicBatch:
         self._metric = METRICS[metric]
         self._order = ORDERS[order]
         self._rule = RULES[rule]
-        self._limits = SizeLimits(min_fraction)
+        self._limits = SizeLimits(min_fraction, max_fraction, size)
         self._scope = scope
+        self._stratified = stratified
         self._generator = generator
         self._check = check
         self._checked = False
@@ -81,21 +91,27 @@ class DynamicBatch:
                 )
         self._handles = [watch(module) for module in self._names]
 
-    def backward(self, losses: Tensor, *, retain_graph: bool = False) -> Selection:
+    def backward(
+        self, losses: Tensor, *, labels: Tensor | None = None, retain_graph: bool = False
+    ) -> Selection:
         """Write the gradient of the selected samples into ``.grad``, adding to what is there.
 
         Args:
             losses: one loss per sample, (n,), each of its own sample (``reduction="none"``).
+            labels: class of each sample, (n,), for stratified selection.
             retain_graph: whether the graph is needed again, as in `torch.Tensor.backward`.
 
         Returns:
             What was selected. Parameters that the losses do not depend on keep their ``.grad``.
 
         Raises:
-            ValueError: losses of another shape or without graph, or not finite, or a layer whose per-sample
-                gradients are not finite.
+            ValueError: losses or labels of another shape, losses without graph, or losses or per-sample
+                gradients that are not finite.
             RuntimeError: a layer has no per-sample gradients, or they contradict autograd.
         """
+        _require_losses(losses)
+        if self._stratified and labels is None:
+            raise ValueError("stratified selection needs the classes: backward(losses, labels=labels)")
         found = self._trace(losses)
         checking = self._check == "always" or (self._check == "first" and not self._checked)
         with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
@@ -105,7 +121,7 @@ class DynamicBatch:
                 self._checked = True
             if self._scope == "model":
                 gram = gram.sum(0, keepdim=True)
-            weights = self._select(gram)
+            weights = self._select(gram, labels)
             rows = [row if self._scope == "layer" else 0 for row in range(len(layers))]
             for row, layer in zip(rows, layers, strict=True):
                 for parameter, gradient in layer.gradients.weighted_sum(weights[row]).items():
@@ -128,16 +144,7 @@ class DynamicBatch:
         self.detach()
 
     def _trace(self, losses: Tensor) -> Trace:
-        if losses.ndim != 1 or not len(losses):
-            raise ValueError(
-                f"losses must have shape (n,) with n >= 1, one per sample, not {tuple(losses.shape)}; "
-                'compute the loss with reduction="none"'
-            )
-        if losses.grad_fn is None:
-            raise ValueError("losses have no graph: compute them from the model's output, with gradients")
-        if losses.device.type == "cpu" and not losses.isfinite().all():
-            bad = (~losses.isfinite()).nonzero().flatten().tolist()
-            raise ValueError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
+        assert losses.grad_fn is not None
         found = trace(losses.grad_fn)
         explained = {id(p) for call, _, _ in found.places for p in call.parameters.values()}
         for leaf in _parameters(found):
@@ -162,9 +169,13 @@ class DynamicBatch:
         _require_finite(gram, layers)
         return layers, gram
 
-    def _select(self, gram: Tensor) -> Tensor:
-        smallest, largest = self._limits.bounds(gram.shape[-1])
-        problem = SelectionProblem(gram, self._metric, self._order, smallest, largest, self._generator)
+    def _select(self, gram: Tensor, labels: Tensor | None) -> Tensor:
+        projections = gram.mean(-1)
+        problem = SelectionProblem(
+            gram, projections, self._metric, self._order, self._limits, self._generator
+        )
+        if self._stratified and labels is not None:
+            return select_stratified(self._rule, problem, labels)
         return self._rule(problem)
 
     def _describe(self, leaf: Tensor) -> str:
@@ -172,6 +183,19 @@ class DynamicBatch:
             if parameter is leaf:
                 return f"parameter {name!r}"
         return f"a parameter of shape {tuple(leaf.shape)} that is not the model's"
+
+
+def _require_losses(losses: Tensor) -> None:
+    if losses.ndim != 1 or not len(losses):
+        raise ValueError(
+            f"losses must have shape (n,) with n >= 1, one per sample, not {tuple(losses.shape)}; "
+            'compute the loss with reduction="none"'
+        )
+    if losses.grad_fn is None:
+        raise ValueError("losses have no graph: compute them from the model's output, with gradients")
+    if losses.device.type == "cpu" and not losses.isfinite().all():
+        bad = (~losses.isfinite()).nonzero().flatten().tolist()
+        raise ValueError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
 
 
 def _require_choice(kind: str, value: str, choices: tuple[str, ...]) -> None:

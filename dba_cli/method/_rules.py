@@ -1,4 +1,4 @@
-"""Rules: from Gram matrices to sample weights."""
+"""Rules: from Gram matrices to sample weights. Here: those that cut a sorted batch, and the controls."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,13 @@ def register_rule(name: str) -> Decorator[RuleFunction]:
 def prefix(problem: SelectionProblem) -> Tensor:
     """The best prefix of the order by the metric, every allowed size at once; ties go to the largest."""
     ranks = problem.ranks()
-    return problem.subset(ranks, best_prefix_sizes(problem, ranks))
+    return problem.first(best_prefix_sizes(problem, ranks), ranks)
+
+
+@register_rule("top_k")
+def top_k(problem: SelectionProblem) -> Tensor:
+    """The first samples of the order, as few as allowed, whatever the metric says."""
+    return problem.first(problem.smallest, problem.ranks())
 
 
 @register_rule("random")
@@ -44,29 +50,29 @@ def random(problem: SelectionProblem) -> Tensor:
     generator = problem.generator
     device = generator.device if generator is not None else problem.gram.device
     draw = torch.rand(problem.gram.shape[:-1], generator=generator, device=device)
-    return problem.subset(ranks_of(draw.to(problem.gram.device, non_blocking=True)), sizes)
+    return problem.first(sizes, ranks_of(draw.to(problem.gram.device, non_blocking=True)))
 
 
 @register_rule("all")
 def everything(problem: SelectionProblem) -> Tensor:
     """Control: every sample with weight 1/n, which is plain training on the mean loss."""
-    return torch.full_like(problem.gram[..., 0], 1 / problem.samples)
+    return torch.full_like(problem.projections, 1 / problem.samples)
 
 
 def best_prefix_sizes(problem: SelectionProblem, ranks: Tensor) -> Tensor:
     """Sizes (layers, 1) of the best prefixes of the order given by `ranks` (layers, n)."""
     gram, n = problem.gram, problem.samples
+    smallest, largest = problem.limits.bounds(n)
     # Growing a prefix by sample i adds K_ii + 2 sum_{j before i} K_ij to 1'K_S 1.
     before = ranks.unsqueeze(-1) > ranks.unsqueeze(-2)
     growth = torch.where(before, gram, 0.0).sum(-1).double()
     square_norms = problem.square_norms().double()
     # Scattering by rank puts the sums in the order's sequence.
     increments = torch.stack((square_norms, square_norms + 2 * growth))
-    trace, total = (
-        torch.empty_like(increments).scatter_(-1, ranks.expand_as(increments), increments).cumsum(-1)
-    )
+    in_order = torch.empty_like(increments).scatter_(-1, ranks.expand_as(increments), increments)
+    trace, total = in_order.cumsum(-1)
     sizes = torch.arange(1, n + 1, dtype=torch.float64, device=gram.device)
     statistics = SubsetStatistics.of_sums(sizes, trace, total, problem.epsilon)
-    score = problem.metric.score(statistics)[..., problem.smallest - 1 : problem.largest]
+    score = problem.metric.score(statistics)[..., smallest - 1 : largest]
     # argmax returns the first maximum: flipped, that is the largest subset.
-    return problem.largest - score.flip(-1).argmax(-1, keepdim=True)
+    return largest - score.flip(-1).argmax(-1, keepdim=True)

@@ -50,9 +50,9 @@ class SubsetStatistics:
         """From the two means; what lies below their rounding error is set to zero."""
         noise = mean_square_norm * (ROUNDING_MARGIN * epsilon)
         # A sum of k gradients carries the rounding of k^2 entries, each at most the mean squared norm.
-        square = torch.where(square_norm_mean > noise / size, square_norm_mean, 0.0)
+        # Both tests are false for NaN, which so cannot pass for zero.
+        square = torch.where(square_norm_mean <= noise / size, 0.0, square_norm_mean)
         variance = mean_square_norm - square
-        # Written with "not <=", so that NaN stays NaN and cannot pass for a variance of zero.
         variance = torch.where(variance <= noise, 0.0, variance)
         return cls(size, mean_square_norm, square, variance)
 

@@ -1,0 +1,86 @@
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dba_cli.method import metric_names, order_names
+from dba_cli.method._rules import RULES
+
+from . import reference
+from .problems import gradients_of, problem_of
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.one_of(st.just(1), st.integers(3, 9)),  # two gradients are equally far from their mean: a tie
+    st.integers(0, 10**6),
+    st.sampled_from(metric_names()),
+    st.sampled_from(order_names()),
+    st.sampled_from([(0.0, 1.0), (0.3, 0.8), (0.5, 0.5)]),
+)
+def test_prefix_is_the_best_prefix(
+    n: int, seed: int, metric: str, order: str, fractions: tuple[float, float]
+) -> None:
+    gradients = gradients_of(n, seed)
+    problem = problem_of(gradients, metric, order, min_fraction=fractions[0], max_fraction=fractions[1])
+    weights = RULES["prefix"](problem)
+    for layer, row in zip(gradients, weights, strict=True):
+        samples = reference.sorted_samples(order, layer)
+        family = [samples[:k] for k in range(problem.smallest, problem.largest + 1)]
+        torch.testing.assert_close(row, reference.best_subset(metric, layer, family))
+
+
+@pytest.mark.parametrize("rule", [name for name in RULES if not name.startswith("tests-")])
+@pytest.mark.parametrize("n", [1, 2, 17])
+@pytest.mark.parametrize("kind", ["random", "zero", "identical", "cancelling"])
+def test_weights_are_a_distribution_within_the_limits(rule: str, n: int, kind: str) -> None:
+    gradients = {
+        "random": gradients_of(n, 3),
+        "zero": torch.zeros(2, n, 4, dtype=torch.float64),
+        "identical": torch.ones(2, n, 4, dtype=torch.float64),
+        "cancelling": torch.tensor([1.0, -1.0]).double().repeat(n)[:n].view(1, n, 1).expand(2, n, 4),
+    }[kind]
+    problem = problem_of(gradients, min_fraction=0.25, max_fraction=0.75)
+    weights = RULES[rule](problem)
+    assert weights.shape == (2, n)
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, dtype=torch.float64))
+    if rule in ("prefix", "top_k", "random", "greedy"):
+        sizes = (weights > 0).sum(-1)
+        assert ((problem.smallest <= sizes) & (sizes <= problem.largest)).all()
+
+
+def test_top_k_takes_the_first_of_the_order() -> None:
+    gradients = gradients_of(9, 5)
+    weights = RULES["top_k"](problem_of(gradients, order="norm", size=4))
+    for layer, row in zip(gradients, weights, strict=True):
+        chosen = reference.sorted_samples("norm", layer)[:4]
+        torch.testing.assert_close(row, reference.equal_weights(chosen, 9))
+
+
+def test_equal_samples_are_taken_in_the_order_of_the_batch() -> None:
+    weights = RULES["top_k"](problem_of(torch.ones(1, 6, 3, dtype=torch.float64), size=2))
+    assert weights.nonzero()[:, 1].tolist() == [0, 1]
+
+
+def test_random_draws_for_every_layer_anew_and_evenly() -> None:
+    problem = problem_of(gradients_of(12, 1), size=6)
+    torch.manual_seed(0)
+    draws = torch.stack([RULES["random"](problem) > 0 for _ in range(400)])
+    assert (draws.sum(-1) == 6).all()
+    assert (draws[:, 0] != draws[:, 1]).any()
+    assert ((draws.double().mean(0) - 0.5).abs() < 0.15).all()
+
+
+@pytest.mark.parametrize("metric", metric_names())
+def test_brute_force_over_all_subsets_is_never_beaten(metric: str) -> None:
+    gradients = gradients_of(7, 11, layers=1)
+    problem = problem_of(gradients, metric, min_fraction=0.3)
+    family = [s for k in range(problem.smallest, 8) for s in itertools.combinations(range(7), k)]
+    best = reference.metric(metric, gradients[0], reference.best_subset(metric, gradients[0], family))
+    sign = 1.0 if metric in ("norm", "snr", "diversity") else -1.0
+    for rule in ("prefix", "greedy", "top_k", "random"):
+        value = reference.metric(metric, gradients[0], RULES[rule](problem)[0])
+        assert sign * value <= sign * best + 1e-9 * abs(best)
