@@ -122,5 +122,5 @@ _COLUMNS = (
     Column("vs SGD (%)", "vs SGD\n%", lambda row: _estimate(row.vs_sgd, 1)),
     Column("vs Adam (%)", "vs Adam\n%", lambda row: _estimate(row.vs_adam, 1)),
     Column("Paper (%)", "Paper\n%", _paper),
-    Column("Difference (points)", "Diff\npoints", _difference),
+    Column("Difference (points)", "Diff\npts", _difference),
 )

@@ -20,7 +20,8 @@ _GAP = 2
 def rich_table(section: Section) -> RenderableType:
     """Return the section: title, notice if any, protocol and data, table, what its signs mean, notes.
 
-    Numbers are never cut: where they do not fit on one line each, intervals go below their means.
+    Where numbers do not fit on one line each, intervals go below their means; from 40 columns up no
+    digit is ever cut.
     """
     # Text, never str: nothing in a record is read as console markup.
     parts: list[RenderableType] = [Text(section.experiment, style="bold")]
