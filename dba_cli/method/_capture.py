@@ -90,7 +90,8 @@ def layers_of(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Modul
 def record_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
     """Forward hook: leave a `Call` on the nodes that made the outputs.
 
-    A plain function without state: copying or pickling a watched model copies nothing else.
+    A plain function without state: copying or pickling a watched model copies nothing else. (The copy has the
+    hook too; what it records there goes with the copy's graphs.)
     """
     outputs = (
         [output] if isinstance(output, Tensor) else [o for o in tree_leaves(output) if isinstance(o, Tensor)]
@@ -136,8 +137,13 @@ class Trace:
     leaves: list[Tensor]
 
 
-def trace(root: Node) -> Trace:
-    """Take the recorded calls out of the graph behind `root`, in no particular order."""
+def trace(root: Node, *, keep: bool) -> Trace:
+    """Collect the recorded calls in the graph behind `root`, in no particular order.
+
+    Args:
+        root: where the losses were made.
+        keep: whether the graph keeps them; otherwise they go with the result.
+    """
     found = Trace([], [], [])
     seen = {root}
     stack = [root]
@@ -152,7 +158,8 @@ def trace(root: Node) -> Trace:
         for (_, index), (call, output_nr, outputs) in records.items():
             found.places.append((call, index, outputs))
             found.edges.append(GradientEdge(node, output_nr))
-        records.clear()
+        if not keep:
+            records.clear()
         for parent, _ in node.next_functions:
             if parent is not None and parent not in seen:
                 seen.add(parent)

@@ -112,13 +112,9 @@ class DynamicBatch:
         _require_losses(losses)
         if self._stratified and labels is None:
             raise ValueError("stratified selection needs the classes: backward(losses, labels=labels)")
-        found = self._trace(losses)
-        checking = self._check == "always" or (self._check == "first" and not self._checked)
+        found = self._trace(losses, keep=retain_graph)
         with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
-            layers, gram = self._layers(found, losses, retain_graph or checking)
-            if checking:
-                check_layers(losses, layers, gram, _parameters(found), retain_graph=retain_graph)
-                self._checked = True
+            layers, gram = self._layers(found, losses, retain_graph=retain_graph)
             if self._scope == "model":
                 gram = gram.sum(0, keepdim=True)
             weights = self._select(gram, labels)
@@ -143,10 +139,15 @@ class DynamicBatch:
     ) -> None:
         self.detach()
 
-    def _trace(self, losses: Tensor) -> Trace:
+    def _trace(self, losses: Tensor, *, keep: bool) -> Trace:
         assert losses.grad_fn is not None
-        found = trace(losses.grad_fn)
-        explained = {id(p) for call, _, _ in found.places for p in call.parameters.values()}
+        found = trace(losses.grad_fn, keep=keep)
+        explained = {
+            id(p)
+            for call, _, _ in found.places
+            if call.module in self._names
+            for p in call.parameters.values()
+        }
         for leaf in _parameters(found):
             if id(leaf) not in explained:
                 raise RuntimeError(
@@ -155,18 +156,28 @@ class DynamicBatch:
                 )
         return found
 
-    def _layers(self, found: Trace, losses: Tensor, retain_graph: bool) -> tuple[list[Layer], Tensor]:
+    def _layers(self, found: Trace, losses: Tensor, *, retain_graph: bool) -> tuple[list[Layer], Tensor]:
+        checking = self._check == "always" or (self._check == "first" and not self._checked)
         double = any(leaf.dtype == torch.float64 for leaf in found.leaves)
         dtype = torch.float64 if double else torch.float32
         # Asked for outputs only, autograd computes no weight gradient.
         gradients = torch.autograd.grad(
-            losses, found.edges, torch.ones_like(losses), retain_graph=retain_graph, allow_unused=True
+            losses,
+            found.edges,
+            torch.ones_like(losses),
+            retain_graph=retain_graph or checking,
+            allow_unused=True,
         )
         layers = layers_behind(found, gradients, self._names, len(losses), dtype)
         gram = losses.new_empty(len(layers), len(losses), len(losses), dtype=dtype)
         for layer, matrix in zip(layers, gram, strict=True):
             layer.gradients.write_gram(matrix)
         _require_finite(gram, layers)
+        if checking:
+            low = any(g is not None and g.dtype.itemsize < 4 for g in gradients)
+            parameters = _parameters(found)
+            check_layers(losses, layers, gram, parameters, low_precision=low, retain_graph=retain_graph)
+            self._checked = True
         return layers, gram
 
     def _select(self, gram: Tensor, labels: Tensor | None) -> Tensor:

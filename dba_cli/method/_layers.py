@@ -45,6 +45,8 @@ def layers_behind(
     """
     outputs: dict[Call, list[Tensor | None]] = {}
     for (call, index, count), gradient in zip(found.places, gradients, strict=True):
+        if call.module not in names:
+            continue  # watched on behalf of another model
         outputs.setdefault(call, [None] * count)[index] = None if gradient is None else gradient.to(dtype)
     place = {module: k for k, module in enumerate(names)}
     parts: dict[int, list[tuple[int, LayerGradients]]] = {}

@@ -30,7 +30,13 @@ class Registry(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         module, _, short = name.rpartition(":")
         if module:
-            import_module(module)
+            try:
+                import_module(module)
+            except ModuleNotFoundError as error:
+                raise ValueError(
+                    f"{self._kind} {name!r}: its module cannot be imported ({error}); install it or add its "
+                    "folder to PYTHONPATH"
+                ) from error
         try:
             return self._entries[short]
         except KeyError:

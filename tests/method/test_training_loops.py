@@ -1,0 +1,224 @@
+"""`DynamicBatch` in the loops people write: precision, accumulation, copies, clean removal."""
+
+import copy
+import gc
+import io
+import sys
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dba_cli import DynamicBatch
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 3))
+
+
+def batch(n: int = 12) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(n)
+    return torch.randn(n, 6, generator=generator), torch.randint(0, 3, (n,), generator=generator)
+
+
+def losses_of(model: nn.Module, n: int = 12) -> Tensor:
+    x, y = batch(n)
+    return F.cross_entropy(model(x), y, reduction="none")
+
+
+def gradients(model: nn.Module) -> list[Tensor]:
+    return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("rule", ["all", "prefix"])
+def test_autocast(rule: str) -> None:
+    model = network()
+    exact = copy.deepcopy(model)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        dba = DynamicBatch(model, rule=rule)
+        losses = losses_of(model)
+        selection = dba.backward(losses)  # inside as well as outside
+    assert {p.grad.dtype for p in model.parameters()} == {torch.float32}
+    weights = selection.weights
+    for name, module in exact.named_modules():
+        if module._parameters:
+            exact.zero_grad()
+            (losses_of(exact) * weights[name]).sum().backward()
+            for parameter, theirs in zip(
+                model.get_submodule(name).parameters(), module.parameters(), strict=True
+            ):
+                error = (parameter.grad - theirs.grad).norm() / theirs.grad.norm()
+                assert error < 0.03
+
+
+def test_a_model_in_bfloat16() -> None:
+    model = network().bfloat16()
+    x, y = batch()
+    dba = DynamicBatch(model)
+    dba.backward(F.cross_entropy(model(x.bfloat16()), y, reduction="none"))
+    assert {p.grad.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
+def test_accumulation_clipping_and_a_scheduler() -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    dba = DynamicBatch(model)
+    for _ in range(2):
+        optimizer.zero_grad()
+        dba.backward(losses_of(model) / 2)
+        first = gradients(model)
+        dba.backward(losses_of(model) / 2)
+        for both, one in zip(gradients(model), first, strict=True):
+            torch.testing.assert_close(both, 2 * one)
+        nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+        optimizer.step()
+        scheduler.step()
+    assert scheduler.get_last_lr() == [0.025]
+
+
+def test_it_learns() -> None:
+    model = network()
+    dba = DynamicBatch(model, metric="snr", order="projection", min_fraction=0.3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    start = losses_of(model).mean().item()
+    for _ in range(60):
+        optimizer.zero_grad()
+        dba.backward(losses_of(model))
+        optimizer.step()
+    assert losses_of(model).mean().item() < start / 4
+
+
+def test_the_graph_can_be_retained() -> None:
+    model = network()
+    dba = DynamicBatch(model)
+    losses = losses_of(model)
+    dba.backward(losses, retain_graph=True)
+    once = gradients(model)
+    dba.backward(losses)
+    for both, one in zip(gradients(model), once, strict=True):
+        torch.testing.assert_close(both, 2 * one)
+
+
+def test_moving_the_model_after_construction() -> None:
+    model = network()
+    dba = DynamicBatch(model)
+    model.double()
+    x, y = batch()
+    dba.backward(F.cross_entropy(model(x.double()), y, reduction="none"))
+    assert {p.grad.dtype for p in model.parameters()} == {torch.float64}
+
+
+def test_freezing_and_unfreezing_after_construction() -> None:
+    model = network()
+    dba = DynamicBatch(model)
+    model[0].requires_grad_(False)
+    assert list(dba.backward(losses_of(model)).weights) == ["2", "3"]
+    model[0].requires_grad_(True)
+    assert list(dba.backward(losses_of(model)).weights) == ["0", "2", "3"]
+
+
+def test_copies_of_a_watched_model_work() -> None:
+    model = network()
+    with DynamicBatch(model) as dba:
+        twin = copy.deepcopy(model)
+        losses_of(twin).mean().backward()
+        other = DynamicBatch(twin)
+        ours, theirs = dba.backward(losses_of(model)), other.backward(losses_of(twin))
+        assert ours.sizes == theirs.sizes
+        stored = io.BytesIO()
+        torch.save(model, stored)
+        stored.seek(0)
+        losses_of(torch.load(stored, weights_only=False)).mean().backward()
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_copied_pair_belongs_together() -> None:
+    model = network()
+    model_copy, dba_copy = copy.deepcopy((model, DynamicBatch(model)))
+    dba_copy.backward(losses_of(model_copy))
+    assert all(p.grad is not None for p in model_copy.parameters())
+    assert all(p.grad is None for p in model.parameters())
+    dba_copy.detach()
+    assert not any(m._forward_hooks for m in model_copy.modules())
+    assert any(m._forward_hooks for m in model.modules())
+
+
+def test_two_selections_may_watch_one_model() -> None:
+    model = network()
+    one, two = DynamicBatch(model), DynamicBatch(model, metric="norm")
+    one.backward(losses_of(model))
+    one.detach()
+    two.backward(losses_of(model))
+    two.detach()
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+@pytest.mark.parametrize("end", ["backward", "discard", "plain backward"])
+def test_nothing_is_kept_once_a_graph_is_done(end: str) -> None:
+    model = network()
+    dba = DynamicBatch(model)
+    x, y = batch()
+    hidden = model[1](model[0](x))
+    kept = weakref.ref(hidden)
+    losses = F.cross_entropy(model[3](model[2](hidden)), y, reduction="none")
+    del hidden
+    if end == "backward":
+        selection = dba.backward(losses)
+        assert selection.sizes
+        gc.collect()
+    elif end == "plain backward":
+        losses.mean().backward()
+    if end != "backward":
+        del losses
+    assert kept() is None
+    # A recorded call would hold a detached alias of the tensor.
+    assert not [t for t in gc.get_objects() if type(t) is Tensor and t.shape == (12, 8)]
+
+
+def test_an_overwritten_input_is_refused_by_name() -> None:
+    model = network()
+    dba = DynamicBatch(model)
+    x, y = batch()
+    losses = F.cross_entropy(model(x), y, reduction="none")
+    x.add_(1)
+    with pytest.raises(RuntimeError, match=r"module '0'.*modified in place"):
+        dba.backward(losses)
+
+
+def test_sequences_before_samples_are_refused_by_name() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
+    with pytest.raises(ValueError, match=r"module '1' \(LSTM\).*batch_first=True"):
+        DynamicBatch(model)
+
+
+def test_a_metric_and_a_rule_of_a_users_own_module_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_selection.py").write_text(
+        "from dba_cli.method import register_metric, register_order, register_rule\n"
+        "@register_metric('mine', larger_is_better=True)\n"
+        "def mine(s):\n    return -s.variance / s.size\n"
+        "@register_order('last-first')\n"
+        "def last_first(square_norms, projections):\n    return square_norms.cumsum(-1)\n"
+        "@register_rule('last-alone')\n"
+        "def last(problem):\n    return problem.first(1, problem.ranks())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    model = network()
+    dba = DynamicBatch(
+        model, metric="my_selection:mine", order="my_selection:last-first", rule="my_selection:last-alone"
+    )
+    selection = dba.backward(losses_of(model))
+    assert set(selection.sizes.values()) == {1}
+    assert all(w.argmax() == 11 for w in selection.weights.values())
+    sys.modules.pop("my_selection")
+
+
+def test_a_module_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no_such_module.*cannot be imported"):
+        DynamicBatch(network(), metric="no_such_module:mine")
