@@ -4,7 +4,7 @@ from dba_cli.comparison._model import Comparison, PaperFigures, Row, Section, Se
 from dba_cli.comparison._render import FORMATS, render
 from dba_cli.comparison._statistics import Estimate
 from dba_cli.comparison._table import compare
-from dba_cli.comparison._terminal import rich_table
+from dba_cli.comparison._terminal import print_tables, rich_table
 
 __all__ = [
     "FORMATS",
@@ -15,6 +15,7 @@ __all__ = [
     "Section",
     "Setting",
     "compare",
+    "print_tables",
     "render",
     "rich_table",
 ]

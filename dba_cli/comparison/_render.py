@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dba_cli.comparison._machine import csv_text, json_text
 from dba_cli.comparison._markup import latex, markdown
 from dba_cli.comparison._model import Comparison
+from dba_cli.comparison._terminal import plain_text
 from dba_cli.errors import UserError, did_you_mean
 
 _FORMATS: Mapping[str, Callable[[Comparison], str]] = {
+    "table": plain_text,
     "markdown": markdown,
     "csv": csv_text,
     "latex": latex,
@@ -17,10 +19,11 @@ FORMATS = tuple(_FORMATS)
 
 
 def render(comparison: Comparison, format_name: str) -> str:
-    """Return the comparison as ``markdown``, ``csv``, ``latex`` or ``json``, ending in a line end.
+    """Return the comparison in one of ``FORMATS``, ending in a line end.
 
-    The same records give the same text, on any machine and day. Markdown and LaTeX speak in per cent,
-    rounded; CSV and JSON in fractions of 1, in full precision.
+    The same records give the same text, on any machine and day. ``table`` (plain text of 100 columns),
+    ``markdown`` and ``latex`` speak in per cent, rounded; ``csv`` and ``json`` in fractions of 1, to
+    twelve decimals.
 
     Raises:
         UserError: There is no such format.

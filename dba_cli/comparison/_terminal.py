@@ -1,5 +1,6 @@
-"""A section on a terminal, or in a plain text file of any width."""
+"""Tables on a terminal, or as plain text of a given width."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,33 @@ from rich.table import Table
 from rich.text import Text
 
 from dba_cli.comparison._human import Column, columns, legend, notes, setting_line
-from dba_cli.comparison._model import Section
+from dba_cli.comparison._model import Comparison, Section
 
 # Names and marks are folded to this width before any number is.
 _FOLDED = 10
 _GAP = 2
+_PLAIN_WIDTH = 100
+
+
+def print_tables(comparison: Comparison, console: Console | None = None) -> None:
+    """Print every section, a blank line between two; to standard output unless told otherwise."""
+    console = Console(highlight=False) if console is None else console
+    for number, section in enumerate(comparison.sections):
+        if number:
+            console.print()
+        console.print(rich_table(section))
+
+
+def plain_text(comparison: Comparison) -> str:
+    """Return what ``print_tables`` prints, for a file: 100 columns, no colours."""
+    out = io.StringIO()
+    # Every choice is made here, so that no environment variable can change the text.
+    console = Console(
+        file=out, width=_PLAIN_WIDTH, force_terminal=False, color_system=None, legacy_windows=False
+    )
+    print_tables(comparison, console)
+    # rich fills table cells with spaces.
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def rich_table(section: Section) -> RenderableType:
@@ -43,41 +66,43 @@ class _Numbers:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         shown = columns(self.section)
         cells = [[column.cell(row) for row in self.section.rows] for column in shown]
-        lines = [_aligned(of) if column.numeric else of for column, of in zip(shown, cells, strict=True)]
+        lines = [
+            _aligned(column, of) if column.numeric else of for column, of in zip(shown, cells, strict=True)
+        ]
         if _width(shown, lines) <= options.max_width:
-            yield _table(shown, lines, cut_safe=True)
+            yield _table(shown, lines, numbers_fit=True)
         else:
             stacked = [[cell.replace(" ± ", "\n±") for cell in of] for of in cells]
-            yield _table(shown, stacked, cut_safe=False)
+            yield _table(shown, stacked, numbers_fit=False)
 
 
-def _table(shown: Sequence[Column], cells: Sequence[Sequence[str]], *, cut_safe: bool) -> Table:
-    """Return the table; ``cut_safe`` where numbers are known to fit and only words need folding."""
+def _table(shown: Sequence[Column], cells: Sequence[Sequence[str]], *, numbers_fit: bool) -> Table:
+    """Return the table; where ``numbers_fit``, only the words are folded to make room."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, _GAP - 1, 0, 0), pad_edge=False)
     for column in shown:
-        title = Text(column.short, style="bold")
         table.add_column(
-            title,
-            justify="right" if column.numeric else "left",
+            Text(column.short, style="bold", justify="right" if column.numeric else "left"),
+            # Aligned cells bring their own spaces, of which "right" would drop those at the end.
+            justify="right" if column.numeric and not numbers_fit else "left",
             overflow="fold",
-            no_wrap=cut_safe and column.numeric,
+            no_wrap=numbers_fit and column.numeric,
         )
     for row in zip(*cells, strict=True):
         table.add_row(*map(Text, row))
     return table
 
 
-def _aligned(cells: Sequence[str]) -> list[str]:
-    """Return the cells with their decimal points in one column when they are set flush right."""
+def _aligned(column: Column, cells: Sequence[str]) -> list[str]:
+    """Return a numeric column's cells flush right as a whole, decimal points below each other."""
     parts = [cell.partition(" ± ") for cell in cells]
-    width = max(len(half) for _, _, half in parts)
+    half_width = max(len(half) for _, _, half in parts)
     marked = any(cell.endswith("*") for cell in cells)
     aligned = []
     for mean, sign, half in parts:
-        tail = f"{sign}{half:>{width}}" if sign else " " * (width and width + 3)
-        # A no-break space keeps the place of the mark: spaces at the end of a line are dropped.
-        aligned.append(mean + tail + ("\N{NO-BREAK SPACE}" if marked and not mean.endswith("*") else ""))
-    return aligned
+        tail = f"{sign}{half:>{half_width}}" if sign else " " * (half_width and half_width + len(" ± "))
+        aligned.append(mean + tail + " " * (marked and not mean.endswith("*")))
+    width = max(map(len, [*column.short.split("\n"), *aligned]))
+    return [cell.rjust(width) for cell in aligned]
 
 
 def _width(shown: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:

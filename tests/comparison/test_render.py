@@ -22,7 +22,7 @@ def test_text_ends_in_one_line_end(paper_results, format_name):
     assert not text.endswith("\n\n")
 
 
-@pytest.mark.parametrize("format_name", ["markdown", "latex"])
+@pytest.mark.parametrize("format_name", ["table", "markdown", "latex"])
 def test_each_section_names_its_protocol_and_source(results, format_name):
     results.plan(["sgd"], [0, 1])
     results.run("sgd", 0, 1000)

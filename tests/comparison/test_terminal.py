@@ -4,10 +4,9 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from dba_cli.comparison import compare, rich_table
+from dba_cli.comparison import compare, print_tables, render, rich_table
 
 PAPER = {"test_accuracy": 97.79, "error_reduction": 81.78}
-NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def shown(results, width, **console):
@@ -30,20 +29,20 @@ def wide_results(results):
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_on_one_line_a_row(paper_results, width):
-    table = shown(paper_results, width).replace(NO_BREAK, " ").split("\n\n")[1]
+    table = shown(paper_results, width).split("\n\n")[1]
     assert table.splitlines() == [
         "                       Accuracy  Error       vs SGD       vs Adam   Paper   Diff",
         "Optimizer  Seeds              %      %            %             %       %    pts",
         "────────────────────────────────────────────────────────────────────────────────",
         "sgd        3 of 3  88.00 ± 2.48  12.00               -20.0 ± 24.8  87.87*  +0.13",
         "adam       3 of 3  90.00 ± 0.00  10.00  16.3 ± 17.4                87.87*  +2.13",
-        "dba        3 of 3  88.62 ± 2.09  11.38   5.0 ± 12.4  -13.8 ± 20.9   97.79  -9.17",
+        "dba        3 of 3  88.62 ± 2.09  11.38   5.0 ± 12.4  -13.8 ± 20.9  97.79   -9.17",
     ]
 
 
 def test_intervals_go_below_where_it_is_narrow(paper_results):
     table = shown(paper_results, 72).split("\n\n")[1]
-    assert [line.rstrip() for line in table.replace(NO_BREAK, " ").splitlines()[3:5]] == [
+    assert [line.rstrip() for line in table.splitlines()[3:5]] == [
         "sgd        3 of 3     88.00  12.00            -20.0  87.87*  +0.13",
         "                      ±2.48                   ±24.8",
     ]
@@ -94,3 +93,32 @@ def test_nothing_in_a_record_is_markup(results):
     assert "[red]sgd[" in text
     assert "[bold]x[/nothing]" in text
     assert "Protocol: [blink]" in text
+
+
+def test_decimal_points_stand_below_each_other(results):
+    results.plan(["sgd", "dba"], [0, 1])
+    results.runs("sgd", [1000, 1100])
+    results.run("dba", 0, 900)
+    rows = shown(results, 120).splitlines()[6:8]
+    assert rows[0].startswith("sgd        2 of 2  89.50 ± 6.35  10.50")
+    assert rows[1].startswith("dba        1 of 2  91.00          9.00")
+
+
+def test_sections_are_printed_with_a_blank_line_between(results, capsys):
+    for name in ("a", "b"):
+        results.plan(["sgd"], [0], name=name)
+    print_tables(compare(results.root))
+    printed = capsys.readouterr().out
+    assert printed.count("sgd") == 4
+    assert "! sgd: seed 0 missing\n\nb\n" in printed
+
+
+def test_as_a_file_it_is_plain_whatever_the_environment(paper_results, monkeypatch):
+    text = render(compare(paper_results.root), "table")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert render(compare(paper_results.root), "table") == text
+    assert "\x1b" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+    assert max(map(len, text.splitlines())) <= 100
