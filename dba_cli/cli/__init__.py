@@ -1,0 +1,5 @@
+"""The ``dba`` command: options, displays and exit codes; everything else lives in the other packages."""
+
+from dba_cli.cli._app import main
+
+__all__ = ["main"]

@@ -121,7 +121,9 @@ def _override(document: Document, text: str) -> Document:
         if isinstance(target, list):
             step = _position(target, part, place)
         elif not isinstance(target, dict):
-            raise UserError(f"{place}: {'.'.join(parts[:i])} is the single value {target!r}, it has no {part!r}")
+            raise UserError(
+                f"{place}: {'.'.join(parts[:i])} is the single value {target!r}, it has no {part!r}"
+            )
         where.append(step)
         if i == len(parts) - 1:
             target[step] = value

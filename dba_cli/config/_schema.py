@@ -67,7 +67,7 @@ class Draw(_Section):
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="Share of the dataset's official training set (60 000); 1.0 takes every image of the source.",
+        description="Share of the official training set (60 000 images); 1.0 takes all that the source has.",
     )
     per_class: int | None = Field(default=None, ge=1, le=7000, description="Images of each class.")
 
@@ -113,14 +113,13 @@ class ScheduleConfig(_Section):
     """Learning-rate schedule, stepped once per update."""
 
     kind: Literal["constant", "cosine", "linear"] = Field(
-        default="constant", description="After the warm-up: constant, or decay to zero at the end of training."
+        default="constant",
+        description="After the warm-up: constant, or decay to zero at the end.",
     )
-    warmup_steps: int = Field(default=0, ge=0, le=10_000_000, description="Steps of linear warm-up from zero.")
+    warmup_steps: int = Field(default=0, ge=0, le=10_000_000, description="Steps of linear warm-up.")
 
 
-class Evaluation(_Section):
-    """How often the test set is read for the curves. It decides nothing."""
-
+class _Length(_Section):
     epochs: Epochs | None = None
     steps: Steps | None = None
 
@@ -130,21 +129,21 @@ class Evaluation(_Section):
             raise ValueError("give exactly one of epochs and steps (null removes one)")
         return self
 
+    def in_steps(self, steps_per_epoch: int) -> int:
+        """Return the length in update steps."""
+        return self.steps if self.steps is not None else steps_per_epoch * (self.epochs or 0)
 
-class TrainingConfig(_Section):
+
+class Evaluation(_Length):
+    """How often the test set is read for the curves. It decides nothing."""
+
+
+class TrainingConfig(_Length):
     """How long, in what batches and at what schedule to train; the same for every optimizer."""
 
-    epochs: Epochs | None = None
-    steps: Steps | None = None
     batch_size: int = Field(default=100, ge=1, le=60_000, description="Images per step (DBA's candidates).")
     schedule: ScheduleConfig = ScheduleConfig()
     evaluation: Evaluation = Evaluation(epochs=1)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError("give exactly one of epochs and steps (null removes one)")
-        return self
 
 
 class _SGD(_Section):

@@ -67,19 +67,19 @@ def draw_sha256(indices: Tensor) -> str:
 
 def _equal_sizes(counts: list[int], per_class: int) -> list[int]:
     if per_class < 1:
-        raise UserError(f"data.per_class: {per_class} is no number of images: use 1 or more")
+        raise UserError(f"data.draw.per_class: {per_class} is no number of images: use 1 or more")
     smallest = min(counts)
     if per_class > smallest:
         raise UserError(
-            f"data.per_class: {per_class} images of each class, but class {counts.index(smallest)} has only"
-            f" {smallest} in this training set: use {smallest} or less"
+            f"data.draw.per_class: {per_class} images of each class, but class {counts.index(smallest)}"
+            f" has only {smallest} in this training set: use {smallest} or less"
         )
     return [per_class] * len(counts)
 
 
 def _proportional_sizes(counts: list[int], fraction: float, official_size: int) -> list[int]:
     if not 0 < fraction <= 1:
-        raise UserError(f"data.fraction: {fraction:g} is not above 0 and at most 1")
+        raise UserError(f"data.draw.fraction: {fraction:g} is not above 0 and at most 1")
     available = sum(counts)
     if fraction == 1:
         return counts
@@ -87,15 +87,15 @@ def _proportional_sizes(counts: list[int], fraction: float, official_size: int) 
     if total == 0:
         least = math.ceil(1 / official_size * 1e5) / 1e5
         raise UserError(
-            f"data.fraction: {fraction:g} of the official {official_size} images is none:"
+            f"data.draw.fraction: {fraction:g} of the official {official_size} images is none:"
             f" use {least:.5f} or more"
         )
     if total > available:
         # Five decimals tell single images of 60 000 apart; rounded down, so that the value is really valid.
         most = math.floor(available / official_size * 1e5) / 1e5
         raise UserError(
-            f"data.fraction: {fraction:g} of the official {official_size} images is {total}, but this source"
-            f" has only {available}: use {most:g} or less, or 1.0 for all {available}"
+            f"data.draw.fraction: {fraction:g} of the official {official_size} images is {total}, but this"
+            f" source has only {available}: use {most:g} or less, or 1.0 for all {available}"
         )
     # In integers, so that equal remainders are exactly equal.
     sizes = [total * count // available for count in counts]

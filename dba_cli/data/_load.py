@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from torch import Tensor
 
@@ -31,7 +32,7 @@ class ImageData:
     """One dataset in memory, on the CPU, as the source gives it: nothing is scaled, shuffled or drawn."""
 
     dataset: str
-    source: str
+    source: Literal["official", "embedded"]
     """Where the images really came from: "official" or "embedded", never "auto"."""
     train_images: Tensor
     """uint8, shape (N, 28, 28)."""

@@ -8,6 +8,7 @@ from dba_cli.records._result import (
     Durations,
     ExperimentRecord,
     FinalFigures,
+    PaperRecord,
     RunRecord,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "ExperimentFolder",
     "ExperimentRecord",
     "FinalFigures",
+    "PaperRecord",
     "RunFolder",
     "RunRecord",
     "ensure_writable",

@@ -48,7 +48,9 @@ def ensure_writable(folder: Path) -> None:
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{folder}: the results folder cannot be written ({reason}); give --results DIR") from None
+        raise UserError(
+            f"{folder}: the results folder cannot be written ({reason}); give --results DIR"
+        ) from None
 
 
 def _umask() -> int:

@@ -7,15 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from dba_cli.config import Config
 from dba_cli.errors import UserError
 from dba_cli.records._atomic import write_atomically
 from dba_cli.records._result import ExperimentRecord, RunRecord
+
+if TYPE_CHECKING:  # the config brings the method and so torch, which reading records does without
+    from dba_cli.config import Config
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -43,7 +45,7 @@ class RunFolder:
         """Take the finished mark away, before a run is done again."""
         self.result_file.unlink(missing_ok=True)
 
-    def write(self, config: Config, history: Sequence[Mapping[str, object]], record: RunRecord) -> None:
+    def write(self, config: "Config", history: Sequence[Mapping[str, object]], record: RunRecord) -> None:
         """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""
         write_atomically(self.path / "config.yaml", config_text(config))
         write_atomically(self.path / "history.csv", history_text(history))
@@ -92,7 +94,7 @@ def experiments_in(results: Path) -> list[ExperimentFolder]:
     return [ExperimentFolder(path.parent) for path in sorted(results.glob("*/experiment.json"))]
 
 
-def config_text(config: Config) -> str:
+def config_text(config: "Config") -> str:
     """Return the resolved config as YAML that ``dba run`` reads again."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 

@@ -1,0 +1,28 @@
+"""The trainer core that every optimizer shares. It knows nothing of configs' files, records or tables."""
+
+from dba_cli.training._device import describe_device, resolve_device
+from dba_cli.training._gradients import GradientRule, gradient_rule, mean_gradient
+from dba_cli.training._models import build_model, count_parameters
+from dba_cli.training._optimizers import build_optimizer, build_scheduler
+from dba_cli.training._seeds import Stream, generator
+from dba_cli.training._trainer import HistoryRow, Observer, Outcome, TensorData, Timeline, train
+
+__all__ = [
+    "GradientRule",
+    "HistoryRow",
+    "Observer",
+    "Outcome",
+    "Stream",
+    "TensorData",
+    "Timeline",
+    "build_model",
+    "build_optimizer",
+    "build_scheduler",
+    "count_parameters",
+    "describe_device",
+    "generator",
+    "gradient_rule",
+    "mean_gradient",
+    "resolve_device",
+    "train",
+]

@@ -1,0 +1,71 @@
+"""The application, and how faults reach a person."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from dba_cli import __version__
+from dba_cli.cli._compare import compare
+from dba_cli.cli._data import data_app
+from dba_cli.cli._run import run
+from dba_cli.errors import UserError
+
+app = typer.Typer(
+    name="dba",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(compare)
+app.add_typer(data_app, name="data")
+
+# The class of all wrong uses of the command line, wherever this release of typer takes it from.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dba {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _dba(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Dynamic Batch Adaptation (arXiv 2208.00815): run the experiments, print the tables.
+
+    [bold]Examples[/bold]
+
+      dba run configs/mnist_1pct.yaml          train SGD, Adam and DBA on 1 % of MNIST
+
+      dba compare mnist_1pct                   the accuracy and error-reduction table
+
+      dba data fetch                           download the official MNIST
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 bad input (one line on stderr), 130 interrupted."""
+    try:
+        code = app(arguments, prog_name="dba", standalone_mode=False)
+    except UserError as error:
+        code = _refuse(str(error))
+    except _UsageError as error:
+        context = error.ctx
+        hint = f"; see '{context.command_path} --help'" if context else ""
+        code = _refuse(error.format_message().rstrip(".") + hint)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> int:
+    # One line, whatever a file name or a value may hold.
+    print("dba: error:", " ".join(message.split()), file=sys.stderr)
+    return 2

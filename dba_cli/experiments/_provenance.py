@@ -1,0 +1,45 @@
+"""Where a record comes from: the code, the versions, the machine."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from dba_cli.records import DeviceRecord
+from dba_cli.training import describe_device
+
+_PACKAGES = ["dba-cli", "torch", "torchvision", "numpy", "mlxtend"]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that can change a result."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def device_record(device: torch.device) -> DeviceRecord:
+    """Return what the run is computed on."""
+    return DeviceRecord(type=device.type, name=describe_device(device), threads=torch.get_num_threads())
+
+
+def git_revision() -> str | None:
+    """Return the commit of the package's checkout, ``-dirty`` where its code is changed; None outside."""
+    package = Path(__file__).resolve().parent.parent
+    # An installed copy may lie inside somebody else's repository (a virtual environment, say).
+    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None
+    revision = _git(package, "rev-parse", "HEAD")
+    if revision is None:
+        return None
+    return f"{revision}-dirty" if _git(package, "status", "--porcelain", "--", ".") else revision
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

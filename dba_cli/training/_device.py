@@ -1,0 +1,38 @@
+"""Which device computes."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from dba_cli.errors import UserError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``mps`` stands for on this machine.
+
+    Raises:
+        UserError: This machine has no such device.
+    """
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    if name == "auto":
+        return torch.device(available[0])
+    if name not in available:
+        raise UserError(f"--device {name}: not available on this machine; choose from {', '.join(available)}")
+    return torch.device(name)
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the name of the hardware, such as a processor's or a GPU's model name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

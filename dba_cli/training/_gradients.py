@@ -1,0 +1,46 @@
+"""How a batch becomes gradients: the only thing in which the optimizers differ."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dba_cli.config import DBAConfig, OptimizerConfig
+from dba_cli.method import DynamicBatch
+
+
+class GradientRule(Protocol):
+    """Writes ``.grad`` from the losses of a batch."""
+
+    def __call__(self, losses: Tensor) -> Mapping[str, int] | None:
+        """Turn ``losses`` (n,) into gradients; return the samples used per layer where it selects."""
+
+
+def mean_gradient(losses: Tensor) -> None:
+    """Plain training: the gradient of the mean loss."""
+    losses.mean().backward()  # type: ignore[no-untyped-call]
+
+
+def gradient_rule(entry: OptimizerConfig, model: nn.Module, generator: torch.Generator) -> GradientRule:
+    """Return the rule of a config entry; ``generator`` feeds rules that draw at random.
+
+    Raises:
+        TypeError: DBA has no per-sample gradient for a module of the model.
+    """
+    if not isinstance(entry, DBAConfig):
+        return mean_gradient
+    dba = DynamicBatch(
+        model,
+        metric=entry.metric,
+        order=entry.order,
+        min_fraction=entry.min_fraction,
+        scope=entry.scope,
+        rule=entry.rule,
+        generator=generator,
+    )
+
+    def select(losses: Tensor) -> Mapping[str, int]:
+        return dba.backward(losses).sizes
+
+    return select

@@ -1,0 +1,61 @@
+"""The networks that a config can name."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from dba_cli.config import CNNConfig, MLPConfig
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+
+def build_model(
+    config: MLPConfig | CNNConfig, image_shape: tuple[int, int], num_classes: int, generator: torch.Generator
+) -> nn.Sequential:
+    """Build the network on the CPU with PyTorch's default initialisation, drawn from ``generator``.
+
+    The model maps images (n, 1, height, width) to logits (n, num_classes).
+    """
+    # PyTorch's initialisers draw from the global state: seed it from the stream, then put it back.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        if isinstance(config, MLPConfig):
+            return nn.Sequential(_mlp(config, image_shape, num_classes))
+        return nn.Sequential(_cnn(config, image_shape, num_classes))
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of trainable numbers in ``model``."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _mlp(config: MLPConfig, image_shape: tuple[int, int], num_classes: int) -> OrderedDict[str, nn.Module]:
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    width = image_shape[0] * image_shape[1]
+    for i, hidden in enumerate(config.hidden, start=1):
+        layers[f"hidden{i}"] = nn.Linear(width, hidden)
+        layers[f"activation{i}"] = _ACTIVATIONS[config.activation]()
+        width = hidden
+    layers["output"] = nn.Linear(width, num_classes)
+    return layers
+
+
+def _cnn(config: CNNConfig, image_shape: tuple[int, int], num_classes: int) -> OrderedDict[str, nn.Module]:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels, (height, width) = 1, image_shape
+    for i, out in enumerate(config.channels, start=1):
+        layers[f"conv{i}"] = nn.Conv2d(channels, out, kernel_size=3, padding=1)
+        layers[f"activation{i}"] = _ACTIVATIONS[config.activation]()
+        layers[f"pool{i}"] = nn.MaxPool2d(2)
+        channels, height, width = out, height // 2, width // 2
+    layers["flatten"] = nn.Flatten()
+    layers["output"] = nn.Linear(channels * height * width, num_classes)
+    return layers
