@@ -1,0 +1,62 @@
+# Everything a fresh machine needs is Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+DBA := $(VENV)/bin/dba
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+REFERENCE := results/reference
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint compare reference tables clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed  ## make .venv with the command .venv/bin/dba
+
+run: install  ## train SGD, Adam and DBA on 1 % of MNIST and print the table
+	@$(DBA) run configs/mnist_1pct.yaml
+	@$(DBA) compare mnist_1pct
+
+test: $(VENV)/installed-test  ## pass the tests
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/installed-lint  ## ruff, mypy and the import contract
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+compare: install  ## print the tables of all runs in results/
+	@$(DBA) compare
+
+reference: install  ## do the missing reference runs (official MNIST only) and write their tables anew
+	$(DBA) run configs/mnist_1pct.yaml configs/mnist_10_per_class.yaml --set data.source=official --results $(REFERENCE)
+	$(MAKE) tables
+
+tables: install  ## write results/reference/tables.* from the committed records
+	$(DBA) compare --strict --results $(REFERENCE) --format markdown --output $(REFERENCE)/tables.md
+	$(DBA) compare --strict --results $(REFERENCE) --format csv --output $(REFERENCE)/tables.csv
+
+clean:  ## remove .venv and caches; keep results and data
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of packages: nothing is installed again until one of these files changes.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: Python 3.11 or newer is needed; give one with PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@# torch first and by itself: what depends on it then finds it there and brings no other build.
+	$(PIP_INSTALL) torch
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-lint: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[lint]'
+	@touch $@
