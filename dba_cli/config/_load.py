@@ -129,7 +129,9 @@ def _override(document: Document, text: str) -> Document:
             target[step] = value
         elif isinstance(target, dict):
             # Sections left to their defaults are opened; a wrong name is caught by the schema.
-            target = target[step] = {} if target.get(step) is None else target[step]
+            if target.get(step) is None:
+                target[step] = {}
+            target = target[step]
         else:
             target = target[step]
     path = tuple(where)
