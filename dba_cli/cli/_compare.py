@@ -52,10 +52,8 @@ def compare(
 
       dba compare --strict --results results/reference
     """
-    from rich.console import Console
-
     from dba_cli.comparison import compare as read
-    from dba_cli.comparison import render, rich_table
+    from dba_cli.comparison import print_tables, render
     from dba_cli.errors import UserError
     from dba_cli.records import write_atomically
 
@@ -64,10 +62,7 @@ def compare(
         more = len(comparison.incomplete) - 1
         raise UserError(comparison.incomplete[0] + (f" (and {more} more)" if more else ""))
     if style is Format.table and output is None:
-        console = Console()
-        for section in comparison.sections:
-            console.print(rich_table(section))
-            console.print()
+        print_tables(comparison)
         return
     text = render(comparison, style.value)
     if output is None:

@@ -49,7 +49,7 @@ def ensure_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(
-            f"{folder}: the results folder cannot be written ({reason}); give --results DIR"
+            f"{folder}: cannot be written ({reason}); give another --results DIR"
         ) from None
 
 

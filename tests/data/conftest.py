@@ -7,11 +7,8 @@ import pytest
 
 from dba_cli.data import _files
 
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that wants a download says so by lifting this, and then serves it itself."""
-    monkeypatch.setenv("DBA_OFFLINE", "1")
+# Read before the fixture that hides it from every test.
+_DATA = os.environ.get("DBA_DATA")
 
 
 @pytest.fixture
@@ -35,7 +32,7 @@ def place() -> Callable[..., Path]:
 @pytest.fixture
 def official() -> Path:
     """The folder with the real MNIST files, where DBA_DATA names one."""
-    folder = os.environ.get("DBA_DATA")
+    folder = _DATA
     if not folder or not _files.raw_folder("mnist", Path(folder)).is_dir():
         pytest.skip("DBA_DATA names no folder with the official MNIST files")
     return Path(folder)
