@@ -1,5 +1,6 @@
 """Dynamic Batch Adaptation as a replacement for the backward pass."""
 
+from math import isfinite
 from types import TracebackType
 from typing import Literal, Self, get_args
 
@@ -117,13 +118,19 @@ class DynamicBatch:
             layers, gram = self._layers(found, losses, retain_graph=retain_graph)
             if self._scope == "model":
                 gram = gram.sum(0, keepdim=True)
-            weights = self._select(gram, labels)
+            problem = SelectionProblem(
+                gram, gram.mean(-1), self._metric, self._order, self._limits, self._generator
+            )
+            if self._stratified and labels is not None:
+                weights = select_stratified(self._rule, problem, labels)
+            else:
+                weights = self._rule(problem)
             rows = [row if self._scope == "layer" else 0 for row in range(len(layers))]
             for row, layer in zip(rows, layers, strict=True):
                 for parameter, gradient in layer.gradients.weighted_sum(weights[row]).items():
                     _accumulate(parameter, gradient)
             named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}
-            return Selection(named, weights, gram, self._metric)
+            return Selection(named, weights, problem)
 
     def detach(self) -> None:
         """Stop watching the model; afterwards it has no hook of this object left. May be called again."""
@@ -180,15 +187,6 @@ class DynamicBatch:
             self._checked = True
         return layers, gram
 
-    def _select(self, gram: Tensor, labels: Tensor | None) -> Tensor:
-        projections = gram.mean(-1)
-        problem = SelectionProblem(
-            gram, projections, self._metric, self._order, self._limits, self._generator
-        )
-        if self._stratified and labels is not None:
-            return select_stratified(self._rule, problem, labels)
-        return self._rule(problem)
-
     def _describe(self, leaf: Tensor) -> str:
         for name, parameter in self._model.named_parameters():
             if parameter is leaf:
@@ -204,7 +202,7 @@ def _require_losses(losses: Tensor) -> None:
         )
     if losses.grad_fn is None:
         raise ValueError("losses have no graph: compute them from the model's output, with gradients")
-    if losses.device.type == "cpu" and not losses.isfinite().all():
+    if losses.device.type == "cpu" and not (isfinite(losses.detach().sum()) or losses.isfinite().all()):
         bad = (~losses.isfinite()).nonzero().flatten().tolist()
         raise ValueError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
 
@@ -229,7 +227,8 @@ def _require_finite(gram: Tensor, layers: list[Layer]) -> None:
     if gram.device.type != "cpu":
         return  # The check would wait for the device; NaN and inf pass on as in plain training.
     square_norms = gram.diagonal(dim1=-2, dim2=-1)
-    if not square_norms.isfinite().all():
+    # The sum is quicker to look at, but may overflow though no element does.
+    if not (isfinite(square_norms.sum()) or square_norms.isfinite().all()):
         row, sample = (~square_norms.isfinite()).nonzero()[0].tolist()
         raise ValueError(
             f"the gradient of module {layers[row].names[0]!r} is not finite or overflows when squared, first "

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
+from ._products import row_products
+
 STRIP = 128
 """Rows computed at once: tall enough for full multiply speed, low enough to skip nearly half the work."""
 
@@ -42,10 +44,15 @@ def outer_product_gram(left: Tensor, right: Tensor | None, bias: bool, out: Tens
     """
     for start, stop in strips(len(left)):
         strip = out[start:stop, :stop]
-        torch.mm(left[start:stop], left[:stop].t(), out=strip)
-        if right is not None:
-            inputs = right[start:stop] @ right[:stop].t()
-            strip.addcmul_(strip, inputs) if bias else strip.mul_(inputs)
+        outputs = row_products(left[start:stop], left[:stop])
+        if right is None:
+            strip.copy_(outputs)
+            continue
+        inputs = row_products(right[start:stop], right[:stop])
+        if bias:
+            torch.addcmul(outputs, outputs, inputs, out=strip)
+        else:
+            torch.mul(outputs, inputs, out=strip)
     mirror(out)
 
 
@@ -79,7 +86,7 @@ def explicit_gram(slabs: Iterable[Tensor], out: Tensor) -> None:
     out.zero_()
     for slab in slabs:
         for start, stop in strips(len(slab)):
-            out[start:stop, :stop].addmm_(slab[start:stop], slab[:stop].t())
+            out[start:stop, :stop].add_(row_products(slab[start:stop], slab[:stop]))
     mirror(out)
 
 

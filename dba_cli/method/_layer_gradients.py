@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ._gram import BLOCK, explicit_gram, outer_product_gram, pairs_are_cheaper, position_pair_gram
+from ._products import row_products
 
 Gradients = dict[nn.Parameter, Tensor]
 
@@ -31,6 +32,20 @@ class LayerGradients(ABC):
     @abstractmethod
     def explicit(self) -> Gradients:
         """The g_i themselves, (n, *shape) for each parameter: only for parameters that are shared."""
+
+
+def worth_multiplying(weights: Tensor) -> Tensor | None:
+    """Indices of the samples with a weight, or None where leaving out the others saves nothing.
+
+    Some samples without weight fill the number up to one of about sixteen, because matrix kernels are
+    prepared for every new shape. On an accelerator, counting would wait for the device: always None.
+    """
+    n = len(weights)
+    if weights.device.type != "cpu":
+        return None
+    step = max(8, n // 16)
+    size = -(-int(weights.count_nonzero()) // step) * step
+    return weights.argsort(descending=True)[:size] if 10 * size < 9 * n else None
 
 
 class Explicit(LayerGradients):
@@ -82,8 +97,8 @@ class OuterProducts(LayerGradients):
 
     def _pair_products(self, rows: slice, columns: slice) -> Tensor:
         left, right = self.left.flatten(0, 1), self.right.flatten(0, 1)
-        outputs = left[rows] @ left[columns].t()
-        inputs = right[rows] @ right[columns].t()
+        outputs = row_products(left[rows], left[columns])
+        inputs = row_products(right[rows], right[columns])
         return outputs.addcmul_(outputs, inputs) if self.bias is not None else outputs.mul_(inputs)
 
     def _slabs(self) -> Iterator[Tensor]:
@@ -96,15 +111,14 @@ class OuterProducts(LayerGradients):
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
         left, right = self.left, self.right
-        if weights.device.type == "cpu":
-            # Weight zero needs no arithmetic. (Elsewhere, counting would wait for the device.)
-            chosen = weights.nonzero().squeeze(-1)
-            if 10 * len(chosen) < 9 * len(weights):
-                left, right, weights = left[chosen], right[chosen], weights[chosen]
+        chosen = worth_multiplying(weights)
+        if chosen is not None:
+            left, right, weights = left[chosen], right[chosen], weights[chosen]
         left = (left * weights.view(-1, 1, 1)).flatten(0, 1)
         gradients: Gradients = {}
         if self.weight is not None:
-            gradients[self.weight] = (left.t() @ right.flatten(0, 1)).view(self.weight.shape)
+            product = row_products(left.t(), right.flatten(0, 1).t())
+            gradients[self.weight] = product.view(self.weight.shape)
         if self.bias is not None:
             gradients[self.bias] = left.sum(0)
         return gradients

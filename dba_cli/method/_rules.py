@@ -64,8 +64,10 @@ def best_prefix_sizes(problem: SelectionProblem, ranks: Tensor) -> Tensor:
     gram, n = problem.gram, problem.samples
     smallest, largest = problem.limits.bounds(n)
     # Growing a prefix by sample i adds K_ii + 2 sum_{j before i} K_ij to 1'K_S 1.
-    before = ranks.unsqueeze(-1) > ranks.unsqueeze(-2)
-    growth = torch.where(before, gram, 0.0).sum(-1).double()
+    # A difference of ranks, clamped, is 1 where j comes before i and 0 elsewhere (and faster than a mask).
+    places = ranks.to(gram.dtype)
+    before = (places.unsqueeze(-1) - places.unsqueeze(-2)).clamp_(0, 1)
+    growth = before.mul_(gram).sum(-1).double()
     square_norms = problem.square_norms().double()
     # Scattering by rank puts the sums in the order's sequence.
     increments = torch.stack((square_norms, square_norms + 2 * growth))

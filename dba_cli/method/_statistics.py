@@ -55,16 +55,3 @@ class SubsetStatistics:
         variance = mean_square_norm - square
         variance = torch.where(variance <= noise, 0.0, variance)
         return cls(size, mean_square_norm, square, variance)
-
-    @classmethod
-    def of_weights(cls, gram: Tensor, weights: Tensor) -> "SubsetStatistics":
-        """Of weighted subsets: result shape (layers, subsets).
-
-        Args:
-            gram: Gram matrices, (layers, n, n).
-            weights: sample weights, (layers, subsets, n), non-negative, each row summing to 1.
-        """
-        square = ((weights @ gram) * weights).sum(-1).double()
-        square_norms = gram.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
-        mean = (weights @ square_norms).squeeze(-1).double()
-        return cls.of_means((weights > 0).sum(-1).double(), mean, square, torch.finfo(gram.dtype).eps)

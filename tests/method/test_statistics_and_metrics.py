@@ -11,7 +11,10 @@ from . import reference
 
 
 def of_gradients(gradients: torch.Tensor, weights: torch.Tensor) -> SubsetStatistics:
-    return SubsetStatistics.of_weights((gradients @ gradients.T)[None], weights[None, None])
+    gram = gradients @ gradients.T
+    size = (weights > 0).sum().double()
+    means = (weights @ gram.diagonal()).double(), (weights @ gram @ weights).double()
+    return SubsetStatistics.of_means(size, *means, torch.finfo(gram.dtype).eps)
 
 
 @pytest.mark.parametrize("name", metric_names())

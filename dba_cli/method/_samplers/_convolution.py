@@ -10,7 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from .._capture import Call
 from .._gram import BLOCK, explicit_gram, pairs_are_cheaper
-from .._layer_gradients import Gradients, LayerGradients, OuterProducts
+from .._layer_gradients import Gradients, LayerGradients, OuterProducts, worth_multiplying
 from ._registry import sampler_for, trainable
 
 
@@ -75,10 +75,9 @@ class ConvolutionGradients(LayerGradients):
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
         x, gradient = self._x, self._gradient
-        if weights.device.type == "cpu":
-            chosen = weights.nonzero().squeeze(-1)
-            if 10 * len(chosen) < 9 * len(weights):
-                x, gradient, weights = x[chosen], gradient[chosen], weights[chosen]
+        chosen = worth_multiplying(weights)
+        if chosen is not None:
+            x, gradient, weights = x[chosen], gradient[chosen], weights[chosen]
         gradient = gradient * weights.view(-1, *(1,) * (gradient.ndim - 1))
         gradients: Gradients = {}
         if self._weight is not None:
