@@ -27,6 +27,7 @@ class ConvolutionGradients(LayerGradients):
         self._module = module
         self._x = x
         self._gradient = gradient
+        self._positions = gradient[0, 0].numel()
         self._weight = trainable(module.weight)
         self._bias = trainable(module.bias)
         self.parameters = tuple(p for p in (self._weight, self._bias) if p is not None)
@@ -37,13 +38,13 @@ class ConvolutionGradients(LayerGradients):
         ungrouped = self._weight is not None and self._module.groups == 1
         if ungrouped and pairs_are_cheaper(n, positions, outputs, features):
             left = self._gradient.flatten(2).mT.contiguous()
-            right = self._patches(0, self._x.shape[1]).contiguous()
+            right = self._patches(0, self._x.shape[1]).mT.contiguous()
             OuterProducts(left, right, self._weight, self._bias).write_gram(out)
         else:
             explicit_gram(self._slabs(), out)
 
     def _patches(self, first: int, last: int) -> Tensor:
-        """Input patches of a range of channels, (n, positions, channels in the range * kernel)."""
+        """Input patches of a range of channels, (n, channels in the range * kernel, positions)."""
         module = self._module
         patches = self._x[:, first:last]
         for axis, (kernel, stride, dilation) in enumerate(
@@ -52,9 +53,11 @@ class ConvolutionGradients(LayerGradients):
             # A new last axis of the window, of which every `dilation`-th element is used.
             patches = patches.unfold(axis, dilation * (kernel - 1) + 1, stride)[..., ::dilation]
         space = len(module.kernel_size)
-        # (n, channels, *positions, *kernel) to (n, *positions, channels, *kernel)
-        patches = patches.movedim(1, 1 + space)
-        return patches.flatten(1, space).flatten(2)
+        # (n, channels, *positions, *kernel) to (n, channels, *kernel, *positions): positions last, so that
+        # whole rows of the image are copied.
+        axes = (0, 1, *range(2 + space, 2 + 2 * space), *range(2, 2 + space))
+        patches = patches.permute(axes)
+        return patches.reshape(len(patches), -1, self._positions)
 
     def _slabs(self) -> Iterator[Tensor]:
         """Per-sample gradients of a few input channels at a time, whose patches are small."""
@@ -71,7 +74,7 @@ class ConvolutionGradients(LayerGradients):
             left = gradient[:, group * outputs // groups : (group + 1) * outputs // groups]
             for first in range(group * channels, (group + 1) * channels, size):
                 last = min(first + size, (group + 1) * channels)
-                yield (left @ self._patches(first, last)).flatten(1)
+                yield (left @ self._patches(first, last).mT).flatten(1)
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
         x, gradient = self._x, self._gradient
@@ -110,7 +113,8 @@ class ConvolutionGradients(LayerGradients):
         if self._weight is not None:
             groups, channels = self._module.groups, self._weight.shape[1]
             left = self._gradient.flatten(2).chunk(groups, dim=1)
-            kernels = [left[g] @ self._patches(g * channels, (g + 1) * channels) for g in range(groups)]
+            patches = [self._patches(g * channels, (g + 1) * channels) for g in range(groups)]
+            kernels = [part @ patch.mT for part, patch in zip(left, patches, strict=True)]
             gradients[self._weight] = torch.cat(kernels, 1).view(n, *self._weight.shape)
         if self._bias is not None:
             gradients[self._bias] = self._gradient.flatten(2).sum(2)
