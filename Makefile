@@ -33,9 +33,10 @@ reference: install  ## do the missing reference runs (official MNIST only) and w
 	$(DBA) run configs/mnist_1pct.yaml configs/mnist_10_per_class.yaml --set data.source=official --results $(REFERENCE)
 	$(MAKE) tables
 
-tables: install  ## write results/reference/tables.* from the committed records
+tables: install  ## write the tables of the reference runs anew, in results/ and in the README
 	$(DBA) compare --strict --results $(REFERENCE) --format markdown --output $(REFERENCE)/tables.md
 	$(DBA) compare --strict --results $(REFERENCE) --format csv --output $(REFERENCE)/tables.csv
+	$(VENV)/bin/python tools/fill_readme.py
 
 clean:  ## remove .venv and caches; keep results and data
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

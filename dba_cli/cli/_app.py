@@ -1,5 +1,6 @@
 """The application, and how faults reach a person."""
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -54,6 +55,10 @@ def _dba(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input (one line on stderr), 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        # Tables hold "±": a terminal that has no such sign shows another, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = app(arguments, prog_name="dba", standalone_mode=False)
     except UserError as error:

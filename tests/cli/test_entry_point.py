@@ -66,6 +66,12 @@ def test_compare_does_not_wait_for_torch() -> None:
     assert done.stdout == "False\n"
 
 
+def test_a_stdout_without_unicode_is_no_traceback() -> None:
+    done = run("compare", "--results", ROOT / "results/reference", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mnist_1pct" in done.stdout
+
+
 def test_shell_completion_is_offered() -> None:
     done = run(_DBA_COMPLETE="complete_bash", COMP_WORDS="dba ", COMP_CWORD="1")
     assert {"run", "compare", "data"} <= set(done.stdout.split())

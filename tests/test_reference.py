@@ -1,0 +1,52 @@
+"""The committed records, the tables made from them, and the figures in the README are one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dba_cli.comparison import compare, render
+from dba_cli.config import config_hash, load
+from dba_cli.records import ExperimentFolder
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "results/reference"
+
+
+@pytest.mark.parametrize(("suffix", "name"), [("md", "markdown"), ("csv", "csv")])
+def test_the_committed_tables_are_what_compare_prints(suffix: str, name: str) -> None:
+    assert (REFERENCE / f"tables.{suffix}").read_text() == render(compare(REFERENCE), name)
+
+
+def test_the_reference_experiments_are_complete() -> None:
+    assert compare(REFERENCE).incomplete == []
+
+
+@pytest.mark.parametrize("name", ["mnist_1pct", "mnist_10_per_class"])
+def test_the_readme_shows_the_table(name: str) -> None:
+    match = re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", (ROOT / "README.md").read_text(), re.S)
+    assert match is not None
+    assert match[1] == "```text\n" + render(compare(REFERENCE, [name]), "table") + "```\n"
+
+
+@pytest.mark.parametrize("name", ["mnist_1pct", "mnist_10_per_class"])
+def test_the_records_are_of_the_committed_configs(name: str) -> None:
+    """What ``make reference`` would run is what is recorded: it finds every run done."""
+    config = load(ROOT / f"configs/{name}.yaml")
+    folder = ExperimentFolder(REFERENCE / name)
+    plan = folder.plan()
+    assert plan.seeds == config.seeds
+    assert plan.optimizers == {
+        entry.name: config_hash(config.narrowed(entry.name, config.seeds[0], "official"))
+        for entry in config.optimizers
+    }
+    recorded = {(record.optimizer, record.seed) for record in folder.finished()}
+    assert recorded == {(entry.name, seed) for entry in config.optimizers for seed in config.seeds}
+
+
+def test_the_records_come_from_committed_code_and_official_data() -> None:
+    for path in sorted(REFERENCE.glob("*/experiment.json")):
+        for record in ExperimentFolder(path.parent).finished():
+            assert record.data.source == "official"
+            assert record.git_revision is not None
+            assert not record.git_revision.endswith("-dirty")
