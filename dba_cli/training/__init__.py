@@ -1,7 +1,12 @@
 """The trainer core that every optimizer shares. It knows nothing of configs' files, records or tables."""
 
 from dba_cli.training._device import describe_device, resolve_device
-from dba_cli.training._gradients import GradientRule, gradient_rule, mean_gradient
+from dba_cli.training._gradients import (
+    GradientRule,
+    NonFiniteGradientError,
+    gradient_rule,
+    mean_gradient,
+)
 from dba_cli.training._models import build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._seeds import Stream, generator
@@ -10,6 +15,7 @@ from dba_cli.training._trainer import HistoryRow, Observer, Outcome, TensorData,
 __all__ = [
     "GradientRule",
     "HistoryRow",
+    "NonFiniteGradientError",
     "Observer",
     "Outcome",
     "Stream",

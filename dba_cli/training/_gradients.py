@@ -10,11 +10,19 @@ from dba_cli.config import DBAConfig, OptimizerConfig
 from dba_cli.method import DynamicBatch
 
 
+class NonFiniteGradientError(ArithmeticError):
+    """The losses of a batch are finite and its gradients are not: training has diverged."""
+
+
 class GradientRule(Protocol):
     """Writes ``.grad`` from the losses of a batch."""
 
     def __call__(self, losses: Tensor) -> Mapping[str, int] | None:
-        """Turn ``losses`` (n,) into gradients; return the samples used per layer where it selects."""
+        """Turn ``losses`` (n,) into gradients; return the samples used per layer where it selects.
+
+        Raises:
+            NonFiniteGradientError: There is nothing to select from.
+        """
 
 
 def mean_gradient(losses: Tensor) -> None:
@@ -26,7 +34,7 @@ def gradient_rule(entry: OptimizerConfig, model: nn.Module, generator: torch.Gen
     """Return the rule of a config entry; ``generator`` feeds rules that draw at random.
 
     Raises:
-        TypeError: DBA has no per-sample gradient for a module of the model.
+        ValueError: DBA cannot watch a module of the model.
     """
     if not isinstance(entry, DBAConfig):
         return mean_gradient
@@ -41,6 +49,12 @@ def gradient_rule(entry: OptimizerConfig, model: nn.Module, generator: torch.Gen
     )
 
     def select(losses: Tensor) -> Mapping[str, int]:
-        return dba.backward(losses).sizes
+        try:
+            return dba.backward(losses).sizes
+        except ValueError as error:
+            # Any other ValueError is a fault of the program, and must not pass for a diverged run.
+            if "not finite" not in str(error):
+                raise
+            raise NonFiniteGradientError(str(error)) from error
 
     return select

@@ -24,9 +24,10 @@ def build_model(
 
     The model maps images (n, 1, height, width) to logits (n, num_classes).
     """
-    # PyTorch's initialisers draw from the global state: seed it from the stream, then put it back.
+    # PyTorch's initialisers draw from the CPU's global state: seed it from the stream, then put it back.
+    # (torch.manual_seed would seed every GPU as well, which fork_rng would not undo.)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         if isinstance(config, MLPConfig):
             return nn.Sequential(_mlp(config, image_shape, num_classes))
         return nn.Sequential(_cnn(config, image_shape, num_classes))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.config import TrainingConfig
-from dba_cli.training._gradients import GradientRule
+from dba_cli.training._gradients import GradientRule, NonFiniteGradientError
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,15 @@ def train(
     order: torch.Generator,
     observer: Observer,
 ) -> Outcome:
-    """Train to the end of the timeline, or until a loss is not finite.
+    """Train to the end of the timeline, or until a batch's loss or gradients are not finite.
 
-    The test data is read at each evaluation and decides nothing. ``order`` shuffles each epoch.
+    The test data is read at each evaluation and decides nothing; only after the last step is a test loss
+    that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
     """
     history: list[HistoryRow] = []
     since, processed, clock = _Since(), 0, _Clock(train_data.labels.device)
 
-    def evaluate(step: int) -> HistoryRow:
+    def evaluate(step: int) -> None:
         with clock.paused():
             loss, errors = _evaluate(model, test_data)
             row = HistoryRow(
@@ -124,7 +125,6 @@ def train(
             )
             history.append(row)
             observer.row(row)
-        return row
 
     def outcome(diverged_at_step: int | None = None) -> Outcome:
         return Outcome(history, diverged_at_step, clock.running, clock.pauses)
@@ -138,7 +138,10 @@ def train(
         if not math.isfinite(loss):
             return outcome(diverged_at_step=step)
         optimizer.zero_grad()
-        sizes = backward(losses)
+        try:
+            sizes = backward(losses)
+        except NonFiniteGradientError:
+            return outcome(diverged_at_step=step)
         optimizer.step()
         scheduler.step()
 
@@ -149,11 +152,9 @@ def train(
             since.chosen[name] += size
         observer.step(step, loss)
         if step % timeline.evaluation_period == 0 or step == timeline.steps:
-            row = evaluate(step)
-            if not math.isfinite(row.test_loss):
-                return outcome(diverged_at_step=step)
+            evaluate(step)
             since = _Since()
-    return outcome()
+    return outcome(None if math.isfinite(history[-1].test_loss) else timeline.steps)
 
 
 def _batches(n: int, timeline: Timeline, order: torch.Generator) -> Iterator[Tensor]:

@@ -1,0 +1,124 @@
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dba_cli.config import CNNConfig, MLPConfig
+from dba_cli.training import build_model, count_parameters
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": lambda x: x.clamp(min=0),
+    "tanh": lambda x: 1 - 2 / ((2 * x).exp() + 1),
+    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
+    "gelu": lambda x: x * (1 + torch.erf(x / math.sqrt(2))) / 2,
+    "silu": lambda x: x / (1 + (-x).exp()),
+}
+
+
+def mlp(*hidden: int, activation: Any = "relu") -> MLPConfig:
+    return MLPConfig(kind="mlp", hidden=list(hidden), activation=activation)
+
+
+def cnn(*channels: int) -> CNNConfig:
+    return CNNConfig(kind="cnn", channels=list(channels))
+
+
+def build(config: MLPConfig | CNNConfig, seed: int = 0) -> nn.Sequential:
+    return build_model(config, (28, 28), 10, torch.Generator().manual_seed(seed))
+
+
+def images(n: int = 3) -> Tensor:
+    return torch.rand(n, 1, 28, 28, generator=torch.Generator().manual_seed(n))
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [
+        (mlp(100), 784 * 100 + 100 + 100 * 10 + 10),
+        (mlp(100), 79_510),
+        (mlp(50, 20), 39_250 + 1_020 + 210),
+        (mlp(1), 784 + 1 + 10 + 10),
+        (cnn(16, 32), (9 * 16 + 16) + (16 * 9 * 32 + 32) + (32 * 7 * 7 * 10 + 10)),
+        (cnn(4), (9 * 4 + 4) + (4 * 14 * 14 * 10 + 10)),
+    ],
+)
+def test_numbers_of_parameters_by_hand(config: MLPConfig | CNNConfig, count: int) -> None:
+    assert count_parameters(build(config)) == count
+
+
+def test_only_trainable_parameters_count() -> None:
+    model = build(mlp(100))
+    model.get_submodule("output").requires_grad_(False)
+    assert count_parameters(model) == 79_510 - 1_010
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_an_mlp_is_what_its_formula_says(activation: str) -> None:
+    model = build(mlp(7, 5, activation=activation)).double()
+    x = images().double()
+    weights = dict(model.named_parameters())
+    expected = x.reshape(3, 784)
+    for name in ("hidden1", "hidden2"):
+        expected = ACTIVATIONS[activation](expected @ weights[f"{name}.weight"].T + weights[f"{name}.bias"])
+    expected = expected @ weights["output.weight"].T + weights["output.bias"]
+    assert list(weights) == [f"{n}.{p}" for n in ("hidden1", "hidden2", "output") for p in ("weight", "bias")]
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_shapes_within_a_cnn() -> None:
+    shapes = {}
+    x = images()
+    for name, module in build(cnn(3, 5, 7, 9)).named_children():
+        x = module(x)
+        shapes[name] = tuple(x.shape[1:])
+    assert shapes == {
+        "conv1": (3, 28, 28),
+        "activation1": (3, 28, 28),
+        "pool1": (3, 14, 14),
+        "conv2": (5, 14, 14),
+        "activation2": (5, 14, 14),
+        "pool2": (5, 7, 7),
+        "conv3": (7, 7, 7),
+        "activation3": (7, 7, 7),
+        "pool3": (7, 3, 3),
+        "conv4": (9, 3, 3),
+        "activation4": (9, 3, 3),
+        "pool4": (9, 1, 1),
+        "flatten": (9,),
+        "output": (10,),
+    }
+
+
+def test_initial_weights_are_pytorchs_own() -> None:
+    model = build(mlp(6), seed=5)
+    seed = torch.randint(2**62, (), generator=torch.Generator().manual_seed(5)).item()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        expected = [*nn.Linear(784, 6).parameters(), *nn.Linear(6, 10).parameters()]
+    for ours, theirs in zip(model.parameters(), expected, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_initial_weights_depend_on_the_generator_alone() -> None:
+    torch.manual_seed(1)
+    first = build(cnn(2)).state_dict()
+    torch.manual_seed(2)
+    again, other = build(cnn(2)).state_dict(), build(cnn(2), seed=1).state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
+    assert not any(torch.equal(other[name], tensor) for name, tensor in first.items())
+
+
+@pytest.mark.parametrize("config", [mlp(4), cnn(2)])
+def test_building_leaves_every_global_random_state_alone(
+    config: MLPConfig | CNNConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded: list[object] = []
+    # What torch.manual_seed would do to the GPUs of a machine that has some.
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    before = torch.get_rng_state()
+    build(config)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert seeded == []
