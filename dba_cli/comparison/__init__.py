@@ -1,5 +1,6 @@
 """Recorded runs become tables: which runs may share a row, the statistics, and the formats."""
 
+from dba_cli.comparison._frame import frame
 from dba_cli.comparison._model import Comparison, PaperFigures, Row, Section, Setting
 from dba_cli.comparison._render import FORMATS, render
 from dba_cli.comparison._statistics import Estimate
@@ -15,6 +16,7 @@ __all__ = [
     "Section",
     "Setting",
     "compare",
+    "frame",
     "print_tables",
     "render",
     "rich_table",
