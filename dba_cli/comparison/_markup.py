@@ -1,13 +1,17 @@
 """Tables for documents: Markdown (GitHub's) and LaTeX (booktabs)."""
 
 import re
-from collections.abc import Sequence
-
-from rich.cells import cell_len
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dba_cli.comparison._human import columns, legend, notes, setting_line
 from dba_cli.comparison._model import Comparison, Section
 
+if TYPE_CHECKING:  # pandas is imported where it is used: a table on the terminal does without
+    import pandas as pd
+
+# Not pandas' own escaping: it is for cells alone, where captions and notes need it too, and it leaves
+# < > | and ± to the font encoding, of which the default one prints other signs.
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -16,7 +20,7 @@ _LATEX = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
-        '"': r"\textquotedbl{}",
+        '"': r"\textquotedblright{}",
         "±": r"$\pm$",
         **{character: f"\\{character}" for character in "&%$#_{}"},
     }
@@ -37,10 +41,12 @@ def latex(comparison: Comparison) -> str:
 
 
 def _markdown_section(section: Section) -> str:
-    shown = columns(section)
-    table = _pipe_table(
-        [[column.title, *(_markdown(column.cell(row)) for row in section.rows)] for column in shown],
-        [column.numeric for column in shown],
+    cells, numeric = _cells(section, _markdown, _markdown)
+    table = cells.to_markdown(
+        index=False,
+        colalign=["right" if right else "left" for right in numeric],
+        # The cells are finished text: tabulate must not read numbers out of them and round those.
+        disable_numparse=True,
     )
     blocks = [f"## {_markdown(section.experiment)}"]
     if section.notice:
@@ -54,46 +60,50 @@ def _markdown_section(section: Section) -> str:
 
 
 def _latex_section(section: Section) -> str:
-    shown = columns(section)
-    rows = [
-        [_latex_number(column.cell(row)) if column.numeric else _latex(column.cell(row)) for column in shown]
-        for row in section.rows
-    ]
+    cells, numeric = _cells(section, _latex, _latex_number)
     caption = f"\\texttt{{{_latex(section.experiment)}}}. {_latex(setting_line(section))}"
     if section.notice:
         caption += f" \\textbf{{{_latex(section.notice)}}}"
+    table = cells.style.hide(axis="index").to_latex(
+        column_format="".join("r" if right else "l" for right in numeric),
+        hrules=True,
+        position="htbp",
+        position_float="centering",
+        caption=caption,
+    )
+    return _with_notes(table, [text for text in (legend(section), *notes(section)) if text])
+
+
+def _with_notes(table: str, below: list[str]) -> str:
+    """Return the float with small print below its table, for which pandas has no place."""
+    if not below:
+        return table
+    end = "\\end{table}\n"
     lines = [
-        r"\begin{table}[htbp]",
-        r"\centering",
-        f"\\caption{{{caption}}}",
-        f"\\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in shown)}}}",
-        r"\toprule",
-        " & ".join(_latex(column.title) for column in shown) + r" \\",
-        r"\midrule",
-        *(" & ".join(row) + r" \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
+        "",
+        r"\smallskip",
+        r"\begin{minipage}{\linewidth}\footnotesize",
+        *(rf"{_latex(text)}\par" for text in below),
+        r"\end{minipage}",
     ]
-    below = [text for text in (legend(section), *notes(section)) if text]
-    if below:
-        lines += ["", r"\smallskip", r"\begin{minipage}{\linewidth}\footnotesize"]
-        lines += [rf"{_latex(text)}\par" for text in below]
-        lines.append(r"\end{minipage}")
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    return table.removesuffix(end) + "\n".join(lines) + "\n" + end
 
 
-def _pipe_table(shown: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """Return the columns, each with its title first, padded so that the source reads as a table too."""
-    padded = []
-    for cells, to_right in zip(shown, right, strict=True):
-        width = max(cell_len(cell) for cell in cells)
-        spaces = [" " * (width - cell_len(cell)) for cell in cells]
-        column = [
-            space + cell if to_right else cell + space for cell, space in zip(cells, spaces, strict=True)
-        ]
-        rule = "-" * (width - 1) + ":" if to_right else ":" + "-" * (width - 1)
-        padded.append([column[0], rule, *column[1:]])
-    return "\n".join(f"| {' | '.join(line)} |" for line in zip(*padded, strict=True))
+def _cells(
+    section: Section, text: Callable[[str], str], number: Callable[[str], str]
+) -> tuple["pd.DataFrame", list[bool]]:
+    """Return the cells that people read, in a markup, and which of their columns are numeric.
+
+    ``text`` and ``number`` bring titles, words and numbers into the markup.
+    """
+    import pandas as pd
+
+    shown = columns(section)
+    cells = {
+        text(column.title): [(number if column.numeric else text)(column.cell(row)) for row in section.rows]
+        for column in shown
+    }
+    return pd.DataFrame(cells), [column.numeric for column in shown]
 
 
 def _markdown(text: str) -> str:

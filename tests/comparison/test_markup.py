@@ -26,7 +26,23 @@ def test_markdown_whole(paper_results):
 def test_markdown_source_is_a_table_too(paper_results):
     table = render(compare(paper_results.root), "markdown").split("\n\n")[2].splitlines()
     assert len({len(line) for line in table}) == 1
-    assert re.fullmatch(r"(\| :-+ ){2}(\| -+: ){6}\|", table[1])
+    assert re.fullmatch(r"(\|:-+){2}(\|-+:){6}\|", table[1])
+
+
+@pytest.mark.parametrize("format_name", ["markdown", "latex"])
+@pytest.mark.parametrize("name", ["1e3", "007", "1.50", "0x10", "nan", "None"])
+def test_a_name_that_looks_like_a_number_stays_as_it_is(results, format_name, name):
+    results.plan([name], [0])
+    results.run(name, 0, 1000, optimizer_kind="sgd")
+    text = render(compare(results.root), format_name)
+    assert f" {name} (sgd) " in " " + text.replace("\n", " ")
+
+
+def test_an_experiment_without_runs_has_its_table(results):
+    results.plan(["sgd", "nan"], [0])
+    comparison = compare(results.root)
+    assert "| sgd         | 0 of 1  |\n| nan         | 0 of 1  |" in render(comparison, "markdown")
+    assert "\nsgd & 0 of 1 \\\\\nnan & 0 of 1 \\\\\n" in render(comparison, "latex")
 
 
 def test_markdown_notice_and_notes(results):
@@ -67,6 +83,14 @@ def test_latex_without_anything_below_the_table(results):
     assert text.endswith("\\bottomrule\n\\end{tabular}\n\\end{table}\n")
 
 
+def test_latex_notes_stand_inside_the_float(results):
+    results.plan(["sgd", "dba"], [0])
+    results.run("sgd", 0, 1000)
+    text = render(compare(results.root), "latex")
+    assert text.endswith("\ndba: seed 0 missing\\par\n\\end{minipage}\n\\end{table}\n")
+    assert text.count(r"\end{table}") == 1
+
+
 def test_latex_notice_is_in_the_caption(results):
     results.plan(["sgd"], [0])
     results.run("sgd", 0, 1000, source="embedded", notice="100% not official")
@@ -96,7 +120,7 @@ def test_markdown_escaping(text, escaped):
         (
             '\\ ~ ^ < > | "',
             r"\textbackslash{} \textasciitilde{} \textasciicircum{} "
-            r"\textless{} \textgreater{} \textbar{} \textquotedbl{}",
+            r"\textless{} \textgreater{} \textbar{} \textquotedblright{}",
         ),
         ("± 1", r"$\pm$ 1"),
         ("a\nb", "a b"),
