@@ -1,0 +1,193 @@
+"""The training steps that are compared: one function each from (inputs, labels) to an updated model.
+
+Every contestant but ``plain`` makes the same selection from the same batch: the best prefix by ``snr`` in
+the order of alignment, at least a quarter of the samples, for each layer separately. The peers get their
+per-sample gradients from their own library, multiply them to Gram matrices and hand those to the package's
+own rule; what they are measured by is where the gradients come from.
+"""
+
+# ruff: noqa: D102 - what `prepare` and the others do is said once, in `Contestant`.
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from copy import deepcopy
+from typing import Any
+from unittest.mock import patch
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dba_cli import DynamicBatch
+from dba_cli.method import SelectionProblem
+from dba_cli.method._limits import SizeLimits
+from dba_cli.method._metrics import METRICS
+from dba_cli.method._orders import ORDERS
+from dba_cli.method._rules import RULES
+
+MIN_FRACTION = 0.25
+
+
+class Contestant:
+    """A model with its optimizer and its way to make a gradient.
+
+    Calling it takes one whole training step and returns the weights of the samples, by module.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = self.prepare(deepcopy(model))
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """Make the model fit for the library."""
+        return model
+
+    def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Write ``.grad``."""
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Take one training step."""
+        self.optimizer.zero_grad()
+        weights = self.gradient(x, y)
+        self.optimizer.step()
+        return weights
+
+
+class Plain(Contestant):
+    """An ordinary training step on the mean loss."""
+
+    def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        F.cross_entropy(self.model(x), y).backward()
+        return {}
+
+
+class Dba(Contestant):
+    """The package."""
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        self.dba = DynamicBatch(model, metric="snr", order="alignment", min_fraction=MIN_FRACTION)
+        return model
+
+    def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        losses = F.cross_entropy(self.model(x), y, reduction="none")
+        return self.dba.backward(losses).weights
+
+
+class DbaOnBlas(Dba):
+    """The package without oneDNN's product: only what plain PyTorch itself multiplies Linear layers with."""
+
+    def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        losses = F.cross_entropy(self.model(x), y, reduction="none")
+        with without_onednn_products():
+            return self.dba.backward(losses).weights
+
+
+class Materialised(Contestant):
+    """Selection from materialised per-sample gradients, the way it is done with the peers."""
+
+    def sample_gradients(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Parameter name to per-sample gradients of the summed loss, (n, *shape)."""
+        raise NotImplementedError
+
+    def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        found = self.sample_gradients(x, y)
+        parameters = dict(self.model.named_parameters())
+        layers: dict[str, list[str]] = {}
+        for name in found:
+            layers.setdefault(name.rpartition(".")[0], []).append(name)
+        with torch.no_grad():
+            gram = torch.stack([_gram([found[p] for p in names]) for names in layers.values()])
+            problem = SelectionProblem(
+                gram, gram.mean(-1), METRICS["snr"], ORDERS["alignment"], SizeLimits(MIN_FRACTION)
+            )
+            weights = dict(zip(layers, RULES["prefix"](problem), strict=True))
+            for layer, names in layers.items():
+                for name in names:
+                    parameters[name].grad = torch.tensordot(weights[layer], found[name], 1)
+        return weights
+
+
+def _gram(gradients: list[Tensor]) -> Tensor:
+    total = None
+    for gradient in gradients:
+        flat = gradient.flatten(1)
+        product = flat @ flat.t()
+        total = product if total is None else total.add_(product)
+    assert total is not None
+    return total
+
+
+class Vmap(Materialised):
+    """torch.func: vmap of grad of the functional call."""
+
+    def sample_gradients(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        parameters = {name: p.detach() for name, p in self.model.named_parameters()}
+
+        def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+            output = torch.func.functional_call(self.model, parameters, (x.unsqueeze(0),))
+            return F.cross_entropy(output, y.unsqueeze(0))
+
+        return torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
+
+
+class Opacus(Materialised):
+    """Opacus: GradSampleModule."""
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        from opacus import GradSampleModule
+
+        self.wrapped = GradSampleModule(model, loss_reduction="sum")
+        return model
+
+    def sample_gradients(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        with quiet():
+            F.cross_entropy(self.wrapped(x), y, reduction="sum").backward()
+        found = {name: p.grad_sample for name, p in self.model.named_parameters()}
+        for parameter in self.model.parameters():
+            parameter.grad_sample = None
+        return found
+
+
+class Backpack(Materialised):
+    """BackPACK: the BatchGrad extension."""
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        from backpack import extend
+
+        self.loss = extend(nn.CrossEntropyLoss(reduction="sum"))
+        return extend(model)
+
+    def sample_gradients(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        from backpack import backpack
+        from backpack.extensions import BatchGrad
+
+        with quiet(), backpack(BatchGrad()):
+            self.loss(self.model(x), y).backward()
+        found = {name: p.grad_batch for name, p in self.model.named_parameters()}
+        for parameter in self.model.parameters():
+            del parameter.grad_batch
+        return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the peers' remark that the data needs no gradient off the terminal."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Full backward hook is firing")
+        yield
+
+
+def without_onednn_products() -> AbstractContextManager[Any]:
+    """Make the package multiply with what ``@`` uses; nothing else changes."""
+    return patch("dba_cli.method._products._onednn_works", lambda: False)
+
+
+CONTESTANTS: dict[str, type[Contestant]] = {
+    "plain": Plain,
+    "dba": Dba,
+    "dba (BLAS)": DbaOnBlas,
+    "vmap": Vmap,
+    "opacus": Opacus,
+    "backpack": Backpack,
+}
