@@ -99,11 +99,13 @@ def record_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     if all(o.grad_fn is None for o in outputs):
         return
     first = args[0] if args else next(iter(kwargs.values()), None)
-    # The usual case, one tensor, is spared the walk through nested arguments.
-    alone = len(args) == 1 and isinstance(first, Tensor)
+    if len(args) == 1 and isinstance(first, Tensor):
+        detached = (first.detach(),)  # The usual case is spared the walk through nested arguments.
+    else:
+        detached = tree_map(_detached, args)
     call = Call(
         module,
-        (first.detach(),) if alone else tree_map(_detached, args),
+        detached,
         tree_map(_detached, kwargs) if kwargs else kwargs,
         first._version if isinstance(first, Tensor) else 0,
         module.training,

@@ -11,16 +11,19 @@ from ..exactness import assert_exact
 @pytest.mark.parametrize("shape", [(6,), (6, 1), (6, 5), (6, 2, 3), (6, 40)])
 @pytest.mark.parametrize("padding_idx", [None, 2])
 @pytest.mark.parametrize("vocabulary", [3, 50])
-def test_embedding(shape: tuple[int, ...], padding_idx: int | None, vocabulary: int) -> None:
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-10), (torch.float32, 2e-5)])
+def test_embedding(
+    shape: tuple[int, ...], padding_idx: int | None, vocabulary: int, dtype: torch.dtype, rtol: float
+) -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Embedding(vocabulary, 4, padding_idx=padding_idx), nn.Linear(4, 3)).double()
+    model = nn.Sequential(nn.Embedding(vocabulary, 4, padding_idx=padding_idx), nn.Linear(4, 3)).to(dtype)
     tokens = torch.randint(0, vocabulary, shape)
-    assert_exact(model, lambda m: m(tokens).tanh().flatten(1).sum(1))
+    assert_exact(model, lambda m: m(tokens).tanh().flatten(1).sum(1), rtol=rtol)
 
 
 def test_slabs_of_any_size_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_embedding, "BLOCK", 1)
-    test_embedding((6, 40), 2, 50)
+    test_embedding((6, 40), 2, 50, torch.float64, 1e-10)
 
 
 @pytest.mark.parametrize("option", ["sparse", "scale_grad_by_freq"])
