@@ -83,7 +83,9 @@ class DynamicBatch:
         self._check = check
         self._checked = False
         self._model = model
-        self._names = {module: name for name, module in layers_of(model)}
+        self._names: dict[nn.Module, str] = {}
+        for name, module in layers_of(model):
+            self._names.setdefault(module, name)  # a module in two places goes by its first name
         for name, module in model.named_modules():
             if getattr(module, "batch_first", True) is False:
                 raise ValueError(

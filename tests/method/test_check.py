@@ -78,3 +78,20 @@ def test_the_check_draws_no_random_number() -> None:
     before = torch.get_rng_state()
     dba.backward(losses)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_gradient_that_is_zero_but_for_rounding_passes() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 9), nn.LayerNorm(9))
+    model[1].weight.requires_grad_(False)
+    with torch.no_grad():
+        model[1].weight.copy_(torch.eye(9))
+
+    def losses(x: Tensor) -> Tensor:
+        h = model[0](x)
+        shift = model[1](torch.zeros_like(h)).sum(1, keepdim=True)  # the normalization takes it out again
+        return model[2](h + shift).tanh().square().sum(1)
+
+    dba = DynamicBatch(model)
+    dba.backward(losses(torch.randn(N, 4)))
+    assert model[1].bias.grad.norm() < 1e-5

@@ -111,3 +111,12 @@ def test_tied_embedding_and_head_are_one_layer() -> None:
     layers = {"tokens": ["tokens.weight", "head.bias"], "body": ["body.weight", "body.bias"]}
     selection = assert_exact(model, losses, layers)
     assert torch.equal(selection.weights["tokens"], selection.weights["head"])
+
+
+def test_a_module_in_two_places_goes_by_its_first_name() -> None:
+    torch.manual_seed(0)
+    shared = nn.Linear(4, 4)
+    model = nn.Sequential(shared, nn.Tanh(), shared, nn.Linear(4, 2)).double()
+    x = torch.randn(6, 4, dtype=torch.float64)
+    selection = assert_exact(model, lambda m: m(x).square().sum(1))
+    assert list(selection.weights) == ["0", "3"]
