@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +12,20 @@ from dba_cli.records import DeviceRecord
 from dba_cli.training import describe_device
 
 _PACKAGES = ["dba-cli", "torch", "torchvision", "numpy", "mlxtend"]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the runs of one command have in common."""
+
+    versions: dict[str, str]
+    device: DeviceRecord
+    git_revision: str | None
+
+    @classmethod
+    def now(cls, device: torch.device) -> "Provenance":
+        """Ask before the first run: what is edited or checked out while runs go on is not what they ran."""
+        return cls(versions(), device_record(device), git_revision())
 
 
 def versions() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Doing the runs: data, draw, network, training, record."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from dba_cli.config import Config
 from dba_cli.data import ImageData, draw, draw_sha256, load, to_tensors
 from dba_cli.errors import UserError
 from dba_cli.experiments._plan import PlannedRun, Selectors, plan
-from dba_cli.experiments._provenance import device_record, git_revision, versions
+from dba_cli.experiments._provenance import Provenance
 from dba_cli.records import (
     DataRecord,
     Durations,
@@ -97,7 +98,11 @@ def run_experiments(configs: Sequence[Config], settings: Settings, reporter: Rep
         if todo:
             _check(todo, data)
         planned.append((record, data, todo, len(runs) - len(todo)))
+    for _, _, todo, _ in planned:
+        for run in todo:
+            ensure_writable(run.folder.path)
 
+    provenance = Provenance.now(settings.device)
     records = []
     for record, data, todo, done in planned:
         reporter.planned(record.name, len(todo), done)
@@ -105,7 +110,7 @@ def run_experiments(configs: Sequence[Config], settings: Settings, reporter: Rep
         tensors = _to_device(data.test_images, data.test_labels, settings.device) if todo else None
         for number, run in enumerate(todo, start=1):
             assert tensors is not None
-            records.append(_do(run, (number, len(todo)), data, tensors, settings.device, reporter))
+            records.append(_do(run, (number, len(todo)), data, tensors, provenance, reporter))
     return records
 
 
@@ -114,10 +119,10 @@ def _do(
     position: tuple[int, int],
     data: ImageData,
     test_data: TensorData,
-    device: torch.device,
+    provenance: Provenance,
     reporter: Reporter,
 ) -> RunRecord:
-    started = datetime.now(UTC)
+    started, device = time.perf_counter(), test_data.labels.device
     config, seed, entry = run.config, run.seed, run.config.optimizers[0]
     indices = _draw(config, data, seed)
     train_data = _to_device(data.train_images[indices], data.train_labels[indices], device)
@@ -158,13 +163,13 @@ def _do(
         final=_final(outcome),
         diverged_at_step=outcome.diverged_at_step,
         config_hash=run.hash,
-        versions=versions(),
-        device=device_record(device),
-        git_revision=git_revision(),
+        versions=provenance.versions,
+        device=provenance.device,
+        git_revision=provenance.git_revision,
         durations=Durations(
             training=outcome.training_seconds,
             evaluation=outcome.evaluation_seconds,
-            total=(datetime.now(UTC) - started).total_seconds(),
+            total=time.perf_counter() - started,
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )

@@ -1,0 +1,143 @@
+"""Small experiments on the embedded sample, a reporter that remembers, and readers of what runs leave."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dba_cli.config import Config
+from dba_cli.experiments import RunLabel, Selectors, Settings, run_experiments
+from dba_cli.records import RunRecord
+from dba_cli.training import HistoryRow
+
+SGD = {"name": "sgd", "kind": "sgd", "lr": 0.1}
+ADAM = {"name": "adam", "kind": "adam", "lr": 0.01}
+DBA = {"name": "dba", "kind": "dba", "base": {"kind": "sgd", "lr": 0.1}, "min_fraction": 0.25}
+ALL_THREE = (SGD, ADAM, DBA)
+
+REVISION = "0" * 40
+
+# Multiplies the weights by about -990 in each step: far beyond float32 within a dozen of them.
+EXPLODING = {"kind": "sgd", "lr": 1000.0, "weight_decay": 0.99}
+
+
+def config(
+    *optimizers: dict[str, Any],
+    name: str = "exp",
+    seeds: Sequence[int] = (0,),
+    draw: dict[str, Any] | None = None,
+    source: str = "embedded",
+    hidden: Sequence[int] = (8,),
+    paper: dict[str, float] | None = None,
+    **training: Any,
+) -> Config:
+    """Thirty images of the embedded sample, and seven steps on batches of twelve: 12, 12, 6 an epoch."""
+    return Config.model_validate(
+        {
+            "experiment": {"name": name, "description": "A small one.", "paper": paper},
+            "data": {"source": source, "draw": draw or {"per_class": 3}},
+            "model": {"kind": "mlp", "hidden": list(hidden)},
+            "training": {"steps": 7, "batch_size": 12, "evaluation": {"steps": 3}, **training},
+            "optimizers": list(optimizers or ALL_THREE),
+            "seeds": list(seeds),
+        }
+    )
+
+
+@dataclass
+class Reporter:
+    """Remembers what it is told; interrupts the run named by ``interrupt`` at a step or a row."""
+
+    interrupt: tuple[str, int] | None = None
+    at_step: int | None = None
+    at_row: int | None = None
+    notices: list[str] = field(default_factory=list)
+    plans: list[tuple[str, int, int]] = field(default_factory=list)
+    labels: list[RunLabel] = field(default_factory=list)
+    rows: list[HistoryRow] = field(default_factory=list)
+    records: list[RunRecord] = field(default_factory=list)
+
+    def notice(self, line: str) -> None:
+        self.notices.append(line)
+
+    def planned(self, experiment: str, todo: int, done: int) -> None:
+        self.plans.append((experiment, todo, done))
+
+    def started(self, label: RunLabel) -> "Reporter":
+        self.labels.append(label)
+        return self
+
+    def finished(self, label: RunLabel, record: RunRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Return what was started, in order."""
+        return [(label.optimizer, label.seed) for label in self.labels]
+
+    def step(self, step: int, loss: float) -> None:
+        if self.interrupt == self.runs[-1] and step == self.at_step:
+            raise KeyboardInterrupt
+
+    def row(self, row: HistoryRow) -> None:
+        self.rows.append(row)
+        if self.interrupt == self.runs[-1] and row.step == self.at_row:
+            raise KeyboardInterrupt
+
+
+def do(
+    results: Path,
+    *configs: Config,
+    reporter: Reporter | None = None,
+    optimizers: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    overwrite: bool = False,
+) -> list[RunRecord]:
+    """Run the configs on the CPU."""
+    settings = Settings(
+        data_dir=results.parent / "no-data",
+        results=results,
+        device=torch.device("cpu"),
+        selectors=Selectors(optimizers, seeds),
+        overwrite=overwrite,
+    )
+    return run_experiments(configs, settings, reporter or Reporter())
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return every file below ``folder``: its bytes, and when it was written."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """Return what ``result.json`` says."""
+    content: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return content
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of ``history.csv``."""
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def timeless(results: Path) -> dict[str, object]:
+    """Return every file below ``results`` without the few figures that may differ between two runs."""
+    found: dict[str, object] = {}
+    for path in sorted(results.rglob("*")):
+        if path.name == "result.json":
+            found[str(path)] = {k: v for k, v in result(path.parent).items() if k != "durations"}
+        elif path.name == "history.csv":
+            rows = history(path.parent)
+            found[str(path)] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+        elif path.is_file():
+            found[str(path)] = path.read_bytes()
+    return {path.removeprefix(str(results)): content for path, content in found.items()}
