@@ -8,6 +8,11 @@ class UserError(Exception):
     person can mend (a config, an option, a file); a fault of the program keeps its traceback.
     """
 
+    def __init__(self, message: str) -> None:
+        # Keys, names and paths are quoted as they were given: what would break the line, move the
+        # cursor or fail to encode is shown escaped.
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
 
 def did_you_mean(word: str, choices: "list[str]") -> str:
     """Return ``"; did you mean 'x'?"`` for the choice nearest to ``word``, else the list of choices."""

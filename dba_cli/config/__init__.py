@@ -1,7 +1,7 @@
 """What a config file says: its schema, how it is read, and the one-line errors about it."""
 
 from dba_cli.config._identity import config_hash
-from dba_cli.config._load import load, parse_seeds
+from dba_cli.config._load import load, parse_seeds, to_yaml
 from dba_cli.config._schema import (
     AdamConfig,
     CNNConfig,
@@ -37,4 +37,5 @@ __all__ = [
     "config_hash",
     "load",
     "parse_seeds",
+    "to_yaml",
 ]

@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from dba_cli.config._messages import describe
 from dba_cli.config._schema import MAX_SEED, Config
-from dba_cli.config._yaml import Document, Where, read_file, read_text
+from dba_cli.config._yaml import MAX_DEPTH, Document, UnreadableError, Where, read_file, read_text, write_text
 from dba_cli.errors import UserError, did_you_mean
 
 _MAX_CHAIN = 10
+# Sections whose kind decides which keys they have; a schedule's, for one, does not.
+_VARIANTS = {(name,) for name, field in Config.model_fields.items() if field.discriminator}
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -22,7 +24,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         UserError: With the file and line (or the override) of the first fault.
     """
-    document = _read_with_bases(path, ())
+    document = _read_with_bases(path, (), "")
     for override in overrides:
         document = _override(document, override)
     data = document.data
@@ -34,11 +36,16 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise UserError(describe(error, document, str(path))) from None
 
 
+def to_yaml(config: Config) -> str:
+    """Return ``config`` as YAML that :func:`load` reads back as an equal config."""
+    return write_text(config.model_dump(mode="json"))
+
+
 def parse_seeds(text: str, place: str) -> list[int]:
     """Return the seeds that ``"3"`` or ``"0-4"`` (both ends included) names; ``place`` is for errors."""
     match = re.fullmatch(r"\s*([0-9]{1,10})(?:\s*-\s*([0-9]{1,10}))?\s*", text)
     if match is None:
-        raise UserError(f"{place}: {text!r} is no seed; give N or A-B, such as 0 or 0-4")
+        raise UserError(f"{place}: {text!r:.60} is no seed; give N or A-B, such as 0 or 0-4")
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
         raise UserError(f"{place}: the range {text!r} runs backwards; did you mean '{last}-{first}'?")
@@ -47,63 +54,43 @@ def parse_seeds(text: str, place: str) -> list[int]:
     return list(range(first, last + 1))
 
 
-def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> Document:
-    document = read_file(path)
+def _read_with_bases(path: Path, chain: tuple[Path, ...], named_at: str) -> Document:
+    """Read ``path`` and its bases; ``named_at`` is the place of the ``extends`` that names it."""
+    try:
+        document = read_file(path)
+    except UnreadableError as error:
+        # A base that cannot be read is a fault of the line that names it.
+        raise UserError(f"{named_at}: extends: {error}" if named_at else str(error)) from None
+    if path.resolve() in chain:
+        raise UserError(f"{named_at}: extends: {path} extends itself, directly or through others")
+    if len(chain) >= _MAX_CHAIN:
+        raise UserError(f"{named_at}: extends: more than {_MAX_CHAIN} configs extend one another")
     if not isinstance(document.data, dict):
         raise UserError(f"{path}: a config is a mapping of sections, such as 'data:' and 'model:'")
+    place = document.place(("extends",))
     base = document.data.pop("extends", None)
     if base is None:
         return document
-    place = document.place(("extends",))
     if not isinstance(base, str) or not base:
-        raise UserError(f"{place}: extends names one file, such as 'extends: base.yaml', got {base!r}")
-    target = path.parent / base
-    chain = (*chain, path.resolve())
-    if target.resolve() in chain:
-        raise UserError(f"{place}: {base} extends itself, directly or through others")
-    if len(chain) >= _MAX_CHAIN:
-        raise UserError(f"{place}: more than {_MAX_CHAIN} configs extend one another")
-    try:
-        return _merge(_read_with_bases(target, chain), document)
-    except UserError as error:
-        # A base that cannot be found is a fault of the line that names it.
-        if target.exists():
-            raise
-        raise UserError(f"{place}: extends {error}") from None
+        raise UserError(f"{place}: extends: give one file, such as 'base.yaml', got {base!r:.60}")
+    return _merge(_read_with_bases(path.parent / base, (*chain, path.resolve()), place), document)
 
 
 def _merge(base: Document, over: Document) -> Document:
     """Mappings merge key by key; every other value of ``over``, lists included, replaces the base's."""
-    places = dict(base.places)
-
-    def replace(where: Where) -> None:
-        for old in [p for p in places if p[: len(where)] == where]:
-            del places[old]
-        places.update({p: s for p, s in over.places.items() if p[: len(where)] == where})
+    replaced: set[Where] = set()
 
     def merged(low: Any, high: Any, where: Where) -> Any:
-        # A variant is chosen by its kind: another kind's keys mean nothing to it.
-        same_kind = not (isinstance(high, dict) and "kind" in high) or (
-            isinstance(low, dict) and low.get("kind") == high["kind"]
-        )
-        if isinstance(low, dict) and isinstance(high, dict) and same_kind:
-            keys = [*low, *(key for key in high if key not in low)]
-            return {
-                key: merged(low[key], high[key], (*where, key))
-                if key in low and key in high
-                else _taken(low, high, key, where)
-                for key in keys
-            }
-        replace(where)
-        return high
+        sections = isinstance(low, dict) and isinstance(high, dict)
+        if not sections or (where in _VARIANTS and high.get("kind", low.get("kind")) != low.get("kind")):
+            replaced.add(where)  # and so is a variant of another kind, whose keys mean nothing to it
+            return high
+        both = {key: merged(low[key], high[key], (*where, key)) for key in low if key in high}
+        return {**low, **high, **both}
 
-    def _taken(low: Any, high: Any, key: str, where: Where) -> Any:
-        if key in high:
-            replace((*where, key))
-            return high[key]
-        return low[key]
-
-    return Document(merged(base.data, over.data, ()), places)
+    data = merged(base.data, over.data, ())
+    kept = {p: s for p, s in base.places.items() if not any(p[:i] in replaced for i in range(len(p) + 1))}
+    return Document(data, {**kept, **over.places})
 
 
 def _override(document: Document, text: str) -> Document:
@@ -113,37 +100,48 @@ def _override(document: Document, text: str) -> Document:
     parts = key.strip().split(".")
     if not equals or not all(parts):
         raise UserError(f"{place}: give KEY=VALUE with a dotted key, such as training.epochs=5")
+    if len(parts) > MAX_DEPTH:
+        raise UserError(f"{place}: nested too deeply (at most {MAX_DEPTH} levels)")
     value = read_text(value_text, place).data
-    data, where = deepcopy(document.data), []
+    data = deepcopy(document.data)
+    where: Where = ()
+    opened: dict[Where, str] = {}
     target: Any = data
     for i, part in enumerate(parts):
         step: str | int = part
         if isinstance(target, list):
             step = _position(target, part, place)
         elif not isinstance(target, dict):
-            raise UserError(
-                f"{place}: {'.'.join(parts[:i])} is the single value {target!r}, it has no {part!r}"
-            )
-        where.append(step)
+            shown = ".".join(parts[:i])
+            raise UserError(f"{place}: {shown} is the single value {target!r:.60}, it has no {part!r}")
+        where = (*where, step)
         if i == len(parts) - 1:
             target[step] = value
-        elif isinstance(target, dict):
-            # Sections left to their defaults are opened; a wrong name is caught by the schema.
-            if target.get(step) is None:
-                target[step] = {}
-            target = target[step]
         else:
+            if isinstance(target, dict) and target.get(part) is None:
+                # Sections left to their defaults are opened; a wrong name is caught by the schema.
+                target[part] = {}
+                opened[where] = place
             target = target[step]
-    path = tuple(where)
-    places = {p: s for p, s in document.places.items() if p[: len(path)] != path}
-    return Document(data, {**places, path: place})
+    changed = {where[:i]: place for i in range(len(where))}
+    return Document(
+        data,
+        {**_outside(where, document.places), **opened, where: place},
+        {**_outside(where, document.changed), **changed},
+    )
+
+
+def _outside(where: Where, places: dict[Where, str]) -> dict[Where, str]:
+    return {p: s for p, s in places.items() if p[: len(where)] != where}
 
 
 def _position(entries: list[Any], part: str, place: str) -> int:
     names = [str(entry.get("name")) if isinstance(entry, dict) else None for entry in entries]
     if part in names:
         return names.index(part)
-    if part.isdecimal() and int(part) < len(entries):
+    if re.fullmatch(r"[0-9]{1,9}", part) and int(part) < len(entries):
         return int(part)
     known = [name for name in names if name is not None]
-    raise UserError(f"{place}: no entry {part!r} in the list of {len(entries)}{did_you_mean(part, known)}")
+    raise UserError(
+        f"{place}: no entry {part!r:.60} in the list of {len(entries)}{did_you_mean(part, known)}"
+    )

@@ -15,7 +15,10 @@ def describe(error: ValidationError, document: Document, name: str) -> str:
     # An unknown key is usually what causes a missing one; name the cause.
     first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
     where, shown = _path(first["loc"], document.data)
-    line = f"{document.place(where) or name}: {'.'.join(shown) or 'config'}: {_what(first)}"
+    # A section whose values contradict one another: the option that last changed one of them did it.
+    place = document.changed.get(where) if first["type"] == "value_error" else None
+    place = place or document.place(where) or name
+    line = f"{place}: {'.'.join(shown) or 'config'}: {_what(first)}"
     return line + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "")
 
 
@@ -24,13 +27,14 @@ def _path(loc: tuple[int | str, ...], data: Any) -> tuple[Where, list[str]]:
     where: list[str | int] = []
     shown: list[str] = []
     node = data
-    for step in loc:
-        if isinstance(node, dict) and step not in node and step == node.get("kind"):
+    for i, step in enumerate(loc):
+        is_key = isinstance(node, dict) and step in node and i == len(loc) - 1
+        if isinstance(node, dict) and step == node.get("kind") and not is_key:
             continue  # the tag that chose a union's member is no key
         where.append(step)
         node = node[step] if _has(node, step) else None
         named = isinstance(step, int) and isinstance(node, dict) and isinstance(node.get("name"), str)
-        shown.append(node["name"] if named and node is not None else str(step))
+        shown.append(f"{node['name'] if named and node is not None else step!s:.60}")
     return tuple(where), shown
 
 
@@ -44,17 +48,19 @@ def _what(fault: Any) -> str:
     kind, context, value = fault["type"], fault.get("ctx", {}), fault["input"]
     if kind == "extra_forbidden":
         key = str(fault["loc"][-1])
-        return f"unknown key {key!r}{did_you_mean(key, _keys(fault['loc'][:-1]))}"
+        return f"unknown key {key!r:.60}{did_you_mean(key, _keys(fault['loc'][:-1]))}"
     if kind == "missing":
         return "required, but not given"
     if kind == "union_tag_not_found":
         return "required key 'kind' is not given"
     if kind == "union_tag_invalid":
         tags = [tag.strip("' ") for tag in context["expected_tags"].split(",")]
-        return f"unknown kind {context['tag']!r}{did_you_mean(str(context['tag']), tags)}"
+        return f"unknown kind {context['tag']!r:.60}{did_you_mean(str(context['tag']), tags)}"
     if kind == "literal_error":
         choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
         return f"unknown choice {value!r:.60}{did_you_mean(str(value), choices)}"
+    if kind in {"model_type", "model_attributes_type"}:
+        return f"a section with keys is needed, got {value!r:.60}"
     if kind == "value_error":
         return str(context["error"])
     message = fault["msg"][0].lower() + fault["msg"][1:]

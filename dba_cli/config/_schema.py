@@ -3,6 +3,7 @@
 A key's ``description`` is its documentation. Accuracies are in per cent, as the paper prints them.
 """
 
+from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -18,7 +19,7 @@ def _one_of(what: str, names: Any) -> AfterValidator:
 
     def check(name: str) -> str:
         if name not in names():
-            raise ValueError(f"unknown {what} {name!r}{did_you_mean(name, list(names()))}")
+            raise ValueError(f"unknown {what} {name!r:.60}{did_you_mean(name, list(names()))}")
         return name
 
     return AfterValidator(check)
@@ -209,8 +210,9 @@ class Config(_Section):
     @field_validator("seeds")
     @classmethod
     def _distinct_seeds(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError(f"seeds must be distinct, got {seeds}")
+        repeated = next((seed for seed, times in Counter(seeds).items() if times > 1), None)
+        if repeated is not None:
+            raise ValueError(f"seeds must be distinct, got {repeated} more than once")
         return seeds
 
     @field_validator("optimizers")

@@ -30,10 +30,12 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        # Gone where it was renamed; left over by whatever stopped the write, Ctrl-C included.
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def ensure_writable(folder: Path) -> None:
@@ -48,9 +50,7 @@ def ensure_writable(folder: Path) -> None:
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(
-            f"{folder}: cannot be written ({reason}); give another --results DIR"
-        ) from None
+        raise UserError(f"{folder}: cannot be written ({reason}); give another --results DIR") from None
 
 
 def _umask() -> int:

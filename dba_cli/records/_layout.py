@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from dba_cli.errors import UserError
@@ -20,6 +19,10 @@ if TYPE_CHECKING:  # the config brings the method and so torch, which reading re
     from dba_cli.config import Config
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _AbsentError(UserError):
+    """There is no such file."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,23 @@ class RunFolder:
         Raises:
             UserError: ``result.json`` is damaged.
         """
-        return _read(self.result_file, RunRecord) if self.result_file.exists() else None
+        try:
+            return _read(self.result_file, RunRecord)
+        except _AbsentError:
+            return None
 
     def discard(self) -> None:
-        """Take the finished mark away, before a run is done again."""
-        self.result_file.unlink(missing_ok=True)
+        """Take the finished mark away, before a run is done again.
+
+        Raises:
+            UserError: It cannot be removed.
+        """
+        try:
+            self.result_file.unlink(missing_ok=True)
+        except NotADirectoryError:
+            pass
+        except OSError as error:
+            raise UserError(f"{self.result_file}: cannot be removed ({error.strerror})") from None
 
     def write(self, config: "Config", history: Sequence[Mapping[str, object]], record: RunRecord) -> None:
         """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""
@@ -82,7 +97,7 @@ class ExperimentFolder:
     def finished(self) -> list[RunRecord]:
         """Return the records of all finished runs, in the order of optimizer name and seed."""
         folders = sorted(
-            (path for path in self.path.glob("*/seed-*") if re.fullmatch(r"seed-\d+", path.name)),
+            (path for path in self.path.glob("*/seed-*") if re.fullmatch(r"seed-[0-9]+", path.name)),
             key=lambda path: (path.parent.name, int(path.name.removeprefix("seed-"))),
         )
         records = (RunFolder(path).read() for path in folders)
@@ -96,7 +111,9 @@ def experiments_in(results: Path) -> list[ExperimentFolder]:
 
 def config_text(config: "Config") -> str:
     """Return the resolved config as YAML that ``dba run`` reads again."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    from dba_cli.config import to_yaml  # here, where a config is at hand and torch with it
+
+    return to_yaml(config)
 
 
 def history_text(rows: Sequence[Mapping[str, object]]) -> str:
@@ -112,11 +129,13 @@ def history_text(rows: Sequence[Mapping[str, object]]) -> str:
 def _read(path: Path, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _AbsentError(f"{path}: cannot be read ({error.strerror})") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        where = ".".join(str(step) for step in fault["loc"])
+        where = ".".join(f"{step!s:.60}" for step in fault["loc"]) or "the whole"
         raise UserError(f"{path}: damaged record: {where}: {fault['msg']}; delete it and run again") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: damaged record: not valid JSON; delete it and run again") from None

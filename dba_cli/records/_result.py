@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # No infinity or NaN: JSON has none, and a record must read back as it was written.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataRecord(_Part):
@@ -37,8 +37,8 @@ class FinalFigures(_Part):
     step: Count
     epoch: Annotated[float, Field(ge=0)]
     samples_processed: Count
-    train_loss: Finite
-    test_loss: Finite
+    train_loss: float
+    test_loss: float
     test_accuracy: Fraction
     test_errors: Count
 
