@@ -6,7 +6,7 @@ PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-c
 REFERENCE := results/reference
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint compare reference tables clean
+.PHONY: help install run test lint compare bench reference tables clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: $(VENV)/installed-lint  ## ruff, mypy and the import contract
 
 compare: install  ## print the tables of all runs in results/
 	@$(DBA) compare
+
+bench: $(VENV)/installed-bench  ## measure what a DBA step costs and write results/bench/
+	$(VENV)/bin/python benchmarks/step_cost.py
 
 reference: install  ## do the missing reference runs (official MNIST only) and write their tables anew
 	$(DBA) run configs/mnist_1pct.yaml configs/mnist_10_per_class.yaml --set data.source=official --results $(REFERENCE)
@@ -56,6 +59,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
 $(VENV)/installed-lint: $(VENV)/installed
