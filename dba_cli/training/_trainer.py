@@ -130,7 +130,6 @@ def train(
         return Outcome(history, diverged_at_step, clock.running, clock.pauses)
 
     evaluate(0)
-    model.train()
     for step, batch in enumerate(_batches(len(train_data), timeline, order), start=1):
         batch = batch.to(train_data.labels.device)
         losses = F.cross_entropy(model(train_data.images[batch]), train_data.labels[batch], reduction="none")
@@ -169,7 +168,7 @@ def _batches(n: int, timeline: Timeline, order: torch.Generator) -> Iterator[Ten
 
 @torch.no_grad()
 def _evaluate(model: nn.Module, data: TensorData, chunk: int = 2000) -> tuple[float, int]:
-    """Return the mean loss and the number of wrong predictions."""
+    """Return the mean loss and the number of wrong predictions; leave the model in training mode."""
     model.eval()
     loss, errors = 0.0, 0
     for start in range(0, len(data), chunk):

@@ -152,6 +152,19 @@ def test_the_streams_of_a_seed_are_independent(
     assert (drawn == other_drawn) is same_draw
 
 
+def test_random_subsets_have_a_stream_of_their_own(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = set()
+    real = module.gradient_rule
+
+    def noting(entry: Any, model: torch.nn.Module, drawn_from: torch.Generator) -> Any:
+        given.add(drawn_from.initial_seed())
+        return real(entry, model, drawn_from)
+
+    monkeypatch.setattr(module, "gradient_rule", noting)
+    do(results, config(RANDOM, seeds=[0, 1], steps=1))
+    assert given == {generator(seed, Stream.SELECTION).initial_seed() for seed in (0, 1)}
+
+
 def test_the_evaluation_period_changes_no_final_figure(tmp_path: Path) -> None:
     finals = []
     for period in (1, 3, 100):
