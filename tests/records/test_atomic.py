@@ -1,0 +1,176 @@
+"""Files that are whole or not there, whatever goes wrong while they are written."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dba_cli.errors import UserError
+from dba_cli.records import ensure_writable, write_atomically
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "a\nb\n", "a\r\nb\r", "é ∇ 🙂\0", "x" * 1_000_000])
+def test_the_bytes_are_those_of_the_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "not" / "yet" / "file.txt"
+    for _ in range(2):  # a new file, and one that replaces it
+        write_atomically(path, text)
+        assert path.read_bytes() == text.encode("utf-8")
+        assert everything_in(path.parent) == ["file.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664), (0o000, 0o666)])
+def test_permissions_are_what_the_umask_gives(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "file", "text")
+        after = os.umask(umask)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+    assert after == umask
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "reason"),
+    [
+        ("os.fsync", errno.ENOSPC, "No space left on device"),
+        ("os.fsync", errno.EIO, "Input/output error"),
+        ("pathlib.Path.replace", errno.EACCES, "Permission denied"),
+        ("pathlib.Path.chmod", errno.EPERM, "Operation not permitted"),
+        ("pathlib.Path.mkdir", errno.EROFS, "Read-only file system"),
+        ("tempfile.mkstemp", errno.EDQUOT, "Disk quota exceeded"),
+    ],
+)
+@pytest.mark.parametrize("old", [None, "the old text"])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str, code: int, reason: str, old: str | None
+) -> None:
+    path = tmp_path / "file"
+    if old is not None:
+        path.write_text(old)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(operation, fail)
+        with pytest.raises(UserError) as caught:
+            write_atomically(path, "the new text")
+    assert str(caught.value) == f"{path}: cannot be written ({reason})"
+    assert everything_in(tmp_path) == ([] if old is None else ["file"])
+    assert old is None or path.read_text() == old
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
+def test_an_interruption_passes_through_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise stop
+
+    monkeypatch.setattr("os.fsync", interrupt)
+    with pytest.raises(stop):
+        write_atomically(tmp_path / "file", "text")
+    assert everything_in(tmp_path) == []
+
+
+def test_text_that_cannot_be_encoded_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(tmp_path / "file", "\ud800")
+    assert everything_in(tmp_path) == []
+
+
+def test_the_content_is_on_the_disk_before_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def logged_fsync(descriptor: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        steps.append("sync folder" if folder else f"sync {os.fstat(descriptor).st_size} bytes")
+        fsync(descriptor)
+
+    def logged_replace(self: Path, target: Path) -> Path:
+        steps.append(f"rename to {target.name}")
+        return replace(self, target)
+
+    monkeypatch.setattr("os.fsync", logged_fsync)
+    monkeypatch.setattr(Path, "replace", logged_replace)
+    write_atomically(tmp_path / "file", "text")
+    assert steps == ["sync 4 bytes", "rename to file", "sync folder"]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_folders(*_: Any) -> int:
+        raise PermissionError  # as on Windows
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dba_cli.records._atomic.os.open", no_folders)
+        # tempfile opens by the same function; give it the file that it would have made
+        patch.setattr("tempfile.mkstemp", lambda **_: _made(tmp_path / "temporary"))
+        write_atomically(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
+    assert everything_in(tmp_path) == ["file"]
+
+
+def _made(path: Path) -> tuple[int, str]:
+    file = path.open("w")
+    descriptor = os.dup(file.fileno())
+    file.close()
+    return descriptor, str(path)
+
+
+@pytest.mark.parametrize("inner", ["blocked/file", "blocked/deeper/file"])
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path, inner: str) -> None:
+    (tmp_path / "blocked").write_text("here first")
+    with pytest.raises(UserError, match="cannot be written") as caught:
+        write_atomically(tmp_path / inner, "text")
+    assert str(caught.value).startswith(f"{tmp_path / inner}: cannot be written (")
+    assert everything_in(tmp_path) == ["blocked"]
+    assert (tmp_path / "blocked").read_text() == "here first"
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file" / "inner").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"file: cannot be written \(Is a directory\)"):
+        write_atomically(tmp_path / "file", "text")
+    assert everything_in(tmp_path) == ["file"]
+
+
+def test_ensure_writable_makes_the_folder_and_leaves_it_empty(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    for _ in range(2):
+        ensure_writable(folder)
+        assert everything_in(folder) == []
+
+
+def test_ensure_writable_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError) as caught:
+        ensure_writable(tmp_path / "file")
+    assert (
+        str(caught.value)
+        == f"{tmp_path / 'file'}: cannot be written (File exists); give another --results DIR"
+    )
+
+    def read_only(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    with pytest.raises(UserError) as caught:
+        ensure_writable(tmp_path)
+    assert (
+        str(caught.value)
+        == f"{tmp_path}: cannot be written (Read-only file system); give another --results DIR"
+    )

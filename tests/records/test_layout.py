@@ -1,0 +1,284 @@
+"""Folders of runs and experiments: written, read back, damaged, and surrounded by foreign files."""
+
+import csv
+import errno
+import io
+import json
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dba_cli.config import Config, config_hash, load
+from dba_cli.errors import UserError
+from dba_cli.records import ExperimentFolder, ExperimentRecord, RunFolder, RunRecord, experiments_in
+from dba_cli.records._layout import config_text, history_text
+
+Data = dict[str, Any]
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config.model_validate(
+        {
+            "experiment": {"name": "exp", "description": "On 10 images per class: é."},
+            "data": {"source": "official", "draw": {"per_class": 10}},
+            "model": {"kind": "mlp", "hidden": [8]},
+            "training": {"epochs": 2},
+            "optimizers": [{"name": "1e-3", "kind": "dba", "base": {"kind": "adam"}}],
+            "seeds": [3],
+        }
+    )
+
+
+@pytest.fixture
+def record(run_data: Data) -> RunRecord:
+    return RunRecord.model_validate(run_data)
+
+
+def refusal(read: Callable[[], object]) -> str:
+    with pytest.raises(UserError) as caught:
+        read()
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def test_a_run_round_trip(tmp_path: Path, config: Config, record: RunRecord) -> None:
+    folder = ExperimentFolder(tmp_path / "exp").run("dba", 3)
+    assert folder.path == tmp_path / "exp" / "dba" / "seed-3"
+    assert folder.read() is None
+    assert not folder.path.exists()  # looking makes nothing
+    folder.write(config, [{"step": 0, "loss": 2.5}, {"step": 1, "loss": 0.1}], record)
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        "config.yaml",
+        "history.csv",
+        "result.json",
+    ]
+    assert folder.read() == record
+    assert (folder.path / "history.csv").read_bytes() == b"step,loss\n0,2.5\n1,0.1\n"
+    again = load(folder.path / "config.yaml")
+    assert again == config
+    assert config_hash(again) == config_hash(config)
+    assert config_text(again) == config_text(config) == (folder.path / "config.yaml").read_text("utf-8")
+
+
+def test_the_record_is_written_last(
+    tmp_path: Path, config: Config, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(
+        "dba_cli.records._layout.write_atomically", lambda path, text: written.append(path.name)
+    )
+    RunFolder(tmp_path).write(config, [], record)
+    assert written == ["config.yaml", "history.csv", "result.json"]
+
+
+def test_a_discarded_run_is_not_finished(tmp_path: Path, config: Config, record: RunRecord) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.discard()  # nothing to discard
+    folder.write(config, [], record)
+    folder.discard()
+    assert folder.read() is None
+    assert (folder.path / "history.csv").exists()
+
+
+def test_a_run_that_cannot_be_discarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("pathlib.Path.unlink", fail)
+    message = f"{tmp_path / 'result.json'}: cannot be removed (Read-only file system)"
+    assert refusal(RunFolder(tmp_path).discard) == message
+
+
+def test_a_file_in_the_place_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "seed-0").write_text("")
+    folder = RunFolder(tmp_path / "seed-0")
+    assert folder.read() is None
+    folder.discard()
+    assert (tmp_path / "seed-0").exists()
+
+
+def test_a_record_truncated_anywhere(tmp_path: Path, record: RunRecord) -> None:
+    whole = (record.model_dump_json(indent=2) + "\n").encode()
+    folder = RunFolder(tmp_path)
+    message = f"{folder.result_file}: damaged record: not valid JSON; delete it and run again"
+    for length in range(len(whole) - 1):
+        folder.result_file.write_bytes(whole[:length])
+        assert refusal(folder.read) == message
+    folder.result_file.write_bytes(whole[:-1])  # all but the line's end
+    assert folder.read() == record
+
+
+def test_a_record_with_any_byte_changed(tmp_path: Path, record: RunRecord) -> None:
+    whole = record.model_dump_json().encode()
+    folder = RunFolder(tmp_path)
+    messages = []
+    for position in range(len(whole)):
+        for byte in (0x00, 0x0A, 0x22, 0x39, 0xFF):
+            folder.result_file.write_bytes(whole[:position] + bytes([byte]) + whole[position + 1 :])
+            try:
+                folder.read()
+            except UserError as error:
+                messages.append(str(error))
+    assert len(messages) > 2 * len(whole)  # a NUL and half a character are nowhere allowed
+    assert all(message.startswith(f"{folder.result_file}: damaged record: ") for message in messages)
+    assert all(message.isprintable() for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ('{"a": 1,}', "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("9" * 5000, "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b"\0" * 4096, "not valid JSON"),
+        ("[]", "the whole: Input should be a valid dictionary or instance of RunRecord"),
+        ("null", "the whole: Input should be a valid dictionary or instance of RunRecord"),
+        ('"text"', "the whole: Input should be a valid dictionary or instance of RunRecord"),
+        ("{}", "status: Field required"),
+    ],
+)
+def test_contents_that_are_no_record(tmp_path: Path, content: str | bytes, what: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.result_file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert refusal(folder.read) == f"{folder.result_file}: damaged record: {what}; delete it and run again"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "what"),
+    [
+        ("seed", "3", "seed: Input should be a valid integer"),
+        ("seed", -3, "seed: Input should be greater than or equal to 0"),
+        ("final.test_accuracy", 87.89, "final.test_accuracy: Input should be less than or equal to 1"),
+        ("final.test_loss", float("nan"), "final.test_loss: Input should be a finite number"),
+        ("data.extra", 1, "data.extra: Extra inputs are not permitted"),
+        ("two\nlines", 1, "two\\nlines: Extra inputs are not permitted"),
+        (
+            "half \ud800",
+            1,
+            "the whole: Input should be a valid string, unable to parse raw data as a unicode string",
+        ),
+    ],
+)
+def test_a_damaged_value_is_named(
+    tmp_path: Path, run_data: Data, path: str, value: object, what: str
+) -> None:
+    *sections, last = path.split(".")
+    target = run_data
+    for step in sections:
+        target = target[step]
+    target[last] = value
+    folder = RunFolder(tmp_path)
+    folder.result_file.write_text(json.dumps(run_data))
+    assert refusal(folder.read) == f"{folder.result_file}: damaged record: {what}; delete it and run again"
+
+
+def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.result_file.mkdir()
+    assert refusal(folder.read) == f"{folder.result_file}: cannot be read (Is a directory)"
+
+
+# -- experiments --
+
+
+def test_a_plan_round_trip(tmp_path: Path, plan_data: Data) -> None:
+    folder = ExperimentFolder(tmp_path / "exp")
+    assert refusal(folder.plan) == f"{folder.plan_file}: cannot be read (No such file or directory)"
+    plan = ExperimentRecord.model_validate(plan_data)
+    folder.write_plan(plan)
+    assert folder.plan() == plan
+    assert json.loads(folder.plan_file.read_text()) == plan_data
+
+
+def test_a_plan_truncated_anywhere(tmp_path: Path, plan_data: Data) -> None:
+    folder = ExperimentFolder(tmp_path)
+    folder.write_plan(ExperimentRecord.model_validate(plan_data))
+    whole = folder.plan_file.read_bytes()
+    for length in range(len(whole) - 1):
+        folder.plan_file.write_bytes(whole[:length])
+        assert refusal(folder.plan).endswith("damaged record: not valid JSON; delete it and run again")
+
+
+def test_finished_runs_come_by_name_and_number(tmp_path: Path, config: Config, run_data: Data) -> None:
+    folder = ExperimentFolder(tmp_path / "exp")
+    order = [("adam", 2), ("adam", 10), ("dba", 0), ("dba", 1), ("dba", 100), ("sgd", 9)]
+    for optimizer, seed in reversed(order):
+        run = RunRecord.model_validate({**run_data, "optimizer": optimizer, "seed": seed})
+        folder.run(optimizer, seed).write(config, [], run)
+    assert [(run.optimizer, run.seed) for run in folder.finished()] == order
+    folder.run("adam", 10).discard()
+    assert [(run.optimizer, run.seed) for run in folder.finished()] == [order[0], *order[2:]]
+
+
+def test_one_damaged_run_is_named(tmp_path: Path, config: Config, record: RunRecord) -> None:
+    folder = ExperimentFolder(tmp_path / "exp")
+    folder.run("dba", 3).write(config, [], record)
+    folder.run("sgd", 0).path.mkdir(parents=True)
+    folder.run("sgd", 0).result_file.write_text("{")
+    assert refusal(folder.finished).startswith(f"{tmp_path}/exp/sgd/seed-0/result.json: damaged record: ")
+
+
+def test_foreign_files_are_ignored(
+    tmp_path: Path, config: Config, record: RunRecord, plan_data: Data
+) -> None:
+    folder = ExperimentFolder(tmp_path / "exp")
+    folder.write_plan(ExperimentRecord.model_validate(plan_data))
+    folder.run("dba", 3).write(config, [], record)
+    for name in [
+        *["README.md", "notes/experiment.txt", "deep/er/experiment.json", ".DS_Store"],
+        *["exp/tables.md", "exp/dba/notes.txt", "exp/dba/seed-5", "exp/seed-0/result.json"],
+        *["exp/dba/seed-/result.json", "exp/dba/seed-x/result.json", "exp/dba/seed-1 (copy)/result.json"],
+        *["exp/dba/seed--1/result.json", "exp/dba/old-seed-1/result.json", "exp/dba/seed-٣/result.json"],
+        *["exp/dba/seed-3/.result.json.abc.tmp", "exp/dba/seed-4/.result.json.abc.tmp"],
+    ]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("foreign")
+    assert [found.path.name for found in experiments_in(tmp_path)] == ["exp"]
+    assert folder.finished() == [record]
+
+
+def test_experiments_come_by_name(tmp_path: Path, plan_data: Data) -> None:
+    assert experiments_in(tmp_path / "nowhere") == []
+    assert experiments_in(tmp_path) == []
+    for name in ["b", "a", "c"]:
+        ExperimentFolder(tmp_path / name).write_plan(ExperimentRecord.model_validate(plan_data))
+    assert experiments_in(tmp_path) == [ExperimentFolder(tmp_path / name) for name in ["a", "b", "c"]]
+    assert experiments_in(tmp_path / "a" / "experiment.json") == []
+
+
+# -- history.csv --
+
+any_float = st.floats(allow_nan=False)
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(any_float, any_float, st.integers()), min_size=1, max_size=5))
+def test_history_reads_back_bit_for_bit(rows: list[tuple[float, float, int]]) -> None:
+    text = history_text(
+        [{"loss": loss, "layer 1, selected": share, "step": step} for loss, share, step in rows]
+    )
+    header, *lines = csv.reader(io.StringIO(text))
+    assert header == ["loss", "layer 1, selected", "step"]
+    for (loss, share, step), (found_loss, found_share, found_step) in zip(rows, lines, strict=True):
+        assert struct.pack("<dd", float(found_loss), float(found_share)) == struct.pack("<dd", loss, share)
+        assert int(found_step) == step
+
+
+def test_history_of_rows_with_other_columns() -> None:
+    rows = [{"step": 0, "loss": None}, {"step": 1, "selected": 0.5}]
+    assert history_text(rows) == "step,loss,selected\n0,,\n1,,0.5\n"
+
+
+def test_history_of_special_floats() -> None:
+    text = history_text([{"a": float("nan"), "b": float("inf"), "c": -0.0, "d": 5e-324}])
+    assert text == "a,b,c,d\nnan,inf,-0.0,5e-324\n"

@@ -1,0 +1,172 @@
+"""What a record may say, and that it reads back as it was written."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from dba_cli.records import ExperimentRecord, RunRecord
+
+Data = dict[str, Any]
+INF, NAN = float("inf"), float("nan")
+MISSING = object()
+
+
+def spoiled(data: Data, path: str, value: object) -> Data:
+    data = deepcopy(data)
+    *sections, last = path.split(".")
+    target = data
+    for step in sections:
+        target = target[step]
+    if value is MISSING:
+        del target[last]
+    else:
+        target[last] = value
+    return data
+
+
+def test_a_run_reads_back(run_data: Data) -> None:
+    record = RunRecord.model_validate(run_data)
+    assert json.loads(record.model_dump_json()) == run_data
+    assert RunRecord.model_validate(json.loads(record.model_dump_json(indent=2))) == record
+
+
+def test_a_plan_reads_back(plan_data: Data) -> None:
+    record = ExperimentRecord.model_validate(plan_data)
+    assert json.loads(record.model_dump_json()) == plan_data
+    assert list(record.optimizers) == ["sgd", "dba"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("final", None),
+        ("diverged_at_step", 7),
+        ("status", "diverged"),
+        ("git_revision", "abc"),
+        ("data.notice", "not comparable"),
+        ("data.source", "embedded"),
+        ("data.draw", {"per_class": 10}),
+        ("final.test_accuracy", 0),
+        ("final.test_accuracy", 1),
+        ("final.train_loss", 0.0),
+    ],
+)
+def test_other_values_read_back_too(run_data: Data, path: str, value: object) -> None:
+    data = spoiled(run_data, path, value)
+    assert json.loads(RunRecord.model_validate(data).model_dump_json()) == data
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("status", "running"),
+        ("status", None),
+        ("status", MISSING),
+        ("format", 2),
+        ("format", "1"),
+        ("experiment", 5),
+        ("optimizer_kind", "rmsprop"),
+        ("seed", -1),
+        ("seed", "3"),
+        ("seed", 3.0),
+        ("seed", True),
+        ("seed", MISSING),
+        ("protocol", None),
+        ("data", None),
+        ("data", []),
+        ("data", MISSING),
+        ("data.source", "auto"),
+        ("data.draw", {"fraction": "0.01"}),
+        ("data.draw", {"fraction": NAN}),
+        ("data.draw_sha256", "0" * 63),
+        ("data.draw_sha256", "0" * 63 + "A"),
+        ("data.draw_sha256", "0" * 64 + "\n"),
+        ("data.n_train", -1),
+        ("data.notice", MISSING),
+        ("final", MISSING),
+        ("final", {}),
+        ("final.step", -1),
+        ("final.epoch", INF),
+        ("final.epoch", -0.5),
+        ("final.train_loss", NAN),
+        ("final.train_loss", None),
+        ("final.test_loss", INF),
+        ("final.test_loss", -INF),
+        ("final.test_accuracy", 1.0000001),
+        ("final.test_accuracy", -0.1),
+        ("final.test_accuracy", NAN),
+        ("final.test_accuracy", "0.5"),
+        ("final.test_errors", 1.5),
+        ("config_hash", ""),
+        ("config_hash", MISSING),
+        ("versions", {"torch": 2}),
+        ("versions", []),
+        ("device.threads", None),
+        ("durations.training", -1.0),
+        ("durations.total", INF),
+        ("durations.finished_at", 0),
+    ],
+)
+def test_damage_is_found(run_data: Data, path: str, value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        RunRecord.model_validate(spoiled(run_data, path, value))
+    places = [".".join(str(step) for step in fault["loc"]) for fault in caught.value.errors()]
+    assert all(place.startswith(path) for place in places)
+
+
+@pytest.mark.parametrize("section", ["", "data.", "final.", "device.", "durations."])
+def test_unknown_keys_are_refused(run_data: Data, section: str) -> None:
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        RunRecord.model_validate(spoiled(run_data, f"{section}extra", 1))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("format", 2),
+        ("name", None),
+        ("description", MISSING),
+        ("paper", MISSING),
+        ("paper.test_accuracy", NAN),
+        ("paper.error_reduction", "81.78"),
+        ("optimizers", ["sgd"]),
+        ("optimizers.sgd", "short"),
+        ("seeds", 3),
+        ("seeds", [0, -1]),
+        ("seeds", [0.0]),
+        ("extra", 1),
+    ],
+)
+def test_damage_of_a_plan_is_found(plan_data: Data, path: str, value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ExperimentRecord.model_validate(spoiled(plan_data, path, value))
+    assert caught.value.errors()[0]["loc"][0] == path.split(".")[0]
+
+
+def test_records_cannot_be_changed(run_data: Data) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        RunRecord.model_validate(run_data).seed = 4
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(loss=st.floats(allow_nan=False, allow_infinity=False), accuracy=st.floats(0, 1))
+def test_figures_read_back_bit_for_bit(loss: float, accuracy: float) -> None:
+    from dba_cli.records import FinalFigures
+
+    figures = FinalFigures(
+        step=1,
+        epoch=1.0,
+        samples_processed=1,
+        train_loss=loss,
+        test_loss=-loss,
+        test_accuracy=accuracy,
+        test_errors=0,
+    )
+    again = FinalFigures.model_validate(json.loads(figures.model_dump_json(indent=2)))
+    for key in ("train_loss", "test_loss", "test_accuracy"):
+        assert getattr(again, key).hex() == getattr(figures, key).hex()
