@@ -61,6 +61,13 @@ class _CoreDumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # Line breaks of every kind are escaped: PyYAML folds some of them (NEL) away otherwise.
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if data.isprintable() else '"')
+
+
+_CoreDumper.add_representer(str, _CoreDumper.represent_str)
+
 
 for _tag, _pattern, _first in [
     ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
