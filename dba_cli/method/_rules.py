@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ._gram import strips
 from ._problem import SelectionProblem, ranks_of
 from ._registry import Decorator, Registry
 from ._statistics import SubsetStatistics
@@ -64,10 +65,7 @@ def best_prefix_sizes(problem: SelectionProblem, ranks: Tensor) -> Tensor:
     gram, n = problem.gram, problem.samples
     smallest, largest = problem.limits.bounds(n)
     # Growing a prefix by sample i adds K_ii + 2 sum_{j before i} K_ij to 1'K_S 1.
-    # A difference of ranks, clamped, is 1 where j comes before i and 0 elsewhere (and faster than a mask).
-    places = ranks.to(gram.dtype)
-    before = (places.unsqueeze(-1) - places.unsqueeze(-2)).clamp_(0, 1)
-    growth = before.mul_(gram).sum(-1).double()
+    growth = _sums_over_earlier(gram, ranks).double()
     square_norms = problem.square_norms().double()
     # Scattering by rank puts the sums in the order's sequence.
     increments = torch.stack((square_norms, square_norms + 2 * growth))
@@ -78,3 +76,15 @@ def best_prefix_sizes(problem: SelectionProblem, ranks: Tensor) -> Tensor:
     score = problem.metric.score(statistics)[..., smallest - 1 : largest]
     # argmax returns the first maximum: flipped, that is the largest subset.
     return largest - score.flip(-1).argmax(-1, keepdim=True)
+
+
+def _sums_over_earlier(gram: Tensor, ranks: Tensor) -> Tensor:
+    """``sum_{j: rank_j < rank_i} K_ij``, (layers, n), in strips of rows that stay in the cache."""
+    places = ranks.to(gram.dtype)
+    columns = places.unsqueeze(-2)
+    sums = []
+    for start, stop in strips(gram.shape[-1]):
+        # A difference of ranks, clamped, is 1 where j comes before i and 0 elsewhere; faster than a mask.
+        earlier = (places[:, start:stop].unsqueeze(-1) - columns).clamp_(0, 1)
+        sums.append(earlier.mul_(gram[:, start:stop]).sum(-1))
+    return torch.cat(sums, -1)
