@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    rounds, peer_rounds = (2, 2) if options.quick else (61, 11)
+    rounds, peer_rounds = (2, 2) if options.quick else (41, 9)
     began = time.perf_counter()
     tables: dict[str, list[dict[str, object]]] = {"timings": [], "parts": [], "memory": [], "agreement": []}
     excluded: dict[str, dict[str, str]] = {}
@@ -74,7 +74,7 @@ def main() -> None:
                 )
         say(f"{network}: memory")
         for n in MEMORY_SIZES[network] if not options.quick and sys.platform == "linux" else []:
-            for name in contestants:
+            for name in contestants if n in PEER_SIZES else OWN:
                 row = {"network": network, "n": n, "contestant": name}
                 tables["memory"].append({**row, **peak_memory(network, n, name)})
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
