@@ -4,22 +4,21 @@ A key's ``description`` is its documentation. Accuracies are in per cent, as the
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dba_cli.errors import did_you_mean
-from dba_cli.method import metric_names, order_names, rule_names
+from dba_cli.method import METRICS, ORDERS, RULES
 
 MAX_SEED = 2**31 - 1
 
 
-def _one_of(what: str, names: Any) -> AfterValidator:
-    """Check a name against a registry at validation time, so that registered additions count."""
+def _registered(registry: Mapping[str, object]) -> AfterValidator:
+    """Check a name at validation time: what a user's module registers (``module:name``) counts."""
 
     def check(name: str) -> str:
-        if name not in names():
-            raise ValueError(f"unknown {what} {name!r:.60}{did_you_mean(name, list(names()))}")
+        registry[name]  # raises ValueError, naming the nearest choice
         return name
 
     return AfterValidator(check)
@@ -187,11 +186,20 @@ class DBAConfig(_Section):
     name: Name
     kind: Literal["dba"]
     base: Annotated[_SGD | _Adam, Field(discriminator="kind")]
-    rule: Annotated[str, _one_of("rule", rule_names)] = "prefix"
-    metric: Annotated[str, _one_of("metric", metric_names)] = "snr"
-    order: Annotated[str, _one_of("order", order_names)] = "alignment"
+    rule: Annotated[str, Field(max_length=200), _registered(RULES)] = "prefix"
+    metric: Annotated[str, Field(max_length=200), _registered(METRICS)] = "snr"
+    order: Annotated[str, Field(max_length=200), _registered(ORDERS)] = "alignment"
     min_fraction: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False)
+    max_fraction: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
+    size: int | None = Field(default=None, ge=1, le=60_000, description="Fixed size, for the fractions.")
     scope: Literal["layer", "model"] = "layer"
+    stratified: bool = Field(default=False, description="Apply the rule within each class.")
+
+    @model_validator(mode="after")
+    def _consistent_sizes(self) -> Self:
+        if self.min_fraction > self.max_fraction:
+            raise ValueError(f"min_fraction {self.min_fraction} is above max_fraction {self.max_fraction}")
+        return self
 
 
 OptimizerConfig = Annotated[SGDConfig | AdamConfig | DBAConfig, Field(discriminator="kind")]

@@ -1,20 +1,29 @@
 """The method: choosing, for each layer, the samples of a batch that make the best update step.
 
-Public: `DynamicBatch`, what its ``backward`` returns, and the registries of metrics, orders and rules.
+Public: `DynamicBatch`, what its ``backward`` returns, and the registries of metrics, orders and
+rules (mappings from name to entry, sorted by name).
 """
 
 from . import _coresets as _coresets
 from . import _greedy as _greedy
 from ._dynamic_batch import DynamicBatch as DynamicBatch
-from ._metrics import METRICS, register_metric
-from ._orders import ORDERS, register_order
+from ._errors import NonFiniteError as NonFiniteError
+from ._metrics import METRICS as METRICS
+from ._metrics import register_metric as register_metric
+from ._orders import ORDERS as ORDERS
+from ._orders import register_order as register_order
 from ._problem import SelectionProblem as SelectionProblem
-from ._rules import RULES, register_rule
+from ._rules import RULES as RULES
+from ._rules import register_rule as register_rule
 from ._selection import Selection as Selection
 from ._statistics import SubsetStatistics as SubsetStatistics
 
 __all__ = [
+    "METRICS",
+    "ORDERS",
+    "RULES",
     "DynamicBatch",
+    "NonFiniteError",
     "Selection",
     "SelectionProblem",
     "SubsetStatistics",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ._capture import Trace, layers_of, trace, watch
 from ._check import check_layers
+from ._errors import NonFiniteError
 from ._layers import Layer, layers_behind
 from ._limits import SizeLimits
 from ._metrics import METRICS
@@ -108,8 +109,8 @@ class DynamicBatch:
             What was selected. Parameters that the losses do not depend on keep their ``.grad``.
 
         Raises:
-            ValueError: losses or labels of another shape, losses without graph, or losses or per-sample
-                gradients that are not finite.
+            ValueError: losses or labels of another shape, or losses without graph.
+            NonFiniteError: losses or per-sample gradients that are not finite (a ValueError too).
             RuntimeError: a layer has no per-sample gradients, or they contradict autograd.
         """
         _require_losses(losses)
@@ -206,7 +207,7 @@ def _require_losses(losses: Tensor) -> None:
         raise ValueError("losses have no graph: compute them from the model's output, with gradients")
     if losses.device.type == "cpu" and not (isfinite(losses.detach().sum()) or losses.isfinite().all()):
         bad = (~losses.isfinite()).nonzero().flatten().tolist()
-        raise ValueError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
+        raise NonFiniteError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
 
 
 def _require_choice(kind: str, value: str, choices: tuple[str, ...]) -> None:
@@ -232,7 +233,7 @@ def _require_finite(gram: Tensor, layers: list[Layer]) -> None:
     # The sum is quicker to look at, but may overflow though no element does.
     if not (isfinite(square_norms.sum()) or square_norms.isfinite().all()):
         row, sample = (~square_norms.isfinite()).nonzero()[0].tolist()
-        raise ValueError(
+        raise NonFiniteError(
             f"the gradient of module {layers[row].names[0]!r} is not finite or overflows when squared, first "
             f"for sample {sample} of {gram.shape[-1]}; lower the learning rate or look at that sample"
         )

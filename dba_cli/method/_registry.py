@@ -32,10 +32,10 @@ class Registry(Mapping[str, T], Generic[T]):
         if module:
             try:
                 import_module(module)
-            except ModuleNotFoundError as error:
+            except Exception as error:  # the module is a user's: any line of it may fail
                 raise ValueError(
-                    f"{self._kind} {name!r}: its module cannot be imported ({error}); install it or add its "
-                    "folder to PYTHONPATH"
+                    f"{self._kind} {name!r}: its module cannot be imported ({type(error).__name__}: {error});"
+                    " install it or add its folder to PYTHONPATH"
                 ) from error
         try:
             return self._entries[short]
@@ -50,8 +50,8 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _unknown(self, name: str) -> str:
         near = get_close_matches(name, self._entries, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"unknown {self._kind} {name!r}{hint} Known: {', '.join(self)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(self)}"
+        return f"unknown {self._kind} {name!r}; {hint}"
 
 
 Decorator = Callable[[T], T]

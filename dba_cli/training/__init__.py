@@ -3,7 +3,6 @@
 from dba_cli.training._device import describe_device, resolve_device
 from dba_cli.training._gradients import (
     GradientRule,
-    NonFiniteGradientError,
     gradient_rule,
     mean_gradient,
 )
@@ -15,7 +14,6 @@ from dba_cli.training._trainer import HistoryRow, Observer, Outcome, TensorData,
 __all__ = [
     "GradientRule",
     "HistoryRow",
-    "NonFiniteGradientError",
     "Observer",
     "Outcome",
     "Stream",

@@ -10,22 +10,20 @@ from dba_cli.config import DBAConfig, OptimizerConfig
 from dba_cli.method import DynamicBatch
 
 
-class NonFiniteGradientError(ArithmeticError):
-    """The losses of a batch are finite and its gradients are not: training has diverged."""
-
-
 class GradientRule(Protocol):
     """Writes ``.grad`` from the losses of a batch."""
 
-    def __call__(self, losses: Tensor) -> Mapping[str, int] | None:
+    def __call__(self, losses: Tensor, labels: Tensor) -> Mapping[str, int] | None:
         """Turn ``losses`` (n,) into gradients; return the samples used per layer where it selects.
 
+        ``labels`` (n,) are the classes of the samples, for rules that keep their balance.
+
         Raises:
-            NonFiniteGradientError: There is nothing to select from.
+            NonFiniteError: There is nothing to select from.
         """
 
 
-def mean_gradient(losses: Tensor) -> None:
+def mean_gradient(losses: Tensor, labels: Tensor) -> None:
     """Plain training: the gradient of the mean loss."""
     losses.mean().backward()  # type: ignore[no-untyped-call]
 
@@ -43,18 +41,15 @@ def gradient_rule(entry: OptimizerConfig, model: nn.Module, generator: torch.Gen
         metric=entry.metric,
         order=entry.order,
         min_fraction=entry.min_fraction,
+        max_fraction=entry.max_fraction,
+        size=entry.size,
         scope=entry.scope,
         rule=entry.rule,
+        stratified=entry.stratified,
         generator=generator,
     )
 
-    def select(losses: Tensor) -> Mapping[str, int]:
-        try:
-            return dba.backward(losses).sizes
-        except ValueError as error:
-            # Any other ValueError is a fault of the program, and must not pass for a diverged run.
-            if "not finite" not in str(error):
-                raise
-            raise NonFiniteGradientError(str(error)) from error
+    def select(losses: Tensor, labels: Tensor) -> Mapping[str, int]:
+        return dba.backward(losses, labels=labels).sizes
 
     return select

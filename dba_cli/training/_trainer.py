@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.config import TrainingConfig
-from dba_cli.training._gradients import GradientRule, NonFiniteGradientError
+from dba_cli.method import NonFiniteError
+from dba_cli.training._gradients import GradientRule
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,15 @@ def train(
     evaluate(0)
     for step, batch in enumerate(_batches(len(train_data), timeline, order), start=1):
         batch = batch.to(train_data.labels.device)
-        losses = F.cross_entropy(model(train_data.images[batch]), train_data.labels[batch], reduction="none")
+        labels = train_data.labels[batch]
+        losses = F.cross_entropy(model(train_data.images[batch]), labels, reduction="none")
         loss = losses.detach().mean().item()
         if not math.isfinite(loss):
             return outcome(diverged_at_step=step)
         optimizer.zero_grad()
         try:
-            sizes = backward(losses)
-        except NonFiniteGradientError:
+            sizes = backward(losses, labels)
+        except NonFiniteError:
             return outcome(diverged_at_step=step)
         optimizer.step()
         scheduler.step()

@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli.config import AdamConfig, DBAConfig, SGDConfig
-from dba_cli.training import NonFiniteGradientError, gradient_rule, mean_gradient
+from dba_cli.method import NonFiniteError
 from dba_cli.training import _gradients as module
+from dba_cli.training import gradient_rule, mean_gradient
 
 N = 12
 
@@ -18,11 +19,12 @@ def network() -> nn.Sequential:
         return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
 
 
+X = torch.randn(N, 6, generator=torch.Generator().manual_seed(1))
+Y = torch.arange(N) % 3
+
+
 def losses_of(model: nn.Module) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(N, 6, generator=generator)
-    y = torch.randint(0, 3, (N,), generator=generator)
-    return F.cross_entropy(model(x), y, reduction="none")
+    return F.cross_entropy(model(X), Y, reduction="none")
 
 
 def gradients(model: nn.Module) -> list[Tensor]:
@@ -50,7 +52,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 def test_plain_rules_give_the_mean_of_the_per_sample_gradients(entry: Any) -> None:
     model = network()
     rule = gradient_rule(entry, model, seeded())
-    sizes = rule(losses_of(model))
+    sizes = rule(losses_of(model), Y)
     assert sizes == ({"0": N, "2": N} if isinstance(entry, DBAConfig) else None)
     for ours, theirs in zip(gradients(model), expected_mean_gradients(), strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -58,7 +60,7 @@ def test_plain_rules_give_the_mean_of_the_per_sample_gradients(entry: Any) -> No
 
 def test_the_mean_gradient_is_that_of_the_mean_loss_bit_for_bit() -> None:
     model, other = network(), network()
-    mean_gradient(losses_of(model))
+    mean_gradient(losses_of(model), Y)
     losses_of(other).mean().backward()
     for ours, theirs in zip(gradients(model), gradients(other), strict=True):
         assert torch.equal(ours, theirs)
@@ -68,7 +70,15 @@ def test_the_mean_gradient_is_that_of_the_mean_loss_bit_for_bit() -> None:
 def test_the_sizes_are_those_of_the_selection(scope: str) -> None:
     model = network()
     rule = gradient_rule(dba(rule="top_k", min_fraction=0.25, scope=scope), model, seeded())
-    assert rule(losses_of(model)) == {"0": 3, "2": 3}
+    assert rule(losses_of(model), Y) == {"0": 3, "2": 3}
+
+
+def test_a_stratified_entry_keeps_the_balance_of_the_labels() -> None:
+    model = network()
+    rule = gradient_rule(dba(rule="random", size=6, stratified=True), model, seeded())
+    assert rule(losses_of(model), Y) == {"0": 6, "2": 6}
+    with pytest.raises(ValueError, match="labels"):
+        rule(losses_of(model), Y[:3])
 
 
 def test_every_key_of_an_entry_reaches_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +89,7 @@ def test_every_key_of_an_entry_reaches_the_method(monkeypatch: pytest.MonkeyPatc
     )
     model, generator = network(), seeded()
     keys = {"rule": "greedy", "metric": "norm", "order": "distance", "min_fraction": 0.4, "scope": "model"}
+    keys |= {"max_fraction": 0.9, "size": 5, "stratified": True}
     gradient_rule(dba(**keys), model, generator)
     assert given == [(model, {**keys, "generator": generator})]
 
@@ -89,7 +100,7 @@ def test_random_subsets_come_from_the_generator_alone() -> None:
             torch.manual_seed(global_seed)
             before = torch.get_rng_state()
             model = network()
-            gradient_rule(dba(rule="random"), model, seeded(seed))(losses_of(model))
+            gradient_rule(dba(rule="random"), model, seeded(seed))(losses_of(model), Y)
             assert torch.equal(torch.get_rng_state(), before)
             return [gradient.flatten().tolist() for gradient in gradients(model)]
 
@@ -105,12 +116,12 @@ def test_gradients_that_overflow_under_finite_losses_are_a_divergence() -> None:
     losses = F.cross_entropy(model(x), y, reduction="none")
     # A gradient of 5e24 is within float32 and its square is not.
     assert losses.isfinite().all()
-    with pytest.raises(NonFiniteGradientError, match=r"module '0' is not finite or overflows"):
-        rule(losses)
+    with pytest.raises(NonFiniteError, match=r"module '0' is not finite or overflows"):
+        rule(losses, y)
 
 
 def test_a_fault_of_the_program_does_not_pass_for_a_divergence() -> None:
     model = network()
     rule = gradient_rule(dba(), model, seeded())
     with pytest.raises(ValueError, match="losses have no graph"):
-        rule(losses_of(model).detach())
+        rule(losses_of(model).detach(), Y)

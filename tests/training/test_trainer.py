@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.config import DBAConfig, ScheduleConfig, TrainingConfig
+from dba_cli.method import NonFiniteError
 from dba_cli.training import (
     HistoryRow,
-    NonFiniteGradientError,
     Outcome,
     TensorData,
     Timeline,
@@ -230,8 +230,8 @@ def test_dba_by_hand() -> None:
 def test_fractions_are_means_over_samples_since_the_row_before() -> None:
     told = iter([{"a": 1, "b": 5}, {"a": 2, "b": 5}, {"a": 3, "b": 4}, {"a": 4, "b": 3}, {"a": 3, "b": 1}])
 
-    def rule(losses: Tensor) -> Mapping[str, int]:
-        mean_gradient(losses)
+    def rule(losses: Tensor, labels: Tensor) -> Mapping[str, int]:
+        mean_gradient(losses, labels)
         return next(told)
 
     rows = trained(network(), backward=rule, lasting=timeline(5, period=2)).history
@@ -382,11 +382,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(period: int) -> None
 def test_gradients_that_are_not_finite_end_the_run_before_the_update() -> None:
     calls = []
 
-    def rule(losses: Tensor) -> None:
+    def rule(losses: Tensor, labels: Tensor) -> None:
         calls.append(len(losses))
         if len(calls) == 7:
-            raise NonFiniteGradientError
-        mean_gradient(losses)
+            raise NonFiniteError
+        mean_gradient(losses, labels)
 
     model, shorter = network(), network()
     outcome = trained(model, backward=rule)
@@ -401,7 +401,7 @@ def test_gradients_that_are_not_finite_end_the_run_before_the_update() -> None:
 def test_weights_that_the_last_update_spoils_are_noticed(value: float, steps: int) -> None:
     calls = []
 
-    def rule(losses: Tensor) -> None:
+    def rule(losses: Tensor, labels: Tensor) -> None:
         calls.append(len(losses))
         (losses.mean() * (value if len(calls) == steps else 1)).backward()
 
