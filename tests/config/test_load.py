@@ -1,0 +1,556 @@
+"""Files that extend one another, ``--set``, seeds, the shipped configs, and arbitrary nonsense."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dba_cli.config import CNNConfig, Config, config_hash, load, parse_seeds, to_yaml
+from dba_cli.errors import UserError
+
+Put = Callable[..., Path]
+Fault = Callable[..., str]
+
+AT_LEAST_1 = "input should be greater than or equal to 1"
+DISTINCT = "optimizer names must be distinct"
+EPOCHS_OR_STEPS = "give exactly one of epochs and steps (null removes one)"
+FRACTION_OR_CLASS = "give exactly one of fraction and per_class (null removes one)"
+NESTEROV = "nesterov needs a momentum above 0"
+NO_INT_TAG = "the YAML tag 'tag:yaml.org,2002:int' is not allowed; write a plain value"
+PAPER = ("experiment", "paper")
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+RECORDED = sorted((CONFIGS.parent / "results" / "reference").glob("*/*/seed-*/config.yaml"))
+
+
+def test_a_small_config(put: Put) -> None:
+    config = load(put())
+    assert config.experiment.name == "tiny"
+    assert config.data.model_dump() == {
+        "dataset": "mnist",
+        "source": "auto",
+        "draw": {"fraction": None, "per_class": 10},
+    }
+    assert config.model.model_dump() == {"kind": "mlp", "hidden": [8], "activation": "relu"}
+    assert config.training.model_dump() == {
+        "epochs": 2,
+        "steps": None,
+        "batch_size": 50,
+        "schedule": {"kind": "constant", "warmup_steps": 0},
+        "evaluation": {"epochs": 1, "steps": None},
+    }
+    assert [entry.kind for entry in config.optimizers] == ["sgd", "dba"]
+    assert config.seeds == [0, 1]
+
+
+# -- extends --
+
+
+def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
+    put(name="shared/lowest.yaml")
+    put(
+        "extends: lowest.yaml\ntraining: {epochs: 7}\nmodel: {hidden: [1, 2]}\nseeds: 3-5\n",
+        "shared/middle.yaml",
+    )
+    put("extends: shared/middle.yaml\ntraining: {batch_size: 9}\noptimizers: [{name: only, kind: adam}]\n")
+    config = load(Path("c.yaml"))
+    assert (config.training.epochs, config.training.batch_size) == (7, 9)
+    assert config.model.model_dump() == {"kind": "mlp", "hidden": [1, 2], "activation": "relu"}
+    assert [entry.model_dump() for entry in config.optimizers] == [
+        {"name": "only", "kind": "adam", "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}
+    ]
+    assert config.seeds == [3, 4, 5]
+    assert config.experiment.name == "tiny"
+
+
+def test_null_removes_a_value_of_the_base(put: Put) -> None:
+    put(name="base.yaml")
+    config = load(put("extends: base.yaml\ndata: {draw: {per_class: null, fraction: 0.5}}\n"))
+    assert config.data.draw.model_dump() == {"fraction": 0.5, "per_class": None}
+
+
+def test_another_kind_of_model_drops_the_keys_of_the_first(put: Put) -> None:
+    put(name="base.yaml")
+    model = load(put("extends: base.yaml\nmodel: {kind: cnn}\n")).model
+    assert isinstance(model, CNNConfig)
+    assert model.channels == [16, 32]
+
+
+def test_the_same_kind_of_model_keeps_them(put: Put) -> None:
+    put(name="base.yaml")
+    model = load(put("extends: base.yaml\nmodel: {kind: mlp, activation: tanh}\n")).model
+    assert model.model_dump() == {"kind": "mlp", "hidden": [8], "activation": "tanh"}
+
+
+def test_another_schedule_keeps_the_warm_up(put: Put, tiny: str) -> None:
+    put(tiny.replace("batch_size: 50", "schedule: {kind: constant, warmup_steps: 5}"), "base.yaml")
+    config = load(put("extends: base.yaml\ntraining: {schedule: {kind: cosine}}\n"))
+    assert config.training.schedule.model_dump() == {"kind": "cosine", "warmup_steps": 5}
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("bese.yaml", "c.yaml:2: extends: bese.yaml: no such file; did you mean 'base.yaml'?"),
+        ("sub/base.yaml", "c.yaml:2: extends: sub/base.yaml: no such file"),
+        (".", "c.yaml:2: extends: .: cannot be read (Is a directory)"),
+        ("base.yaml/x", "c.yaml:2: extends: base.yaml/x: cannot be read (Not a directory)"),
+        ("loop.yaml", "c.yaml:2: extends: loop.yaml: cannot be read (Too many levels of symbolic links)"),
+        ('"a\\0b"', "c.yaml:2: extends: a\\x00b: no file can have this name"),
+        ('"\\ud800"', "c.yaml:2: extends: \\ud800: no file can have this name"),
+        ("x" * 300, f"c.yaml:2: extends: {'x' * 300}: cannot be read (File name too long)"),
+        ("c.yaml", "c.yaml:2: extends: c.yaml extends itself, directly or through others"),
+        ("[base.yaml]", "c.yaml:2: extends: give one file, such as 'base.yaml', got ['base.yaml']"),
+        ("''", "c.yaml:2: extends: give one file, such as 'base.yaml', got ''"),
+        ("1", "c.yaml:2: extends: give one file, such as 'base.yaml', got 1"),
+    ],
+)
+def test_a_base_that_cannot_be_read_is_a_fault_of_its_line(
+    put: Put, fault: Fault, base: str, message: str
+) -> None:
+    put(name="base.yaml")
+    path = put(f"# comment\nextends: {base}\n")
+    Path("loop.yaml").symlink_to("loop.yaml")
+    assert fault(path) == message
+
+
+def test_a_missing_base_further_down_is_a_fault_of_the_file_that_names_it(put: Put, fault: Fault) -> None:
+    put("\nextends: bose.yaml\n", "base.yaml")
+    message = "base.yaml:2: extends: bose.yaml: no such file; did you mean 'base.yaml'?"
+    assert fault(put("extends: base.yaml\n")) == message
+
+
+def test_a_cycle_names_the_line_that_closes_it(put: Put, fault: Fault) -> None:
+    put("extends: d/b.yaml\n", "a.yaml")
+    put("\nextends: ../c.yaml\n", "d/b.yaml")
+    put("\n\nextends: d/b.yaml\n", "c.yaml")
+    message = "c.yaml:3: extends: d/b.yaml extends itself, directly or through others"
+    assert fault(Path("a.yaml")).replace("d/../", "") == message
+
+
+def test_the_longest_chain(put: Put, fault: Fault) -> None:
+    put(name="0.yaml")
+    for i in range(1, 11):
+        put(f"extends: {i - 1}.yaml\n", f"{i}.yaml")
+    assert load(Path("9.yaml")) == load(Path("0.yaml"))
+    assert fault(Path("10.yaml")) == "1.yaml:1: extends: more than 10 configs extend one another"
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("", "base.yaml:14: optimizers.plain.lr: input should be greater than 0, got 0"),
+        ("training: {epochs: 0}\n", f"c.yaml:2: training.epochs: {AT_LEAST_1}, got 0"),
+        ("training:\n  steps: 3\n", f"c.yaml:2: training: {EPOCHS_OR_STEPS}"),
+        ("training: 3\n", "c.yaml:2: training: a section with keys is needed, got 3"),
+        ("optimizers:\n- name: a\n  kind: sgd\n", "c.yaml:3: optimizers.a.lr: required, but not given"),
+    ],
+)
+def test_faults_are_placed_in_the_file_that_has_them(
+    put: Put, fault: Fault, tiny: str, over: str, message: str
+) -> None:
+    put(tiny.replace("lr: 0.1\n  -", "lr: 0\n  -"), "base.yaml")
+    assert fault(put("extends: base.yaml\n" + over)).removesuffix(" (and 1 more)") == message
+
+
+def test_what_no_file_gives_is_required_of_the_first(put: Put, fault: Fault) -> None:
+    put("model: {kind: mlp}\n", "base.yaml")
+    message = "c.yaml:2: experiment.name: required, but not given (and 4 more)"
+    assert fault(put("extends: base.yaml\nexperiment: {}\n")) == message
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- 1\n", "word\n", "null\n", "5\n"])
+@pytest.mark.parametrize("over", ["", "extends: base.yaml\n"])
+def test_a_file_without_sections(put: Put, fault: Fault, text: str, over: str) -> None:
+    path = put(text, "base.yaml")
+    message = "base.yaml: a config is a mapping of sections, such as 'data:' and 'model:'"
+    assert fault(put(over) if over else path) == message
+
+
+def test_large_configs_merge_quickly(put: Put, fault: Fault) -> None:
+    keys = "".join(f"k{i}: 1\n" for i in range(9_000))
+    put(keys, "base.yaml")
+    message = fault(put("extends: base.yaml\n" + keys))
+    assert message.startswith("c.yaml:2: k0: unknown key 'k0'; choose from data, ")
+
+
+# -- overrides --
+
+
+@pytest.mark.parametrize(
+    ("override", "path", "value"),
+    [
+        ("training.epochs=5", ("training", "epochs"), 5),
+        (" training.epochs = 5", ("training", "epochs"), 5),
+        ("training.evaluation.epochs=3", ("training", "evaluation", "epochs"), 3),
+        ("training.schedule.kind=cosine", ("training", "schedule", "kind"), "cosine"),
+        ("training.schedule={kind: linear, warmup_steps: 2}", ("training", "schedule", "warmup_steps"), 2),
+        ("experiment.description=a=b", ("experiment", "description"), "a=b"),
+        ("experiment.description=no", ("experiment", "description"), "no"),
+        ("experiment.description='1'", ("experiment", "description"), "1"),
+        (
+            "experiment.paper={test_accuracy: 1, error_reduction: 2}",
+            ("experiment", "paper", "error_reduction"),
+            2.0,
+        ),
+        ("model.hidden=[3, 4]", ("model", "hidden"), [3, 4]),
+        ("model.hidden.0=9", ("model", "hidden"), [9]),
+        ("optimizers.plain.lr=1e-3", ("optimizers", 0, "lr"), 1e-3),
+        ("optimizers.1.min_fraction=0.5", ("optimizers", 1, "min_fraction"), 0.5),
+        ("optimizers.dynamic.base.lr=2", ("optimizers", 1, "base", "lr"), 2.0),
+        ("optimizers.dynamic.base={kind: adam}", ("optimizers", 1, "base", "kind"), "adam"),
+        ("seeds=4-6", ("seeds",), [4, 5, 6]),
+        ("seeds=[7]", ("seeds",), [7]),
+        ("seeds.1=8", ("seeds",), [0, 8]),
+    ],
+)
+def test_an_override_changes_one_value(put: Put, override: str, path: tuple[Any, ...], value: object) -> None:
+    expected = load(put()).model_dump()
+    changed = load(Path("c.yaml"), [override]).model_dump()
+    found: Any = changed
+    for step in path:
+        found = found[step]
+    assert (type(found), found) == (type(value), value)
+    # Everything outside the section that the override names is as it was.
+    expected.pop(path[0])
+    changed.pop(path[0])
+    assert changed == expected
+
+
+def test_overrides_apply_in_order_and_together(put: Put) -> None:
+    config = load(
+        put(), ["training.epochs=5", "training.epochs=null", "training.steps=7", "optimizers.plain.lr=3"]
+    )
+    assert (config.training.epochs, config.training.steps, config.optimizers[0].lr) == (None, 7, 3.0)
+
+
+def test_a_name_goes_before_a_position(put: Put, tiny: str) -> None:
+    path = put(tiny.replace("name: dynamic", "name: '0'"))
+    config = load(path, ["optimizers.0.base.lr=5"])
+    assert config.optimizers[1].base.lr == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "what"),
+    [
+        *(
+            (text, "give KEY=VALUE with a dotted key, such as training.epochs=5")
+            for text in ["", "=", "=5", "epochs", "training.=5", ".epochs=5", "training..epochs=5"]
+        ),
+        ("training.epochs=[", "not valid YAML: expected the node content, but found '<stream end>'"),
+        (
+            "training.epochs=!!int 5",
+            NO_INT_TAG,
+        ),
+        ("training.epochs=abc", "training.epochs: input should be a valid integer, got 'abc'"),
+        ("training.epochs='5'", "training.epochs: input should be a valid integer, got '5'"),
+        ("training.epochs=5.0", "training.epochs: input should be a valid integer, got 5.0"),
+        ("training.epochs=0", f"training.epochs: {AT_LEAST_1}, got 0"),
+        ("training.epoch=5", "training.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("trainin.epochs=5", "trainin: unknown key 'trainin'; did you mean 'training'?"),
+        ("training.steps=5", f"training: {EPOCHS_OR_STEPS}"),
+        ("training=5", "training: a section with keys is needed, got 5"),
+        ("training.epochs.x=5", "training.epochs is the single value 2, it has no 'x'"),
+        ("experiment.paper.test_accuracy=5", "experiment.paper.error_reduction: required, but not given"),
+        ("data.draw.fraction=0.5", f"data.draw: {FRACTION_OR_CLASS}"),
+        ("optimizers.plain.lr=-1", "optimizers.plain.lr: input should be greater than 0, got -1"),
+        ("optimizers.0.lr=-1", "optimizers.plain.lr: input should be greater than 0, got -1"),
+        ("optimizers.plan.lr=1", "no entry 'plan' in the list of 2; did you mean 'plain'?"),
+        ("optimizers.2.lr=1", "no entry '2' in the list of 2; choose from dynamic, plain"),
+        ("optimizers.-1.lr=1", "no entry '-1' in the list of 2; choose from dynamic, plain"),
+        ("optimizers.²=1", "no entry '²' in the list of 2; choose from dynamic, plain"),
+        ("optimizers.plain.name=Dynamic", f"optimizers: {DISTINCT}, got dynamic more than once"),
+        (
+            "optimizers.dynamic.max_fraction=0.1",
+            "optimizers.dynamic: min_fraction 0.25 is above max_fraction 0.1",
+        ),
+        ("optimizers.plain.nesterov=true", f"optimizers.plain: {NESTEROV}"),
+        ("optimizers.dynamic.base.nesterov=true", f"optimizers.dynamic.base: {NESTEROV}"),
+        ("seeds=4-2", "seeds: the range '4-2' runs backwards; did you mean '2-4'?"),
+        ("seeds=a", "seeds: 'a' is no seed; give N or A-B, such as 0 or 0-4"),
+        ("seeds.2=1", "no entry '2' in the list of 2"),
+        ("seeds.1=0", "seeds: seeds must be distinct, got 0 more than once"),
+        ("extends=base.yaml", "extends: unknown key 'extends'; did you mean 'seeds'?"),
+        (".".join("a" * 31) + "=1", "nested too deeply (at most 30 levels)"),
+    ],
+)
+def test_a_fault_of_an_override_is_placed_there(put: Put, fault: Fault, override: str, what: str) -> None:
+    assert fault(put(), override) == f"--set {override}: {what}"
+
+
+def test_numbers_too_long_to_be_positions(put: Put, fault: Fault) -> None:
+    key = f"optimizers.{'9' * 5000}.lr=1"
+    assert (
+        fault(put(), key) == f"--set {key}: no entry '{'9' * 59} in the list of 2; choose from dynamic, plain"
+    )
+
+
+def test_a_fault_of_the_file_stays_there(put: Put, fault: Fault, tiny: str) -> None:
+    path = put(tiny.replace("    lr: 0.1\n", "", 1))
+    overrides = ["optimizers.plain.momentum=0.5", "training.epochs=5"]
+    assert fault(path, *overrides) == "c.yaml:12: optimizers.plain.lr: required, but not given"
+
+
+def test_the_last_override_of_a_section_is_the_one_to_blame(put: Put, fault: Fault) -> None:
+    overrides = ["training={epochs: 1}", "training.steps=2", "training.batch_size=3"]
+    message = f"--set training.batch_size=3: training: {EPOCHS_OR_STEPS}"
+    assert fault(put(), *overrides) == message
+    overrides = ["training.epochs=1", "training={epochs: 1, steps: 2}"]
+    message = f"--set {overrides[1]}: training: {EPOCHS_OR_STEPS}"
+    assert fault(put(), *overrides) == message
+
+
+def test_an_override_written_on_two_lines_is_shown_on_one(put: Put, fault: Fault) -> None:
+    message = f"--set training.epochs=\\n-1: training.epochs: {AT_LEAST_1}, got -1"
+    assert fault(put(), "training.epochs=\n-1") == message
+
+
+# -- seeds --
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("0", [0]),
+        ("7", [7]),
+        ("0-4", [0, 1, 2, 3, 4]),
+        (" 2 - 3 ", [2, 3]),
+        ("5-5", [5]),
+        ("2147483647", [2147483647]),
+        ("007", [7]),
+        ("0-9999", list(range(10_000))),
+    ],
+)
+def test_seeds(text: str, seeds: list[int]) -> None:
+    assert parse_seeds(text, "--seed") == seeds
+
+
+@pytest.mark.parametrize("text", ["", "-", "-1", "1-", "1-2-3", "a", "1,2", "0x1", "1.0", "٣", "9" * 11])
+def test_no_seeds(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_seeds(text, "--seed")
+    assert str(caught.value) == f"--seed: {text!r} is no seed; give N or A-B, such as 0 or 0-4"
+
+
+@pytest.mark.parametrize("text", ["2147483648", "0-10000", "2147483640-2147483648"])
+def test_seeds_out_of_range(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_seeds(text, "--seed")
+    message = f"--seed: {text!r} is out of range (seeds 0 to 2147483647, at most 10000 of them)"
+    assert str(caught.value) == message
+
+
+def test_seeds_as_text_in_a_file(put: Put, fault: Fault, tiny: str) -> None:
+    assert load(put(tiny.replace("[0, 1]", "2-4"))).seeds == [2, 3, 4]
+    message = "c.yaml:20: seeds: the range '4-2' runs backwards; did you mean '2-4'?"
+    assert fault(put(tiny.replace("[0, 1]", "4-2"))) == message
+
+
+# -- the shipped configs --
+
+SHIPPED = {
+    "mnist_1pct": ({"fraction": 0.01}, {"epochs": 500}, {"epochs": 25}, (97.79, 81.78), 5),
+    "mnist_10_per_class": ({"per_class": 10}, {"epochs": 1000}, {"epochs": 50}, (97.44, 88.07), 5),
+    "mnist_full": ({"fraction": 1.0}, {"epochs": 5}, {"steps": 150}, None, 5),
+    "smoke": ({"per_class": 10}, {"epochs": 20}, {"epochs": 10}, None, 2),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configs_differ_only_where_they_should(name: str) -> None:
+    draw, length, evaluation, paper, n_seeds = SHIPPED[name]
+    found = load(CONFIGS / f"{name}.yaml").model_dump(exclude_none=True)
+    assert found["experiment"].pop("description")
+    figures = (
+        {}
+        if paper is None
+        else {"paper": dict(zip(("test_accuracy", "error_reduction"), paper, strict=True))}
+    )
+    sgd = {"kind": "sgd", "lr": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    adam = {"kind": "adam", "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}
+    rule = {"rule": "prefix", "metric": "snr", "order": "alignment", "scope": "layer", "stratified": False}
+    fractions = {"min_fraction": 0.25, "max_fraction": 1.0}
+    assert found == {
+        "experiment": {"name": name, **figures},
+        "data": {"dataset": "mnist", "source": "auto", "draw": draw},
+        "model": {"kind": "mlp", "hidden": [100], "activation": "relu"},
+        "training": {
+            **length,
+            "batch_size": 100,
+            "schedule": {"kind": "constant", "warmup_steps": 0},
+            "evaluation": evaluation,
+        },
+        "optimizers": [
+            {"name": "sgd", **sgd},
+            {"name": "adam", **adam},
+            {"name": "dba", "kind": "dba", "base": sgd, **rule, **fractions},
+        ],
+        "seeds": list(range(n_seeds)),
+    }
+
+
+def test_every_shipped_config_is_looked_at() -> None:
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {"base", *SHIPPED}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_resolved_configs_read_back(put: Put, name: str) -> None:
+    config = load(CONFIGS / f"{name}.yaml")
+    for entry in config.optimizers:
+        run = config.narrowed(entry.name, 1, "official")
+        again = load(put(to_yaml(run)))
+        assert again == run
+        assert config_hash(again) == config_hash(run)
+
+
+@pytest.mark.parametrize(
+    "name", ["1e-3", "089", "0123", "12", "1.5", "true", "null", "no", "0x1F", "2020-1-1"]
+)
+def test_names_that_look_like_numbers_read_back(put: Put, tiny: str, name: str) -> None:
+    config = load(put(tiny.replace("tiny", f"'{name}'")))
+    assert config.experiment.name == name
+    assert load(put(to_yaml(config))) == config
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(st.text(max_size=300), st.floats(0, 1000, exclude_min=True), st.floats(0, 1, exclude_min=True))
+def test_any_description_and_any_float_read_back(
+    tmp_path_factory: pytest.TempPathFactory, description: str, lr: float, fraction: float
+) -> None:
+    config = Config.model_validate(
+        {
+            "experiment": {"name": "x", "description": description},
+            "data": {"draw": {"fraction": fraction}},
+            "model": {"kind": "mlp"},
+            "training": {"epochs": 1},
+            "optimizers": [{"name": "a", "kind": "sgd", "lr": lr}],
+            "seeds": [0],
+        }
+    )
+    path = tmp_path_factory.getbasetemp() / "resolved.yaml"
+    path.write_bytes(to_yaml(config).encode())
+    assert load(path) == config
+
+
+def test_recorded_configs_still_load_as_the_runs_they_were() -> None:
+    from dba_cli.records import RunFolder
+
+    assert RECORDED
+    for path in RECORDED:
+        record = RunFolder(path.parent).read()
+        assert record is not None
+        assert config_hash(load(path)) == record.config_hash, path
+
+
+# -- nonsense: a config or one line, never anything else --
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["mlp", "cnn", "sgd", "adam", "dba", "mnist", "0-4", "4-0", "snr", "extends", 10**400]),
+)
+words = st.sampled_from(
+    [
+        *["experiment", "data", "model", "training", "optimizers", "seeds", "name", "kind", "draw"],
+        *["hidden", "epochs", "steps", "base", "lr", "mlp", "sgd"],
+    ]
+)
+some_key = words | st.text(max_size=5)
+nonsense = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(some_key, inner, max_size=4),
+    max_leaves=10,
+)
+soup = st.lists(
+    st.sampled_from(
+        [
+            *"[]{}:,-?&*!|>'\"%@`#=.~\t\r\0\x85\ufeff\ud800",
+            *["\n", "\n  ", "- ", ": ", "<<", "&a ", "*a", "!!int ", "---\n", "...\n", "%YAML 1.1\n"],
+            *["1e", "0x", "\\U", ".nan", "model", "kind", "seeds", "extends", "c.yaml"],
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+def outcome(folder: pytest.TempPathFactory, content: bytes, overrides: list[str]) -> str | None:
+    """Load; return the message of a refusal. Any other exception, warnings included, fails the test."""
+    path = folder.getbasetemp() / "c.yaml"
+    path.write_bytes(content)
+    try:
+        config = load(path, overrides)
+    except UserError as error:
+        return str(error)
+    assert isinstance(config, Config)
+    return None
+
+
+def check(message: str | None, *places: str) -> None:
+    if message is not None:
+        assert message.isprintable()  # and so has one line
+        assert message.startswith(places)
+
+
+def encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+@settings(max_examples=80, derandomize=True, deadline=None)
+@given(data=st.data())
+def test_nonsense_in_place_of_any_value(
+    tmp_path_factory: pytest.TempPathFactory, tiny: str, data: st.DataObject
+) -> None:
+    document = yaml.safe_load(tiny)
+    target: Any = document
+    while True:
+        steps = list(target) if isinstance(target, dict) else list(range(len(target)))
+        step = data.draw(st.sampled_from(steps))
+        if not isinstance(target[step], dict | list) or not target[step] or data.draw(st.booleans()):
+            break
+        target = target[step]
+    if isinstance(target, dict) and data.draw(st.booleans()):
+        target[data.draw(some_key)] = data.draw(nonsense)
+    else:
+        target[step] = data.draw(nonsense)
+    content = yaml.safe_dump(document, allow_unicode=False)
+    check(outcome(tmp_path_factory, encoded(content), []), str(tmp_path_factory.getbasetemp() / "c.yaml"))
+
+
+@settings(max_examples=80, derandomize=True, deadline=None)
+@given(at=st.floats(0, 1), length=st.integers(0, 40), junk=soup | st.text(max_size=20))
+def test_nonsense_in_the_text(
+    tmp_path_factory: pytest.TempPathFactory, tiny: str, at: float, length: int, junk: str
+) -> None:
+    start = int(at * len(tiny))
+    content = tiny[:start] + junk + tiny[start + length :]
+    check(outcome(tmp_path_factory, encoded(content), []), str(tmp_path_factory.getbasetemp() / "c.yaml"))
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(content=soup.map(encoded) | st.binary(max_size=40))
+def test_nothing_but_nonsense(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    message = outcome(tmp_path_factory, content, [])
+    assert message is not None
+    check(message, str(tmp_path_factory.getbasetemp() / "c.yaml"))
+
+
+steps = some_key | st.sampled_from(["0", "1", "plain", "dynamic"])
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(
+    key=st.lists(steps, min_size=1, max_size=4).map(".".join),
+    value=soup | st.text(max_size=10) | words | st.integers().map(str),
+)
+def test_nonsense_in_an_override(
+    tmp_path_factory: pytest.TempPathFactory, tiny: str, key: str, value: str
+) -> None:
+    places = ("--set ", str(tmp_path_factory.getbasetemp() / "c.yaml"))
+    check(outcome(tmp_path_factory, tiny.encode(), [f"{key}={value}"]), *places)
