@@ -148,7 +148,7 @@ def test_too_large_a_fraction_names_one_that_works(available: int, excess: float
 
 @pytest.mark.parametrize("fraction", [0.0, -0.1, 1.5, math.nan, math.inf])
 def test_no_fraction(fraction: float) -> None:
-    with pytest.raises(UserError, match=r"data\.fraction: .* is not above 0 and at most 1"):
+    with pytest.raises(UserError, match=r"data\.draw\.fraction: .* is not above 0 and at most 1"):
         draw(torch.zeros(5, dtype=torch.int64), fraction=fraction, generator=seeded())
 
 
