@@ -31,6 +31,7 @@ compare: install  ## print the tables of all runs in results/
 
 bench: $(VENV)/installed-bench  ## measure what a DBA step costs and write results/bench/
 	$(VENV)/bin/python benchmarks/step_cost.py
+	$(VENV)/bin/python tools/fill_readme.py
 
 reference: install  ## do the missing reference runs (official MNIST only) and write their tables anew
 	$(DBA) run configs/mnist_1pct.yaml configs/mnist_10_per_class.yaml --set data.source=official --results $(REFERENCE)

@@ -1,8 +1,8 @@
 """The committed records, the tables made from them, and the figures in the README are one."""
 
-import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dba_cli.comparison import compare, render
@@ -24,9 +24,29 @@ def test_the_reference_experiments_are_complete() -> None:
 
 @pytest.mark.parametrize("name", ["mnist_1pct", "mnist_10_per_class"])
 def test_the_readme_shows_the_table(name: str) -> None:
-    match = re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", (ROOT / "README.md").read_text(), re.S)
-    assert match is not None
-    assert match[1] == "```text\n" + render(compare(REFERENCE, [name]), "table") + "```\n"
+    assert _between("table", name) == "```text\n" + render(compare(REFERENCE, [name]), "table") + "```\n"
+
+
+def test_the_readme_shows_the_bench() -> None:
+    shown = _between("bench", "DBA step over plain step")
+    assert shown in (ROOT / "results/bench/step_cost.md").read_text()
+    assert shown.startswith("| network")
+
+
+def test_the_bench_report_is_made_of_its_recorded_timings() -> None:
+    timings = pd.read_csv(ROOT / "results/bench/timings.csv")
+    own = timings[(timings.table == "own") & (timings.network == "MLP 784-800-10") & (timings.n == 200)]
+    seconds = own.pivot(index="round", columns="contestant", values="seconds")
+    low, middle, high = (seconds["dba"] / seconds["plain"]).quantile([0.25, 0.5, 0.75])
+    row = next(line for line in _between("bench", "DBA step over plain step").splitlines() if "| 200 " in line
+               and "784-800-10" in line)  # fmt: skip
+    assert f"{middle:.2f} ({low:.2f}-{high:.2f})" in row
+
+
+def _between(kind: str, name: str) -> str:
+    """Return what stands between a pair of marks in the README."""
+    text = (ROOT / "README.md").read_text()
+    return text.partition(f"<!-- {kind}: {name} -->\n")[2].partition("<!-- end -->")[0]
 
 
 @pytest.mark.parametrize("name", ["mnist_1pct", "mnist_10_per_class"])

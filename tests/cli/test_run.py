@@ -145,3 +145,19 @@ def test_no_config_at_all_is_one_line(dba):
 
 def test_an_unknown_command_names_the_nearest(dba):
     assert "'run'" in dba("rn").refused()
+
+
+def test_a_metric_of_ones_own_by_name(dba, config, tmp_path, monkeypatch):
+    (tmp_path / "own_selection.py").write_text(
+        "from dba_cli.method import register_metric\n\n\n"
+        "@register_metric('standard_error', larger_is_better=False)\n"
+        "def standard_error(s):\n"
+        "    return s.variance / s.size\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own = ["--set", "optimizers.dba.metric=own_selection:standard_error"]
+    assert dba("run", config, "--seed", 0, "--optimizer", "dba", *own).code == 0
+    assert "own_selection:standard_error" in (result("dba", 0).parent / "config.yaml").read_text()
+    line = dba("run", config, "--set", "optimizers.dba.metric=no_such_module:snr").refused()
+    assert "no_such_module" in line
+    assert "PYTHONPATH" in line
