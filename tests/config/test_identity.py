@@ -217,3 +217,15 @@ def test_pinned() -> None:
         == hashlib.sha256(text.encode()).hexdigest()
         == ("6c5b2633f706917f14593c4aca1200521cbe34bcd344512fddcb218c958e20ce")
     )
+
+
+def test_the_source_is_part_of_it_even_where_it_is_the_default() -> None:
+    text = (
+        '[1,{"data":{"draw":{"per_class":10},"source":"auto"},'
+        '"model":{"hidden":[8],"kind":"mlp"},'
+        '"optimizers":[{"kind":"adam","name":"o"}],'
+        '"training":{"epochs":2}}]'
+    )
+    run = {**changed(SGD, "data.source", "auto"), "optimizers": [{"name": "o", "kind": "adam"}]}
+    run["training"] = {"epochs": 2}
+    assert hash_of(run) == hashlib.sha256(text.encode()).hexdigest()

@@ -304,6 +304,11 @@ def test_the_last_override_of_a_section_is_the_one_to_blame(put: Put, fault: Fau
     assert fault(put(), *overrides) == message
 
 
+def test_an_override_of_another_section_is_not_to_blame(put: Put, fault: Fault) -> None:
+    message = f"--set training.steps=2: training: {EPOCHS_OR_STEPS}"
+    assert fault(put(), "training.steps=2", "optimizers.plain.lr=3") == message
+
+
 def test_an_override_written_on_two_lines_is_shown_on_one(put: Put, fault: Fault) -> None:
     message = f"--set training.epochs=\\n-1: training.epochs: {AT_LEAST_1}, got -1"
     assert fault(put(), "training.epochs=\n-1") == message

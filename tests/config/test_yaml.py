@@ -172,6 +172,11 @@ def test_number_of_values_is_bounded_exactly() -> None:
     assert refusal(f"[{'1,' * 20_000}]") == "here: more than 20000 values are no config"
 
 
+def test_keys_are_no_values() -> None:
+    text = "{" + "".join(f"k{i}: 1," for i in range(10_500)) + "}"
+    assert read(text) == {f"k{i}": 1 for i in range(10_500)}
+
+
 BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
