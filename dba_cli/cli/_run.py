@@ -73,7 +73,8 @@ def run(
 
     seeds = [number for text in seed or [] for number in parse_seeds(text, "--seed")]
     loaded = [load(path, overrides or ()) for path in configs]
-    names = [config.experiment.name for config in loaded]
+    # Compared without case: two names that differ only in case are one folder on some systems.
+    names = [config.experiment.name.lower() for config in loaded]
     for path, name in zip(configs, names, strict=True):
         if names.count(name) > 1:
             raise UserError(

@@ -1,6 +1,5 @@
 """Finding the experiments, and refusing records that are not what their place says."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +40,7 @@ def _read(folder: ExperimentFolder) -> Experiment:
     plan = folder.plan()
     if plan.name != folder.path.name:
         raise UserError(f"{folder.plan_file}: misplaced record: it is of experiment {plan.name!r}")
-    paths = sorted(path for path in folder.path.glob("*/seed-*") if re.fullmatch(r"seed-[0-9]+", path.name))
-    return Experiment(plan, [record for path in paths if (record := _read_run(plan, RunFolder(path)))])
+    return Experiment(plan, [record for run in folder.runs() if (record := _read_run(plan, run))])
 
 
 def _read_run(plan: ExperimentRecord, run: RunFolder) -> RunRecord | None:

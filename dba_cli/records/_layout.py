@@ -94,14 +94,11 @@ class ExperimentFolder:
         """Write ``experiment.json`` atomically."""
         write_atomically(self.plan_file, plan.model_dump_json(indent=2) + "\n")
 
-    def finished(self) -> list[RunRecord]:
-        """Return the records of all finished runs, in the order of optimizer name and seed."""
-        folders = sorted(
-            (path for path in self.path.glob("*/seed-*") if re.fullmatch(r"seed-[0-9]+", path.name)),
-            key=lambda path: (path.parent.name, int(path.name.removeprefix("seed-"))),
-        )
-        records = (RunFolder(path).read() for path in folders)
-        return [record for record in records if record is not None]
+    def runs(self) -> list[RunFolder]:
+        """Return the folders of all runs, finished or not, in the order of optimizer name and seed."""
+        folders = (path for path in self.path.glob("*/seed-*") if re.fullmatch(r"seed-[0-9]+", path.name))
+        in_order = sorted(folders, key=lambda path: (path.parent.name, int(path.name.removeprefix("seed-"))))
+        return [RunFolder(path) for path in in_order]
 
 
 def experiments_in(results: Path) -> list[ExperimentFolder]:

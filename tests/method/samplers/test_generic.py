@@ -32,6 +32,7 @@ class Wrapper(nn.Module):
         return self.body(torch.cat((self.token.expand(len(x), -1, -1), x), 1)).tanh()
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
 @pytest.mark.parametrize(
     ("build", "shapes"),
     [
@@ -42,16 +43,18 @@ class Wrapper(nn.Module):
         (lambda: nn.LSTM(4, 3, num_layers=2, batch_first=True), [(5, 6, 4)]),
     ],
 )
-def test_modules_without_a_sampler(build: Callable[[], nn.Module], shapes: list[tuple[int, ...]]) -> None:
+def test_modules_without_a_sampler(
+    build: Callable[[], nn.Module], shapes: list[tuple[int, ...]], dtype: torch.dtype, rtol: float
+) -> None:
     torch.manual_seed(0)
-    model = build().double()
-    args = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
+    model = build().to(dtype)
+    args = [torch.randn(shape, dtype=dtype) for shape in shapes]
 
     def losses(m: nn.Module) -> Tensor:
         output = m(*args)
         return (output[0] if isinstance(output, tuple) else output).square().flatten(1).sum(1)
 
-    assert_exact(model, losses)
+    assert_exact(model, losses, rtol=rtol)
 
 
 def test_attention_is_one_layer_with_its_output_projection() -> None:
