@@ -229,7 +229,9 @@ def test_one_damaged_run_is_named(tmp_path: Path, config: Config, record: RunRec
     folder.run("dba", 3).write(config, [], record)
     folder.run("sgd", 0).path.mkdir(parents=True)
     folder.run("sgd", 0).result_file.write_text("{")
-    assert refusal(folder.finished).startswith(f"{tmp_path}/exp/sgd/seed-0/result.json: damaged record: ")
+    assert refusal(lambda: finished(folder)).startswith(
+        f"{tmp_path}/exp/sgd/seed-0/result.json: damaged record: "
+    )
 
 
 def test_foreign_files_are_ignored(

@@ -29,6 +29,8 @@ def generic(call: Call, gradients: Sequence[Tensor | None]) -> LayerGradients:
     n = next(len(g) for g in gradients if g is not None)
     parameters = {name: p for name, p in call.parameters.items() if p.requires_grad}
     leaves, structure = tree_flatten((call.args, dict(call.kwargs)))
+    # Without their history, so that the replay's gradients have none either.
+    leaves = [a.detach() if isinstance(a, Tensor) else a for a in leaves]
     axes = [0 if isinstance(a, Tensor) and a.ndim and len(a) == n else None for a in leaves]
     used = [k for k, g in enumerate(gradients) if g is not None]
 
@@ -48,7 +50,9 @@ def generic(call: Call, gradients: Sequence[Tensor | None]) -> LayerGradients:
     cotangents = [g for g in gradients if g is not None]
     device = cotangents[0].device
     state = _random_state(device)
-    with warnings.catch_warnings():
+    # The replay is differentiated: told that no gradient is needed, fused kernels (oneDNN's LSTM) keep nothing
+    # to go back with.
+    with torch.enable_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop")
         try:
             found = vmap(sample_gradient, in_dims=(axes, 0), randomness="same")(leaves, cotangents)

@@ -57,6 +57,13 @@ def test_modules_without_a_sampler(
     assert_exact(model, losses, rtol=rtol)
 
 
+def test_written_gradients_hold_no_graph() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), nn.PReLU(4), nn.Linear(4, 2))
+    DynamicBatch(model).backward(model(torch.randn(6, 4)).square().sum(1))
+    assert [p.grad.requires_grad for p in model.parameters()] == [False] * 5
+
+
 def test_attention_is_one_layer_with_its_output_projection() -> None:
     torch.manual_seed(0)
     model = nn.MultiheadAttention(4, 2, batch_first=True).double()
