@@ -50,7 +50,7 @@ def generic(call: Call, gradients: Sequence[Tensor | None]) -> LayerGradients:
     cotangents = [g for g in gradients if g is not None]
     device = cotangents[0].device
     state = _random_state(device)
-    # The replay is differentiated: told that no gradient is needed, fused kernels (oneDNN's LSTM) keep nothing
+    # The replay is differentiated: where no gradient is wanted, fused kernels (oneDNN's LSTM) keep nothing
     # to go back with.
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop")
