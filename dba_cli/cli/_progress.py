@@ -91,7 +91,7 @@ class _Live(_Lines):
     def __init__(self, results: Path, progress: Progress) -> None:
         super().__init__(results)
         self._progress = progress
-        self._task = progress.add_task("", visible=False, total=None)
+        self._task = progress.add_task("", visible=False, total=None, detail="")
 
     def notice(self, line: str) -> None:
         # The live display redirects stderr to itself; a warning must reach the real one.
@@ -148,9 +148,9 @@ class _BarObserver:
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[detail]}"),
+        # Two lines, so that nothing is cut off at 80 columns.
+        TextColumn("{task.description}\n{task.fields[detail]}"),
+        BarColumn(bar_width=12),
         TimeRemainingColumn(),
         transient=True,
         redirect_stderr=False,
