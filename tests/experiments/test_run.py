@@ -18,7 +18,7 @@ from dba_cli.data import draw
 from dba_cli.data import load as load_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import _provenance
-from dba_cli.experiments import _run as module
+from dba_cli.experiments import _single as module
 from dba_cli.records import RunFolder, _layout
 from dba_cli.training import Stream, generator
 
