@@ -1,6 +1,7 @@
 """What a run leaves on disk: where it lies, what it says, and how it is written so that it is whole."""
 
 from dba_cli.records._atomic import ensure_writable, write_atomically
+from dba_cli.records._history import HistoryPoint
 from dba_cli.records._layout import ExperimentFolder, RunFolder, experiments_in
 from dba_cli.records._result import (
     DataRecord,
@@ -19,6 +20,7 @@ __all__ = [
     "ExperimentFolder",
     "ExperimentRecord",
     "FinalFigures",
+    "HistoryPoint",
     "PaperRecord",
     "RunFolder",
     "RunRecord",

@@ -8,8 +8,8 @@ from pathlib import Path
 from dba_cli.errors import UserError
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``: beside it, flushed to the disk, then renamed into place.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write ``content``, text as UTF-8, to ``path``: beside it, flushed to the disk, then renamed into place.
 
     A reader, or a machine that stops at any moment, sees the old file or the new one.
 
@@ -21,8 +21,8 @@ def write_atomically(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes private files; give what the user's umask would.

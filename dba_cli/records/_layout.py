@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from dba_cli.errors import UserError
 from dba_cli.records._atomic import write_atomically
+from dba_cli.records._history import HistoryPoint, read_history
 from dba_cli.records._result import ExperimentRecord, RunRecord
 
 if TYPE_CHECKING:  # the config brings the method and so torch, which reading records does without
@@ -46,6 +47,14 @@ class RunFolder:
             return _read(self.result_file, RunRecord)
         except _AbsentError:
             return None
+
+    def history(self) -> list[HistoryPoint]:
+        """Return the run's evaluations in their order, at least one.
+
+        Raises:
+            UserError: ``history.csv`` is missing or damaged.
+        """
+        return read_history(self.path / "history.csv")
 
     def discard(self) -> None:
         """Take the finished mark away, before a run is done again.
