@@ -17,7 +17,7 @@ class Setting:
     protocol: str
     dataset: str
     source: str
-    draw: tuple[tuple[str, float], ...]
+    draw: tuple[tuple[str, float | str], ...]
     n_train: int
     n_test: int
 

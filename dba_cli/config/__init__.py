@@ -8,6 +8,7 @@ from dba_cli.config._schema import (
     Config,
     DataConfig,
     DBAConfig,
+    Deformation,
     Draw,
     Evaluation,
     MLPConfig,
@@ -16,8 +17,10 @@ from dba_cli.config._schema import (
     PaperFigures,
     ScheduleConfig,
     SGDConfig,
+    SweepConfig,
     TrainingConfig,
 )
+from dba_cli.config._sweep import Sweep, SweepPoint, load_sweep
 
 __all__ = [
     "AdamConfig",
@@ -25,6 +28,7 @@ __all__ = [
     "Config",
     "DBAConfig",
     "DataConfig",
+    "Deformation",
     "Draw",
     "Evaluation",
     "MLPConfig",
@@ -33,9 +37,13 @@ __all__ = [
     "PaperFigures",
     "SGDConfig",
     "ScheduleConfig",
+    "Sweep",
+    "SweepConfig",
+    "SweepPoint",
     "TrainingConfig",
     "config_hash",
     "load",
+    "load_sweep",
     "parse_seeds",
     "to_yaml",
 ]

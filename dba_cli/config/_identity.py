@@ -13,10 +13,10 @@ _FORMAT = 1
 def config_hash(run: Config) -> str:
     """Return the SHA-256 (hex) of what determines a run: data, model, training and its one optimizer.
 
-    Name, description, the paper's figures and the seed are left out: they do not change what is
+    Name, description, the paper's figures, the sweep and the seed are left out: they do not change what is
     computed for a seed. ``run`` is a config narrowed to one optimizer and a resolved source.
     """
-    content = run.model_dump(mode="json", exclude_defaults=True, exclude={"experiment", "seeds"})
+    content = run.model_dump(mode="json", exclude_defaults=True, exclude={"experiment", "seeds", "sweep"})
     # Defaults that only one branch of a union has must still tell the branches apart; and source is
     # named even where it equals its default, since two sources are never the same run.
     content["data"]["source"] = run.data.source

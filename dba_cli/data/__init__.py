@@ -5,8 +5,11 @@ that a network takes. ``fetch``, ``status`` and ``verify`` look after the offici
 a person can mend is a ``UserError`` of one line.
 """
 
+from dba_cli.data._deformation import DeformedImages
+from dba_cli.data._deskew import deskew
 from dba_cli.data._download import Progress, fetch
-from dba_cli.data._draw import draw, draw_sha256
+from dba_cli.data._draw import class_sizes, draw, draw_sha256
+from dba_cli.data._facility import facility_location
 from dba_cli.data._files import DATASETS, NUM_CLASSES, OFFICIAL_TRAIN_SIZE
 from dba_cli.data._load import SOURCES, ImageData, load
 from dba_cli.data._pixels import PixelStatistics, pixel_statistics, to_tensors
@@ -19,13 +22,17 @@ __all__ = [
     "OFFICIAL_TRAIN_SIZE",
     "SOURCES",
     "DataStatus",
+    "DeformedImages",
     "FileStatus",
     "FileVerification",
     "ImageData",
     "PixelStatistics",
     "Progress",
+    "class_sizes",
+    "deskew",
     "draw",
     "draw_sha256",
+    "facility_location",
     "fetch",
     "import_torchvision",
     "load",

@@ -44,20 +44,30 @@ def draw(
         UserError: the source cannot give such a draw; names the nearest value that it can.
         ValueError: both or neither of ``fraction`` and ``per_class``.
     """
-    counts = torch.bincount(labels).tolist()
-    if per_class is not None and fraction is None:
-        sizes = _equal_sizes(counts, per_class)
-    elif fraction is not None and per_class is None:
-        sizes = _proportional_sizes(counts, fraction, official_size)
-    else:
-        raise ValueError("draw takes exactly one of fraction and per_class")
-    seeds = torch.randint(2**62, (len(counts),), generator=generator).tolist()
+    sizes = class_sizes(labels, fraction=fraction, per_class=per_class, official_size=official_size)
+    seeds = torch.randint(2**62, (len(sizes),), generator=generator).tolist()
     parts = []
     for label, (size, seed) in enumerate(zip(sizes, seeds, strict=True)):
         members = (labels == label).nonzero().flatten()
         order = torch.randperm(len(members), generator=torch.Generator().manual_seed(seed))
         parts.append(members[order[:size]])
     return torch.cat(parts).sort().values
+
+
+def class_sizes(
+    labels: Tensor,
+    *,
+    fraction: float | None = None,
+    per_class: int | None = None,
+    official_size: int = OFFICIAL_TRAIN_SIZE,
+) -> list[int]:
+    """Return how many images of each class a draw takes; arguments and errors are those of `draw`."""
+    counts = torch.bincount(labels).tolist()
+    if per_class is not None and fraction is None:
+        return _equal_sizes(counts, per_class)
+    if fraction is not None and per_class is None:
+        return _proportional_sizes(counts, fraction, official_size)
+    raise ValueError("draw takes exactly one of fraction and per_class")
 
 
 def draw_sha256(indices: Tensor) -> str:

@@ -9,9 +9,10 @@ import torch
 
 from dba_cli.config import Config
 from dba_cli.data import ImageData, load
+from dba_cli.experiments._images import evaluation_samples
 from dba_cli.experiments._plan import Selectors, plan
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._single import PreparedRun, check_runs, do_run, to_device
+from dba_cli.experiments._single import PreparedRun, check_runs, do_run
 from dba_cli.records import ExperimentFolder, RunRecord, ensure_writable
 from dba_cli.training import Observer, Timeline
 
@@ -84,7 +85,7 @@ def run_experiments(configs: Sequence[Config], settings: Settings, reporter: Rep
     for record, data, todo, done in planned:
         reporter.planned(record.name, len(todo), done)
         ExperimentFolder(settings.results / record.name).write_plan(record)
-        tensors = to_device(data.test_images, data.test_labels, settings.device) if todo else None
+        tensors = evaluation_samples(todo[0].config.data, data, settings.device) if todo else None
         for number, run in enumerate(todo, start=1):
             assert tensors is not None
             prepared = PreparedRun.of(run, data)

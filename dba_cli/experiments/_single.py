@@ -5,16 +5,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from dba_cli.config import Config
-from dba_cli.data import ImageData, draw, draw_sha256, to_tensors
+from dba_cli.data import DeformedImages, ImageData, draw_sha256
 from dba_cli.errors import UserError
+from dba_cli.experiments._images import drawn, protocol, training_samples
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.records import DataRecord, Durations, FinalFigures, RunRecord
+from dba_cli.method import Selection
+from dba_cli.records import (
+    DataRecord,
+    Durations,
+    FinalFigures,
+    RunFolder,
+    RunRecord,
+    TraceWriter,
+    write_predictions,
+)
 from dba_cli.training import (
     HistoryRow,
+    Learning,
     Observer,
     Outcome,
     Stream,
@@ -26,6 +39,7 @@ from dba_cli.training import (
     count_parameters,
     generator,
     gradient_rule,
+    predict,
     train,
 )
 
@@ -36,14 +50,16 @@ class PreparedRun:
 
     planned: PlannedRun
     data: ImageData
-    indices: torch.Tensor
+    indices: Tensor
     timeline: Timeline
 
     @classmethod
     def of(cls, planned: PlannedRun, data: ImageData) -> "PreparedRun":
         """Draw the images of ``planned``."""
-        indices = _draw(planned.config, data, planned.seed)
-        return cls(planned, data, indices, Timeline.of(len(indices), planned.config.training))
+        config = planned.config
+        indices = drawn(config.data, data, planned.seed)
+        timeline = Timeline.of(len(indices), config.training, config.optimizers[0].batch_size)
+        return cls(planned, data, indices, timeline)
 
 
 def do_run(
@@ -53,16 +69,22 @@ def do_run(
     started, device = time.perf_counter(), test_data.labels.device
     run, data, indices, timeline = prepared.planned, prepared.data, prepared.indices, prepared.timeline
     config, seed, entry = run.config, run.seed, run.config.optimizers[0]
-    train_data = to_device(data.train_images[indices], data.train_labels[indices], device)
+    train_data = training_samples(config, data, indices, seed, device)
 
     model = _model(config, data, seed).to(device)
     optimizer = build_optimizer(entry, model.parameters())
+    recorder = _Recorder() if config.training.trace else None
     run.folder.discard()
     outcome = train(
         model,
-        optimizer,
-        build_scheduler(config.training.schedule, optimizer, timeline.steps),
-        gradient_rule(entry, model, generator(seed, Stream.SELECTION)),
+        Learning(
+            optimizer,
+            build_scheduler(config.training.schedule, optimizer, timeline.steps),
+            gradient_rule(entry, model, generator(seed, Stream.SELECTION)),
+            label_smoothing=config.training.label_smoothing,
+            precision=getattr(torch, config.training.precision),
+            recorder=recorder,
+        ),
         train_data,
         test_data,
         timeline,
@@ -75,18 +97,19 @@ def do_run(
         optimizer=entry.name,
         optimizer_kind=entry.kind,
         seed=seed,
-        protocol="full training set" if config.data.draw.fraction == 1 else "random draw",
+        protocol=protocol(config),
         data=DataRecord(
             dataset=data.dataset,
             source=data.source,
-            draw=config.data.draw.model_dump(exclude_none=True),
+            draw=config.data.draw.model_dump(exclude_defaults=True),
             draw_sha256=draw_sha256(indices),
-            n_train=len(train_data),
+            n_train=len(indices),
             n_test=len(test_data),
+            evaluated_on=config.data.evaluate_on,
             notice=data.notice,
         ),
         parameters=count_parameters(model),
-        final=_final(outcome),
+        final=_final(outcome, _copies_errors(config, model, train_data, test_data, seed)),
         diverged_at_step=outcome.diverged_at_step,
         config_hash=run.hash,
         versions=provenance.versions,
@@ -99,6 +122,8 @@ def do_run(
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
+    if recorder is not None:
+        recorder.write(run.folder, predict(model, test_data.images))
     run.folder.write(config, [_csv_row(row) for row in outcome.history], record)
     return record
 
@@ -107,40 +132,60 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
     """Refuse what only the data and the network can tell: before any run starts, not hours into it."""
     config, seed = runs[0].config, runs[0].seed
     name = config.experiment.name
-    n = len(_draw(config, data, seed))
-    if config.training.batch_size > n:
-        raise UserError(
-            f"{name}: training.batch_size {config.training.batch_size} is more than the {n} images "
-            f"of the draw; give at most {n}"
-        )
+    n = len(drawn(config.data, data, seed))
     for entry in {run.optimizer: run.config.optimizers[0] for run in runs}.values():
+        batch_size = entry.batch_size or config.training.batch_size
+        if batch_size > n and config.training.deformation is None:
+            key = "training.batch_size" if entry.batch_size is None else f"{entry.name}.batch_size"
+            raise UserError(
+                f"{name}: {key} {batch_size} is more than the {n} images of the draw; give at most {n}"
+            )
         try:
             gradient_rule(entry, _model(config, data, seed), generator(seed, Stream.SELECTION))
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: optimizer {entry.name}: {error}") from None
 
 
-def _draw(config: Config, data: ImageData, seed: int) -> torch.Tensor:
-    where = config.data.draw
-    return draw(
-        data.train_labels,
-        fraction=where.fraction,
-        per_class=where.per_class,
-        generator=generator(seed, Stream.DRAW),
-    )
+class _Recorder:
+    """Hands what the trainer selects to the trace on disk."""
+
+    def __init__(self) -> None:
+        self._writer = TraceWriter()
+
+    def add(self, batch: Tensor, selection: Selection | None) -> None:
+        weights = {} if selection is None else selection.weights
+        chosen = {layer: (weight > 0).cpu().numpy() for layer, weight in weights.items()}
+        self._writer.add(batch.cpu().numpy(), chosen)
+
+    def write(self, folder: RunFolder, logits: Tensor) -> None:
+        self._writer.write(folder.trace_file)
+        write_predictions(folder.predictions_file, logits.argmax(1).cpu().numpy().astype(np.uint8))
 
 
-def _model(config: Config, data: ImageData, seed: int) -> torch.nn.Module:
+def _copies_errors(
+    config: Config,
+    model: nn.Module,
+    train_data: TensorData | DeformedImages,
+    test_data: TensorData,
+    seed: int,
+) -> int | None:
+    """Return the errors of the mean probability over deformed copies of each image, the image included."""
+    copies = config.training.evaluation.copies
+    if copies == 0 or not isinstance(train_data, DeformedImages):
+        return None
+    stream = generator(seed, Stream.TEST_COPIES)
+    total = predict(model, test_data.images).softmax(1)
+    for _ in range(copies):
+        total += predict(model, train_data.copies_of(test_data.images, stream)).softmax(1)
+    return int((total.argmax(1) != test_data.labels).sum())
+
+
+def _model(config: Config, data: ImageData, seed: int) -> nn.Module:
     height, width = data.train_images.shape[1:]
     return build_model(config.model, (height, width), data.num_classes, generator(seed, Stream.WEIGHTS))
 
 
-def to_device(images: torch.Tensor, labels: torch.Tensor, device: torch.device) -> TensorData:
-    """Return images (n, height, width) as the tensors that training reads, on ``device``."""
-    return TensorData(to_tensors(images).to(device), labels.to(device))
-
-
-def _final(outcome: Outcome) -> FinalFigures | None:
+def _final(outcome: Outcome, copies_errors: int | None) -> FinalFigures | None:
     if outcome.diverged_at_step is not None:
         return None
     last = outcome.history[-1]
@@ -153,6 +198,7 @@ def _final(outcome: Outcome) -> FinalFigures | None:
         test_loss=last.test_loss,
         test_accuracy=last.test_accuracy,
         test_errors=last.test_errors,
+        copies_errors=copies_errors,
     )
 
 

@@ -12,6 +12,13 @@ from dba_cli.records._result import (
     PaperRecord,
     RunRecord,
 )
+from dba_cli.records._trace import (
+    SelectionTrace,
+    TraceWriter,
+    read_predictions,
+    read_trace,
+    write_predictions,
+)
 
 __all__ = [
     "DataRecord",
@@ -24,7 +31,12 @@ __all__ = [
     "PaperRecord",
     "RunFolder",
     "RunRecord",
+    "SelectionTrace",
+    "TraceWriter",
     "ensure_writable",
     "experiments_in",
+    "read_predictions",
+    "read_trace",
     "write_atomically",
+    "write_predictions",
 ]

@@ -37,6 +37,16 @@ class RunFolder:
         """Return the file whose presence means that the run is finished."""
         return self.path / "result.json"
 
+    @property
+    def trace_file(self) -> Path:
+        """Return the selection trace, which stands there with ``training.trace: true`` only."""
+        return self.path / "trace.npz"
+
+    @property
+    def predictions_file(self) -> Path:
+        """Return the test predictions, which stand there with ``training.trace: true`` only."""
+        return self.path / "predictions.npz"
+
     def read(self) -> RunRecord | None:
         """Return the run's record, None if it has not finished.
 

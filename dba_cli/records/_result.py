@@ -24,10 +24,11 @@ class DataRecord(_Part):
 
     dataset: str
     source: Literal["official", "embedded"]
-    draw: dict[str, float | int]
+    draw: dict[str, float | int | str]
     draw_sha256: Sha256 = Field(description="Of the drawn indices as little-endian int64, ascending.")
     n_train: Count
     n_test: Count
+    evaluated_on: Literal["test", "validation"] = "test"
     notice: str | None = Field(description="Why figures from this source do not compare to the paper's.")
 
 
@@ -41,6 +42,9 @@ class FinalFigures(_Part):
     test_loss: float
     test_accuracy: Fraction
     test_errors: Count
+    copies_errors: Count | None = Field(
+        default=None, description="Errors of predictions averaged over deformed copies of each image."
+    )
 
 
 class DeviceRecord(_Part):

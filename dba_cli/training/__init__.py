@@ -1,5 +1,6 @@
 """The trainer core that every optimizer shares. It knows nothing of configs' files, records or tables."""
 
+from dba_cli.training._batches import BatchOrder
 from dba_cli.training._device import describe_device, resolve_device
 from dba_cli.training._gradients import (
     GradientRule,
@@ -9,16 +10,31 @@ from dba_cli.training._gradients import (
 from dba_cli.training._models import build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._seeds import Stream, generator
-from dba_cli.training._trainer import HistoryRow, Observer, Outcome, TensorData, Timeline, train
+from dba_cli.training._trainer import (
+    HistoryRow,
+    Learning,
+    Observer,
+    Outcome,
+    SelectionRecorder,
+    TensorData,
+    Timeline,
+    TrainingSamples,
+    predict,
+    train,
+)
 
 __all__ = [
+    "BatchOrder",
     "GradientRule",
     "HistoryRow",
+    "Learning",
     "Observer",
     "Outcome",
+    "SelectionRecorder",
     "Stream",
     "TensorData",
     "Timeline",
+    "TrainingSamples",
     "build_model",
     "build_optimizer",
     "build_scheduler",
@@ -27,6 +43,7 @@ __all__ = [
     "generator",
     "gradient_rule",
     "mean_gradient",
+    "predict",
     "resolve_device",
     "train",
 ]

@@ -1,20 +1,19 @@
 """How a batch becomes gradients: the only thing in which the optimizers differ."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from dba_cli.config import DBAConfig, OptimizerConfig
-from dba_cli.method import DynamicBatch
+from dba_cli.method import DynamicBatch, Selection
 
 
 class GradientRule(Protocol):
     """Writes ``.grad`` from the losses of a batch."""
 
-    def __call__(self, losses: Tensor, labels: Tensor) -> Mapping[str, int] | None:
-        """Turn ``losses`` (n,) into gradients; return the samples used per layer where it selects.
+    def __call__(self, losses: Tensor, labels: Tensor) -> Selection | None:
+        """Turn ``losses`` (n,) into gradients; return what each layer used where it selects.
 
         ``labels`` (n,) are the classes of the samples, for rules that keep their balance.
 
@@ -49,7 +48,7 @@ def gradient_rule(entry: OptimizerConfig, model: nn.Module, generator: torch.Gen
         generator=generator,
     )
 
-    def select(losses: Tensor, labels: Tensor) -> Mapping[str, int]:
-        return dba.backward(losses, labels=labels).sizes
+    def select(losses: Tensor, labels: Tensor) -> Selection:
+        return dba.backward(losses, labels=labels)
 
     return select

@@ -17,6 +17,9 @@ class Stream(IntEnum):
     WEIGHTS = 1
     ORDER = 2
     SELECTION = 3
+    DEFORMATION = 4
+    VALIDATION = 5
+    TEST_COPIES = 6
 
 
 def generator(seed: int, stream: Stream) -> torch.Generator:

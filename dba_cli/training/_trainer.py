@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.config import TrainingConfig
-from dba_cli.method import NonFiniteError
+from dba_cli.method import NonFiniteError, Selection
+from dba_cli.training._batches import BatchOrder
 from dba_cli.training._gradients import GradientRule
 
 
@@ -28,23 +29,45 @@ class TensorData:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def images_at(self, indices: Tensor) -> Tensor:
+        """Return the images at ``indices`` (m,), shape (m, 1, height, width)."""
+        return self.images[indices]
+
+
+class TrainingSamples(Protocol):
+    """What a step trains on: labels (n,), and images that may differ each time they are asked for."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Classes (n,), on the device that trains."""
+
+    def __len__(self) -> int:
+        """Return the number of labelled samples."""
+
+    def images_at(self, indices: Tensor) -> Tensor:
+        """Return images (m, 1, height, width) for ``indices`` (m,)."""
+
 
 @dataclass(frozen=True)
 class Timeline:
-    """How long to train and when to evaluate, in update steps."""
+    """How long to train and when to evaluate, in update steps.
+
+    With ``whole_batches`` every batch is full, even where it is larger than an epoch.
+    """
 
     steps: int
     batch_size: int
     steps_per_epoch: int
     evaluation_period: int
+    whole_batches: bool = False
 
     @classmethod
-    def of(cls, n: int, config: TrainingConfig) -> "Timeline":
-        """Lay out the training of ``config`` on ``n`` samples; an epoch's last batch may be short."""
-        per_epoch = math.ceil(n / config.batch_size)
-        return cls(
-            config.in_steps(per_epoch), config.batch_size, per_epoch, config.evaluation.in_steps(per_epoch)
-        )
+    def of(cls, n: int, config: TrainingConfig, batch_size: int | None = None) -> "Timeline":
+        """Lay out the training of ``config`` on ``n`` samples, in batches of its size unless given."""
+        batch_size = batch_size or config.batch_size
+        per_epoch = math.ceil(n / batch_size)
+        period = config.evaluation.in_steps(per_epoch)
+        return cls(config.in_steps(per_epoch), batch_size, per_epoch, period, config.deformation is not None)
 
 
 @dataclass(frozen=True)
@@ -82,6 +105,25 @@ class Observer(Protocol):
         """After each evaluation."""
 
 
+class SelectionRecorder(Protocol):
+    """Notes what was selected; must not touch the model or any random state."""
+
+    def add(self, batch: Tensor, selection: Selection | None) -> None:
+        """After each step: the candidates' indices (n,) and each layer's choice, None if all were used."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a batch becomes an update; the optimizers share everything but ``backward``."""
+
+    optimizer: torch.optim.Optimizer
+    scheduler: LRScheduler
+    backward: GradientRule
+    label_smoothing: float = 0.0
+    precision: torch.dtype = torch.float32
+    recorder: SelectionRecorder | None = None
+
+
 @dataclass
 class _Since:
     """Running sums since the last evaluation."""
@@ -93,10 +135,8 @@ class _Since:
 
 def train(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: LRScheduler,
-    backward: GradientRule,
-    train_data: TensorData,
+    learning: Learning,
+    train_data: TrainingSamples,
     test_data: TensorData,
     timeline: Timeline,
     order: torch.Generator,
@@ -108,14 +148,16 @@ def train(
     that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
     """
     history: list[HistoryRow] = []
-    since, processed, clock = _Since(), 0, _Clock(train_data.labels.device)
+    device = train_data.labels.device
+    since, processed, clock = _Since(), 0, _Clock(device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=learning.precision == torch.bfloat16)
 
     def evaluate(step: int) -> None:
         with clock.paused():
             loss, errors = _evaluate(model, test_data)
             row = HistoryRow(
                 step=step,
-                epoch=round(step / timeline.steps_per_epoch, 6),
+                epoch=round(processed / len(train_data), 6),
                 samples_processed=processed,
                 train_loss=since.loss / since.samples if since.samples else None,
                 test_loss=loss,
@@ -131,25 +173,32 @@ def train(
         return Outcome(history, diverged_at_step, clock.running, clock.pauses)
 
     evaluate(0)
-    for step, batch in enumerate(_batches(len(train_data), timeline, order), start=1):
-        batch = batch.to(train_data.labels.device)
+    batches = BatchOrder(len(train_data), timeline.batch_size, order, whole=timeline.whole_batches)
+    for step in range(1, timeline.steps + 1):
+        batch = next(batches).to(device)
         labels = train_data.labels[batch]
-        losses = F.cross_entropy(model(train_data.images[batch]), labels, reduction="none")
+        with autocast:
+            logits = model(train_data.images_at(batch))
+        losses = F.cross_entropy(
+            logits.float(), labels, reduction="none", label_smoothing=learning.label_smoothing
+        )
         loss = losses.detach().mean().item()
         if not math.isfinite(loss):
             return outcome(diverged_at_step=step)
-        optimizer.zero_grad()
+        learning.optimizer.zero_grad()
         try:
-            sizes = backward(losses, labels)
+            selection = learning.backward(losses, labels)
         except NonFiniteError:
             return outcome(diverged_at_step=step)
-        optimizer.step()
-        scheduler.step()
+        learning.optimizer.step()
+        learning.scheduler.step()
+        if learning.recorder is not None:
+            learning.recorder.add(batch, selection)
 
         processed += len(batch)
         since.samples += len(batch)
         since.loss += loss * len(batch)
-        for name, size in (sizes or {}).items():
+        for name, size in (selection.sizes if selection is not None else {}).items():
             since.chosen[name] += size
         observer.step(step, loss)
         if step % timeline.evaluation_period == 0 or step == timeline.steps:
@@ -158,28 +207,20 @@ def train(
     return outcome(None if math.isfinite(history[-1].test_loss) else timeline.steps)
 
 
-def _batches(n: int, timeline: Timeline, order: torch.Generator) -> Iterator[Tensor]:
-    """Yield the indices of each step's batch: a new shuffle per epoch, the last batch may be short."""
-    left = timeline.steps
-    while left > 0:
-        shuffled = torch.randperm(n, generator=order)
-        epoch = shuffled.split(timeline.batch_size)[:left]  # type: ignore[no-untyped-call]
-        yield from epoch
-        left -= len(epoch)
+def _evaluate(model: nn.Module, data: TensorData) -> tuple[float, int]:
+    """Return the mean loss and the number of wrong predictions; leave the model in training mode."""
+    logits = predict(model, data.images)
+    loss = F.cross_entropy(logits, data.labels, reduction="sum").item()
+    return loss / len(data), int((logits.argmax(1) != data.labels).sum())
 
 
 @torch.no_grad()
-def _evaluate(model: nn.Module, data: TensorData, chunk: int = 2000) -> tuple[float, int]:
-    """Return the mean loss and the number of wrong predictions; leave the model in training mode."""
+def predict(model: nn.Module, images: Tensor, chunk: int = 2000) -> Tensor:
+    """Return the logits (n, classes) of ``images``; leave the model in training mode."""
     model.eval()
-    loss, errors = 0.0, 0
-    for start in range(0, len(data), chunk):
-        labels = data.labels[start : start + chunk]
-        logits = model(data.images[start : start + chunk])
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        errors += int((logits.argmax(1) != labels).sum())
+    logits = torch.cat([model(part) for part in images.split(chunk)])  # type: ignore[no-untyped-call]
     model.train()
-    return loss / len(data), errors
+    return logits
 
 
 class _Clock:

@@ -18,6 +18,7 @@ from dba_cli.config import DBAConfig, ScheduleConfig, TrainingConfig
 from dba_cli.method import NonFiniteError
 from dba_cli.training import (
     HistoryRow,
+    Learning,
     Outcome,
     TensorData,
     Timeline,
@@ -89,9 +90,7 @@ def trained(
     optimizer = optimizer or sgd(model)
     return train(
         model,
-        optimizer,
-        constant(optimizer),
-        backward,
+        Learning(optimizer, constant(optimizer), backward),
         train_data,
         test_data,
         lasting or timeline(),
@@ -176,7 +175,7 @@ def test_the_schedule_is_stepped_once_per_update() -> None:
     optimizer = sgd(model, lr=0.1)
     optimizer.register_step_pre_hook(lambda used, *_: seen.append(used.param_groups[0]["lr"]))
     schedule = build_scheduler(ScheduleConfig(kind="linear", warmup_steps=2), optimizer, 7)
-    train(model, optimizer, schedule, mean_gradient, TRAIN, TEST, timeline(7), order(), Watcher())
+    train(model, Learning(optimizer, schedule, mean_gradient), TRAIN, TEST, timeline(7), order(), Watcher())
     assert seen == pytest.approx([0.05, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02])
 
 

@@ -1,0 +1,139 @@
+"""What the keys of a sweep may be: lists of choices and ranges, and the combinations of them."""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MAX_POINTS = 10_000
+_DIGITS = 4  # a drawn 0.01234 is as good as a drawn 0.012344651, and can be read and typed again
+_EXAMPLE = "{low: 0.001, high: 1, log: true}"
+
+Point = dict[str, Any]  # dotted key to value
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from ``low`` to ``high``, both included: whole ones where both ends are whole."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, random: np.random.Generator) -> float | int:
+        """Return a uniform number, or one whose logarithm is uniform."""
+        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        if whole and not self.log:
+            return int(random.integers(self.low, self.high, endpoint=True))
+        share = float(random.random())
+        if self.log:
+            value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
+        else:
+            value = self.low + share * (self.high - self.low)
+        value = round(value) if whole else float(f"{value:.{_DIGITS}g}")
+        return min(max(value, self.low), self.high)
+
+
+Space = Mapping[str, list[Any] | Range]
+
+
+def possible_values(value: object) -> list[Any] | Range:
+    """Return what a key of ``sweep.grid`` may be.
+
+    Raises:
+        ValueError: It is neither a list of different choices nor a range.
+    """
+    if isinstance(value, dict) and value.keys() <= {"low", "high", "log"}:
+        return _range(value)
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"give a list of choices, or a range such as {_EXAMPLE}, got {value!r:.60}")
+    seen = set()
+    for choice in value:
+        text = _canonical(choice)
+        if text in seen:
+            raise ValueError(f"the choice {choice!r:.60} stands twice; keep one")
+        seen.add(text)
+    return value
+
+
+def combinations(space: Space, limit: int = MAX_POINTS) -> list[Point]:
+    """Return every combination of the choices, the last key varying fastest.
+
+    Raises:
+        ValueError: A key has a range, or there are more than ``limit`` combinations.
+    """
+    lists: list[list[Any]] = []
+    for key, values in space.items():
+        if isinstance(values, Range):
+            raise ValueError(
+                f"{key} is a range, of which there is no grid; draw points from it with "
+                "--random N (sweep.random: N), or list its choices"
+            )
+        lists.append(values)
+    number = math.prod(map(len, lists))
+    if number > limit:
+        raise ValueError(f"a grid of {number} points is too large (at most {limit}); --random N draws some")
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*lists)]
+
+
+def drawn(space: Space, number: int, seed: int) -> list[Point]:
+    """Return ``number`` different points at random; the first of them stay the same when it grows.
+
+    Raises:
+        ValueError: There are not so many.
+    """
+    available = _size(space)
+    if number > available:
+        raise ValueError(
+            f"{number} points of {available} cannot be drawn; leave out --random (sweep.random) to do them all"
+        )
+    found: dict[str, Point] = {}
+    for point in itertools.islice(_endless(space, seed), 1000 * number):
+        found.setdefault(_canonical(point), point)
+        if len(found) == number:
+            return list(found.values())
+    raise ValueError(f"{number} different points cannot be drawn from so narrow ranges; lower --random")
+
+
+def _endless(space: Space, seed: int) -> Iterator[Point]:
+    for i in itertools.count():
+        # A stream per point and one per key: a key more shifts no other key's numbers.
+        yield {
+            key: _one(values, np.random.default_rng([seed, i, *key.encode()]))
+            for key, values in space.items()
+        }
+
+
+def _one(values: Sequence[Any] | Range, random: np.random.Generator) -> Any:
+    return values.draw(random) if isinstance(values, Range) else values[int(random.integers(len(values)))]
+
+
+def _size(space: Space) -> float:
+    ranged = any(isinstance(values, Range) for values in space.values())
+    return math.inf if ranged else math.prod(len(values) for values in space.values())  # type: ignore[arg-type]
+
+
+def _range(value: dict[str, Any]) -> Range:
+    low, high, log = value.get("low"), value.get("high"), value.get("log", False)
+    for end in (low, high):
+        if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
+            raise ValueError(f"a range needs the numbers low and high, such as {_EXAMPLE}")
+    assert low is not None
+    assert high is not None
+    if not isinstance(log, bool):
+        raise ValueError(f"log is true or false, got {log!r:.60}")
+    if not low < high:
+        raise ValueError(f"low {low} is not below high {high}")
+    if max(abs(low), abs(high)) > 1e15:
+        raise ValueError("the ends of a range are at most 1e15")
+    if log and low <= 0:
+        raise ValueError(f"log needs a low above 0, got {low}")
+    return Range(low, high, log)
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True)

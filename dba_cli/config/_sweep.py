@@ -1,0 +1,165 @@
+"""From one config and what its keys may be to the configs of a sweep's points."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dba_cli.config._load import assign, read, validated
+from dba_cli.config._schema import MAX_SEED, Config
+from dba_cli.config._space import MAX_POINTS, Point, Space, combinations, drawn, possible_values
+from dba_cli.config._yaml import Document, read_text
+from dba_cli.errors import UserError
+
+_SLUG = 60
+_HASH = 6
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One point: what it sets, and its config, an experiment of its own."""
+
+    name: str
+    values: Point
+    config: Config
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The points of a sweep in the order of its grid, or in that of drawing."""
+
+    experiment: str
+    points: list[SweepPoint]
+    random: int | None
+    seed: int
+
+
+def load_sweep(
+    path: Path,
+    overrides: Sequence[str] = (),
+    grid: Sequence[str] = (),
+    random: int | None = None,
+    seed: int | None = None,
+) -> Sweep:
+    """Read the config ``path`` and its ``sweep:`` section; ``grid`` holds further ``KEY=V1,V2,...``.
+
+    Raises:
+        UserError: With the place of the first fault, in the config, an option or a point.
+    """
+    document = read(path, overrides)
+    base = validated(document, str(path))
+    section = base.sweep
+    space: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for key, values in (section.grid if section is not None else {}).items():
+        space[key] = possible_values(values)
+        places[key] = document.place(("sweep", "grid", key))
+    for text in grid:
+        key, values = _option(text)
+        space[key], places[key] = values, f"--grid {text}"
+    if not space:
+        raise UserError(f"{path}: nothing to sweep; give --grid KEY=V1,V2 or a section 'sweep:' with a 'grid:'")
+    _check_keys(places)
+    random = random if random is not None or section is None else section.random
+    seed = seed if seed is not None or section is None else section.seed
+    _check_number("--random", random, 1, MAX_POINTS)
+    _check_number("--sweep-seed", seed, 0, MAX_SEED)
+    points = _points(space, random, seed or 0, str(path))
+    plain = Document({k: v for k, v in document.data.items() if k != "sweep"}, document.places)
+    return Sweep(
+        base.experiment.name,
+        [_point(plain, base, values, places, str(path)) for values in points],
+        random,
+        seed or 0,
+    )
+
+
+def _option(text: str) -> tuple[str, Any]:
+    place = f"--grid {text}"
+    key, equals, values_text = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"{place}: give KEY=V1,V2,... with a dotted key, such as optimizers.dba.metric=snr,norm")
+    values = read_text(f"[{values_text}]", place).data
+    if not isinstance(values, list):
+        raise UserError(f"{place}: give KEY=V1,V2,...")
+    # One mapping of a range's keys is a range; every other mapping is a choice, such as a model.
+    alone = values[0] if len(values) == 1 else None
+    ranged = isinstance(alone, dict) and "low" in alone
+    try:
+        return key.strip(), possible_values(alone if ranged else values)
+    except ValueError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
+def _check_keys(places: dict[str, str]) -> None:
+    reasons = {
+        "experiment": "the points get names of their own; --name names the sweep",
+        "seeds": "every point does all seeds of the config; --set seeds=0-9 changes them",
+        "sweep": "a sweep cannot sweep itself",
+        "extends": "a point cannot change what the config extends",
+    }
+    for key, place in places.items():
+        section = key.partition(".")[0]
+        if section in reasons:
+            raise UserError(f"{place}: {key} cannot be swept: {reasons[section]}")
+        inner = [other for other in places if other.startswith(key + ".")]
+        if inner:
+            raise UserError(f"{place}: {key} holds {inner[0]}, which is swept too; sweep one of them")
+
+
+def _check_number(option: str, number: int | None, low: int, high: int) -> None:
+    if number is not None and not low <= number <= high:
+        raise UserError(f"{option} {number}: out of range ({low} to {high})")
+
+
+def _points(space: Space, random: int | None, seed: int, path: str) -> list[Point]:
+    try:
+        return combinations(space) if random is None else drawn(space, random, seed)
+    except ValueError as error:
+        raise UserError(f"{path}: sweep: {error}") from None
+
+
+def _point(
+    document: Document, base: Config, values: Point, places: dict[str, str], path: str
+) -> SweepPoint:
+    name = point_name(values)
+    document = Document(deepcopy(document.data), document.places, document.changed)
+    for key, value in values.items():
+        document = assign(document, key, deepcopy(value), f"{places[key]} ({key}={shown(value)})")
+    text = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
+    description = f"{base.experiment.description} [{text}]".strip()[:2000]
+    config = validated(document, path)
+    experiment = config.experiment.model_copy(update={"name": name, "description": description})
+    return SweepPoint(name, values, config.model_copy(update={"experiment": experiment}))
+
+
+def point_name(values: Point) -> str:
+    """Return the point's folder: its values to read, and a hash of its keys and values to be unique.
+
+    It depends on nothing but the point: in a larger grid the same point has the same name, and its
+    finished runs are found.
+    """
+    last = {key: key.rpartition(".")[2] for key in values}
+    times = Counter(last.values())
+    words = []
+    for key, value in values.items():
+        label = last[key] if times[last[key]] == 1 else ".".join(key.split(".")[-2:])
+        words.append(f"{_plain(label)}-{_plain(shown(value))}")
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:_HASH]
+    slug = "_".join(words)[:_SLUG].strip("-_.")
+    return f"{slug}-{digest}" if slug else digest
+
+
+def shown(value: object) -> str:
+    """Return a value as a person would type it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _plain(text: str) -> str:
+    # ASCII alone, and no leading sign: the name is a folder on every system.
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "x"

@@ -1,0 +1,106 @@
+"""Label-preserving deformations of a draw's own images, cheap enough for every training step."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dba_cli.config import Deformation
+from dba_cli.data._strokes import stroke_variants
+
+_FIELDS = 4096  # displacement fields that are drawn and smoothed once, then scaled anew at each use
+
+
+class DeformedImages:
+    """The images of a draw; every time an image is asked for, another deformed copy of it comes.
+
+    A copy is one bilinear resampling of the image, at the pixel positions of a random affine map
+    plus an elastic displacement (Simard, Steinkraus and Platt 2003): white noise smoothed by a Gaussian.
+    Drawing and smoothing noise in every step would cost several times the step; a bank of fields, made once,
+    costs a look-up, and is never used twice alike: each copy has its own field, amplitude and affine map.
+
+    Args:
+        images: float, shape (n, 1, height, width).
+        labels: int64, shape (n,).
+        config: the largest size of each deformation; each copy draws its own, uniformly.
+        generator: a CPU generator: makes the bank, then draws every copy.
+    """
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, config: Deformation, generator: torch.Generator
+    ) -> None:
+        self.labels = labels
+        self._config, self._generator = config, generator
+        self._device = images.device
+        self._height, self._width = images.shape[-2:]
+        self._variants = stroke_variants(images, config.thickness)
+        self._pixels = _positions(self._height, self._width).to(images.device)
+        self._fields: Tensor | None = None
+        if config.elastic > 0:
+            fields = _smooth_fields(_FIELDS, self._height, self._width, config.elastic_sigma, generator)
+            self._fields = fields.to(images.device)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images_at(self, indices: Tensor) -> Tensor:
+        """Return a new deformed copy of each of the images ``indices`` (m,), shape (m, 1, height, width)."""
+        return self._copies(self._variants, indices, self._generator)
+
+    def copies_of(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a deformed copy of each of other ``images`` (m, 1, height, width), strokes as they are."""
+        indices = torch.arange(len(images), device=images.device)
+        return self._copies(images.unsqueeze(0), indices, generator)
+
+    def _copies(self, variants: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
+        m = len(indices)
+        which = torch.randint(len(variants), (m,), generator=generator).to(self._device)
+        # (height * width, 3) times (m, 3, 2): the position that each pixel of each copy is read from.
+        grid = torch.matmul(self._pixels, self._maps(m, generator).to(self._device))
+        if self._fields is not None:
+            field = torch.randint(len(self._fields), (m,), generator=generator).to(self._device)
+            amplitude = self._config.elastic * torch.rand(m, 1, 1, generator=generator).to(self._device)
+            grid.addcmul_(self._fields.index_select(0, field), amplitude)
+        grid = grid.view(m, self._height, self._width, 2)
+        return F.grid_sample(variants[which, indices], grid, align_corners=False)
+
+    def _maps(self, m: int, generator: torch.Generator) -> Tensor:
+        """Return ``m`` random affine maps (m, 3, 2), from homogeneous (x, y, 1) to the position read."""
+        config = self._config
+        uniform = torch.rand(6, m, generator=generator) * 2 - 1
+        angle = uniform[0] * math.radians(config.rotation)
+        size, height = torch.exp(uniform[1] * config.scale), torch.exp(uniform[2] * config.aspect)
+        shear = uniform[3] * config.shear
+        cos, sin = torch.cos(angle), torch.sin(angle)
+        # Rotation times shear; the images are taken as square, as all of ours are.
+        columns = (
+            (size * cos, size * height * sin),
+            (size * (shear * cos - sin), size * height * (shear * sin + cos)),
+            (
+                uniform[4] * config.translation * 2 / self._width,
+                uniform[5] * config.translation * 2 / self._height,
+            ),
+        )
+        return torch.stack([torch.stack(column, -1) for column in columns], 1)
+
+
+def _positions(height: int, width: int) -> Tensor:
+    """Return the pixels' centres in grid_sample's units, homogeneous, shape (height * width, 3)."""
+    y, x = torch.meshgrid(
+        (torch.arange(height) * 2 + 1) / height - 1,
+        (torch.arange(width) * 2 + 1) / width - 1,
+        indexing="ij",
+    )
+    return torch.stack([x.flatten(), y.flatten(), torch.ones(height * width)], -1)
+
+
+def _smooth_fields(count: int, height: int, width: int, sigma: float, generator: torch.Generator) -> Tensor:
+    """Return displacement fields (count, height * width, 2), of root mean square one pixel altogether."""
+    radius = math.ceil(3 * sigma)
+    kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * sigma**2))
+    # Noise beyond the border, so that smoothing leaves displacements of one size everywhere.
+    noise = torch.randn(count * 2, 1, height + 2 * radius, width + 2 * radius, generator=generator)
+    smooth = F.conv2d(F.conv2d(noise, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+    fields = (smooth / smooth.std()).view(count, 2, height * width).transpose(1, 2)
+    return (fields * torch.tensor([2 / width, 2 / height])).contiguous()

@@ -1,0 +1,98 @@
+"""Which images a run trains on and is evaluated on, by its protocol."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from dba_cli.config import Config, DataConfig
+from dba_cli.data import (
+    DeformedImages,
+    ImageData,
+    class_sizes,
+    deskew,
+    draw,
+    facility_location,
+    to_tensors,
+)
+from dba_cli.training import Stream, TensorData, generator
+
+_VALIDATION_SHARE = 6  # one training image in six: 10 000 of the official 60 000, as many as the test set
+_VALIDATION_SEED = 0  # one split for all runs, whatever their seeds
+
+
+def protocol(config: Config) -> str:
+    """Return the name of what ``config`` may see and use (see docs/protocols.md)."""
+    where = config.data.draw
+    if config.training.step_budget is not None:
+        name = f"step budget {config.training.step_budget}"
+    elif where.by != "random":
+        name = "selected draw"
+    else:
+        name = "full training set" if where.fraction == 1 else "random draw"
+    if config.training.deformation is not None:
+        name += ", deformed"
+    return name + (", validation split" if config.data.evaluate_on == "validation" else "")
+
+
+def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
+    """Return the indices of the training images that a run sees, ascending.
+
+    Raises:
+        UserError: The source cannot give such a draw.
+    """
+    pool = _without_validation(data) if config.evaluate_on == "validation" else None
+    labels = data.train_labels if pool is None else data.train_labels[pool]
+    where = config.draw
+    if where.by == "facility_location":
+        sizes = class_sizes(labels, fraction=where.fraction, per_class=where.per_class)
+        members = None if pool is None else tuple(pool.tolist())
+        return facility_location(data, members, tuple(sizes))
+    indices = draw(
+        labels, fraction=where.fraction, per_class=where.per_class, generator=generator(seed, Stream.DRAW)
+    )
+    return indices if pool is None else pool[indices]
+
+
+def training_samples(
+    config: Config, data: ImageData, indices: Tensor, seed: int, device: torch.device
+) -> TensorData | DeformedImages:
+    """Return the drawn images as training reads them, on ``device``."""
+    images = _prepared(config.data, data.train_images[indices]).to(device)
+    labels = data.train_labels[indices].to(device)
+    if config.training.deformation is None:
+        return TensorData(images, labels)
+    stream = generator(seed, Stream.DEFORMATION)
+    return DeformedImages(images, labels, config.training.deformation, stream)
+
+
+def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device) -> TensorData:
+    """Return the images that a run is evaluated on, on ``device``: the test set, or the validation split."""
+    images, labels = data.test_images, data.test_labels
+    if config.evaluate_on == "validation":
+        indices = _validation(data)
+        images, labels = data.train_images[indices], data.train_labels[indices]
+    return TensorData(_prepared(config, images).to(device), labels.to(device))
+
+
+def _prepared(config: DataConfig, images: Tensor) -> Tensor:
+    floats = to_tensors(images)
+    return deskew(floats) if config.preprocessing == "deskew" else floats
+
+
+@lru_cache(maxsize=4)
+def _validation(data: ImageData) -> Tensor:
+    n = len(data.train_labels)
+    return draw(
+        data.train_labels,
+        fraction=(n // _VALIDATION_SHARE) / n,
+        official_size=n,
+        generator=generator(_VALIDATION_SEED, Stream.VALIDATION),
+    )
+
+
+@lru_cache(maxsize=4)
+def _without_validation(data: ImageData) -> Tensor:
+    kept = torch.ones(len(data.train_labels), dtype=torch.bool)
+    kept[_validation(data)] = False
+    return kept.nonzero().flatten()

@@ -1,0 +1,135 @@
+"""The selection trace: which candidates each layer chose, in every step, in a few bits each.
+
+``trace.npz`` holds, per step, the candidates in ascending order as differences (small numbers, which
+compress), the batch sizes, and one bit per candidate and layer.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dba_cli.errors import UserError
+from dba_cli.records._atomic import write_atomically
+
+Indices = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SelectionTrace:
+    """What was selected: one entry per processed candidate, in the order of steps.
+
+    Attributes:
+        layers: names of the layers.
+        images: position of the candidate in the run's draw.
+        steps: number of its step, from 1.
+        chosen: for each layer, whether the layer chose it.
+    """
+
+    layers: list[str]
+    images: Indices
+    steps: Indices
+    chosen: dict[str, Bits]
+
+
+class TraceWriter:
+    """Collects a trace step by step."""
+
+    def __init__(self) -> None:
+        self._images: list[Indices] = []
+        self._chosen: dict[str, list[npt.NDArray[np.uint8]]] = {}
+
+    def add(self, images: Indices, chosen: Mapping[str, Bits]) -> None:
+        """Add one step: the candidates (n,) and, for each layer, which were chosen (n,)."""
+        order = np.argsort(images, kind="stable")
+        self._images.append(images[order])
+        for layer, bits in chosen.items():
+            self._chosen.setdefault(layer, []).append(np.packbits(bits[order]))
+
+    def write(self, path: Path) -> None:
+        """Write ``path`` atomically."""
+        sizes = np.array([len(images) for images in self._images], dtype=np.uint32)
+        gaps = np.concatenate([np.diff(images, prepend=0) for images in self._images] or [np.zeros(0, int)])
+        arrays: dict[str, npt.NDArray[np.generic]] = {
+            "sizes": sizes,
+            "gaps": gaps.astype(np.min_scalar_type(int(gaps.max(initial=0)))),
+            "layers": np.array(list(self._chosen)),
+        }
+        for i, parts in enumerate(self._chosen.values()):
+            arrays[f"chosen{i}"] = np.concatenate(parts)
+        _write(path, arrays)
+
+
+def read_trace(path: Path) -> SelectionTrace:
+    """Read a ``trace.npz``.
+
+    Raises:
+        UserError: It is missing or damaged.
+    """
+    arrays = _read(path)
+    try:
+        sizes, gaps = arrays["sizes"].astype(np.int64), arrays["gaps"].astype(np.int64)
+        layers = [str(name) for name in arrays["layers"]]
+        ends = np.cumsum(sizes)
+        images = (
+            np.concatenate([np.cumsum(part) for part in np.split(gaps, ends[:-1])]) if len(ends) else gaps
+        )
+        steps = np.repeat(np.arange(1, len(sizes) + 1), sizes)
+        bytes_ends = np.cumsum((sizes + 7) // 8)[:-1]
+        chosen = {
+            layer: np.concatenate(
+                [
+                    np.unpackbits(part, count=int(size)).astype(bool)
+                    for part, size in zip(np.split(arrays[f"chosen{i}"], bytes_ends), sizes, strict=True)
+                ]
+            )
+            for i, layer in enumerate(layers)
+        }
+        if len(images) != len(steps):
+            raise ValueError("lengths differ")
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: damaged trace ({error}); run again with --overwrite") from None
+    return SelectionTrace(layers, images, steps, chosen)
+
+
+def write_predictions(path: Path, predicted: npt.NDArray[np.uint8]) -> None:
+    """Write the predicted classes (n_test,) atomically."""
+    _write(path, {"predicted": predicted})
+
+
+def read_predictions(path: Path) -> npt.NDArray[np.generic]:
+    """Read the predicted classes (n_test,).
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    arrays = _read(path)
+    if "predicted" not in arrays or arrays["predicted"].dtype != np.uint8:
+        raise UserError(f"{path}: damaged predictions; run again with --overwrite")
+    return arrays["predicted"]
+
+
+def _write(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    # Zip entries carry a fixed date here: the same arrays are the same bytes.
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
+    write_atomically(path, out.getvalue())
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise UserError(f"{path}: not there; runs with training.trace: true write it") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: damaged ({error}); run again with --overwrite") from None

@@ -1,0 +1,28 @@
+"""Which samples each step sees."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+
+class BatchOrder:
+    """Endless batches of indices into ``n`` samples: every sample once, newly shuffled, then again.
+
+    With ``whole`` every batch is full and runs on into the next shuffle, so that it may also be larger than
+    ``n``; otherwise no batch crosses the end of an epoch, and an epoch's last batch may be short.
+    """
+
+    def __init__(self, n: int, batch_size: int, generator: torch.Generator, *, whole: bool = False) -> None:
+        self._n, self._batch_size, self._generator, self._whole = n, batch_size, generator, whole
+        self._left = torch.empty(0, dtype=torch.int64)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self
+
+    def __next__(self) -> Tensor:
+        while len(self._left) < (self._batch_size if self._whole else 1):
+            shuffled = torch.randperm(self._n, generator=self._generator)
+            self._left = torch.cat([self._left, shuffled])
+        batch, self._left = self._left[: self._batch_size], self._left[self._batch_size :]
+        return batch
