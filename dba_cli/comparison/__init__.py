@@ -1,9 +1,10 @@
 """Recorded runs become tables: which runs may share a row, the statistics, and the formats."""
 
 from dba_cli.comparison._frame import frame
+from dba_cli.comparison._human import setting_line
 from dba_cli.comparison._model import Comparison, PaperFigures, Row, Section, Setting
 from dba_cli.comparison._render import FORMATS, render
-from dba_cli.comparison._statistics import Estimate
+from dba_cli.comparison._statistics import Estimate, mean_with_interval
 from dba_cli.comparison._table import compare
 from dba_cli.comparison._terminal import print_tables, rich_table
 
@@ -17,7 +18,9 @@ __all__ = [
     "Setting",
     "compare",
     "frame",
+    "mean_with_interval",
     "print_tables",
     "render",
     "rich_table",
+    "setting_line",
 ]

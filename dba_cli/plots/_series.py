@@ -1,0 +1,104 @@
+"""What figures are drawn from: the runs of one optimizer, and their means over seeds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from dba_cli.comparison import mean_with_interval
+from dba_cli.records import HistoryPoint
+
+Floats = npt.NDArray[np.float64]
+XAxis = Literal["steps", "samples", "seconds"]
+X_AXES: tuple[XAxis, ...] = get_args(XAxis)
+X_LABELS: dict[XAxis, str] = {
+    "steps": "Update steps",
+    "samples": "Samples processed",
+    "seconds": "Seconds of training",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed: its evaluations (at least one), and whether training ended before its time."""
+
+    seed: int
+    history: Sequence[HistoryPoint]
+    diverged: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """The runs of one optimizer under one config; ``planned`` is the number of seeds it should have."""
+
+    label: str
+    runs: Sequence[Run]
+    planned: int | None = None
+
+    @property
+    def finished(self) -> list[Run]:
+        """Return the runs that means are taken over, as in the tables."""
+        return [run for run in self.runs if not run.diverged]
+
+    @property
+    def diverged(self) -> list[Run]:
+        """Return the other runs."""
+        return [run for run in self.runs if run.diverged]
+
+    @property
+    def legend(self) -> str:
+        """Return the label, with a remark where the mean is not over all planned seeds."""
+        done, gone = len(self.finished), len(self.diverged)
+        planned = self.planned or done + gone
+        remarks = []
+        if gone:
+            remarks.append(f"{gone} of {planned} diverged")
+        if done + gone < planned:
+            remarks.append(f"{planned - done - gone} of {planned} seeds missing")
+        return f"{self.label} ({', '.join(remarks)})" if remarks else self.label
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """A mean over seeds along an axis, with its 95 % t interval; no interval where there is one seed."""
+
+    x: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def position(point: HistoryPoint, x: XAxis) -> float:
+    """Return where an evaluation stands on an axis."""
+    values = {"steps": point.step, "samples": point.samples_processed, "seconds": point.seconds}
+    return float(values[x])
+
+
+def band(runs: Sequence[Run], x: XAxis, value: Callable[[HistoryPoint], float | None]) -> Band:
+    """Return the mean of ``value`` over ``runs`` at each step that all of them have it for.
+
+    Seeds share their steps but not their clocks: against seconds, the mean value at a step stands at the
+    mean of the seconds. Intervals are cut at 0 and 1, since the values are fractions.
+    """
+    by_step = [{point.step: point for point in run.history if value(point) is not None} for run in runs]
+    common = sorted(set.intersection(*(set(points) for points in by_step))) if by_step else []
+    xs, means, lows, highs = [], [], [], []
+    for step in common:
+        points = [points[step] for points in by_step]
+        estimate = mean_with_interval([v for point in points if (v := value(point)) is not None])
+        half = estimate.half_width or 0.0
+        xs.append(sum(position(point, x) for point in points) / len(points))
+        means.append(estimate.mean)
+        lows.append(max(0.0, estimate.mean - half))
+        highs.append(min(1.0, estimate.mean + half))
+    return Band(np.array(xs), np.array(means), np.array(lows), np.array(highs))
+
+
+def accuracy(point: HistoryPoint) -> float:
+    """Return the test accuracy of an evaluation."""
+    return point.test_accuracy

@@ -1,0 +1,156 @@
+"""How every figure looks, and how it becomes a file: the same input, the same bytes."""
+
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+
+from dba_cli.records import write_atomically
+
+FORMATS = ("png", "svg")
+WIDTH = 6.9
+"""Inches: both columns of a paper."""
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,  # a whole period of every dash pattern
+    "figure.titlesize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4,
+    "savefig.dpi": 300,
+    "svg.hashsalt": "dba",
+    "svg.fonttype": "path",
+}
+
+# Okabe and Ito's colours, less the yellow that white paper swallows; dark and light in turn for grey.
+_COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What tells one line from the others: three ways, so that each is enough without colour."""
+
+    colour: str
+    dashes: Any
+    marker: str
+
+
+def look(index: int) -> Look:
+    """Return the look of the line number ``index``; the first 385 differ."""
+    return Look(
+        _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)], _MARKERS[index % len(_MARKERS)]
+    )
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Apply the style, whatever the user's matplotlibrc says, and put everything back afterwards."""
+    settings: Any = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}
+    settings.update(_RC)
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_figure(height: float, title: str = "", width: float = WIDTH) -> Figure:
+    """Return a figure without axes; a long title is wrapped to its width."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if title:
+        # 8.5 points DejaVu: about 15 letters an inch.
+        lines = [part for line in title.split("\n") for part in textwrap.wrap(line, int(15 * width))]
+        figure.suptitle("\n".join(lines))
+    return figure
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> Legend:
+    """Put a legend under the axes in as many columns as fit, and make the figure higher by its height."""
+    shown = ["\n".join(textwrap.wrap(label, 70)) for label in labels]
+    width, height = figure.get_size_inches()
+    for columns in range(min(len(labels), 6), 0, -1):
+        even = _even(len(labels), columns)
+        legend = figure.legend(handles, shown, loc="outside lower center", ncols=even)
+        extent = legend.get_window_extent()
+        if extent.width <= 0.97 * width * figure.dpi or columns == 1:
+            break
+        legend.remove()
+    figure.set_size_inches(width, height + extent.height / figure.dpi)
+    return legend
+
+
+def wrapped(name: str, width: int = 26) -> str:
+    """Return ``name`` broken into lines, after a separator where there is one."""
+    lines = [""]
+    for part in name.replace("_", "_\0").replace("-", "-\0").replace(": ", ": \0").split("\0"):
+        if len(lines[-1] + part) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(piece for line in lines for piece in textwrap.wrap(line, width) or [""])
+
+
+def compact(value: float, _position: object = None) -> str:
+    """Return a tick's number with k or M for thousands and millions."""
+    for limit, sign in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.4g}{sign}"
+    return f"{value:.4g}"
+
+
+def few_ticks(axes: Axes, ticks: int = 4) -> None:
+    """Give the horizontal axis about ``ticks`` short numbers, which cannot touch each other."""
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(ticks, min_n_ticks=2))
+    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(compact))
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write ``stem``.png and ``stem``.svg, each atomically; return their paths.
+
+    No date and no version goes into them: from the same records come the same bytes.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    paths = []
+    for name in formats:
+        path = stem.with_name(f"{stem.name}.{name}")
+        write_atomically(path, encode(figure, name))
+        paths.append(path)
+    return paths
+
+
+def encode(figure: Figure, name: str) -> bytes:
+    """Return the bytes of the figure as ``png`` or ``svg``, as ``save`` writes them."""
+    unsaid = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    out = io.BytesIO()
+    with styled():
+        figure.savefig(out, format=name, metadata=unsaid[name])
+    return out.getvalue()
+
+
+def _even(entries: int, columns: int) -> int:
+    """Return the fewest columns that need no more rows than ``columns`` do."""
+    rows = -(-entries // columns)
+    return -(-entries // rows)
