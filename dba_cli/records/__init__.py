@@ -1,8 +1,10 @@
 """What a run leaves on disk: where it lies, what it says, and how it is written so that it is whole."""
 
 from dba_cli.records._atomic import ensure_writable, write_atomically
+from dba_cli.records._failure import FailureRecord, discard_failure, read_failure, write_failure
 from dba_cli.records._history import HistoryPoint
 from dba_cli.records._layout import ExperimentFolder, RunFolder, experiments_in
+from dba_cli.records._lock import locked
 from dba_cli.records._result import (
     DataRecord,
     DeviceRecord,
@@ -12,6 +14,7 @@ from dba_cli.records._result import (
     PaperRecord,
     RunRecord,
 )
+from dba_cli.records._sweep import PointRecord, SweepRecord, add_to_sweep, read_sweep
 from dba_cli.records._trace import (
     SelectionTrace,
     TraceWriter,
@@ -26,17 +29,26 @@ __all__ = [
     "Durations",
     "ExperimentFolder",
     "ExperimentRecord",
+    "FailureRecord",
     "FinalFigures",
     "HistoryPoint",
     "PaperRecord",
+    "PointRecord",
     "RunFolder",
     "RunRecord",
     "SelectionTrace",
+    "SweepRecord",
     "TraceWriter",
+    "add_to_sweep",
+    "discard_failure",
     "ensure_writable",
     "experiments_in",
+    "locked",
+    "read_failure",
     "read_predictions",
+    "read_sweep",
     "read_trace",
     "write_atomically",
+    "write_failure",
     "write_predictions",
 ]

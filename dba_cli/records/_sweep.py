@@ -1,0 +1,69 @@
+"""What ``sweep.json`` says: the points of a sweep, each an experiment beside it."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dba_cli.errors import UserError
+from dba_cli.records._atomic import write_atomically
+from dba_cli.records._lock import locked
+
+
+class PointRecord(BaseModel):
+    """One point: the folder of its experiment, and what it sets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    values: dict[str, Any] = Field(description="Dotted key of the config to value.")
+
+
+class SweepRecord(BaseModel):
+    """A sweep: a results folder of its own, so that ``dba compare --results`` prints its points."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal[1] = 1
+    experiment: str = Field(description="Name in the config that the points vary.")
+    points: list[PointRecord] = Field(description="All that were ever asked for, in that order.")
+
+
+def read_sweep(folder: Path) -> SweepRecord | None:
+    """Return what ``sweep.json`` in ``folder`` says, None where there is none.
+
+    Raises:
+        UserError: It is damaged or cannot be read.
+    """
+    path = folder / "sweep.json"
+    try:
+        return SweepRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise UserError(f"{path}: damaged; delete it: the same sweep writes it again") from None
+
+
+def add_to_sweep(folder: Path, sweep: SweepRecord) -> None:
+    """Write ``sweep.json``; the points of earlier sweeps in this folder stay on the list.
+
+    A list that forgot them would hide how many points were tried.
+
+    Raises:
+        UserError: The file is damaged, is of another experiment or cannot be written.
+    """
+    with locked(folder, wait=True):
+        before = read_sweep(folder)
+        if before is not None and before.experiment != sweep.experiment:
+            raise UserError(
+                f"{folder}: holds a sweep of {before.experiment!r}, not of {sweep.experiment!r}; "
+                "give another --name"
+            )
+        old = before.points if before is not None else []
+        names = {point.name for point in old}
+        points = [*old, *(point for point in sweep.points if point.name not in names)]
+        write_atomically(
+            folder / "sweep.json", sweep.model_copy(update={"points": points}).model_dump_json(indent=2) + "\n"
+        )
