@@ -37,7 +37,7 @@ def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
         panels[0].set_ylim(0, 100)
         if limits:
             panels[1].set_ylim(*limits)
-            panels[1].set_title("The same, enlarged")
+            panels[1].set_title("Enlarged around the best")
         keys: list[Artist] = list(handles[:: len(panels)])
         labels = [line.legend for line in lines]
         if any(line.diverged for line in lines):
@@ -63,7 +63,7 @@ def draw_band(axes: Axes, each: Band, how: Look, index: int) -> Line2D:
     )
     if (each.high > each.low).any():
         axes.fill_between(
-            each.x, 100 * each.low, 100 * each.high, color=how.colour, alpha=0.16, linewidth=0, zorder=1.5
+            each.x, 100 * each.low, 100 * each.high, color=how.colour, alpha=0.16, linewidth=0.5, zorder=1.5
         )
     return line
 

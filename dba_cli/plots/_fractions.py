@@ -46,6 +46,7 @@ def fractions_kept(lines: Sequence[Line], title: str = "") -> Figure:
                 if len(share):
                     handles[name] = draw_band(axes, share, look(i), i)
             axes.set_title(wrapped(line.legend, 30 if columns > 1 else 60))
+            axes.set_xlim(left=0)
             few_ticks(axes)
         for axes in panels[len(shown) :]:
             axes.remove()

@@ -101,9 +101,8 @@ def ladder(rows: Sequence[Rung], title: str = "") -> Figure:
         axes.set_xlabel("Test accuracy at the end of training, %; bars: 95 % interval over seeds")
         axes.margins(x=0.06)
         if any(row.paper is not None for row in rows):
-            legend_below(
-                figure, [Line2D([], [], **_PAPER)], ["the paper's figure, printed there or implied by it"]
-            )
+            key = Line2D([], [], **_PAPER)
+            legend_below(figure, [key], ["the paper's figure, printed there or implied by it"])
     return figure
 
 

@@ -28,7 +28,7 @@ class Study:
     def title(self) -> str:
         """Return what stands over its figures: the name, and what every figure must say of its data."""
         notice = f"\n{self.section.notice}" if self.section.notice else ""
-        return f"{self.section.experiment}. {setting_line(self.section)}{notice}"
+        return f"{self.section.experiment}\n{setting_line(self.section)}{notice}"
 
     def folders(self, row: Row) -> list[tuple[int, RunFolder]]:
         """Return the finished runs of a row by seed, in ascending order."""
@@ -50,13 +50,8 @@ def read_studies(results: Path, names: Sequence[str] | None, optimizers: Sequenc
             raise UserError(f"--optimizer {name}: in none of these experiments{did_you_mean(name, known)}")
     studies: list[Study] = []
     for section in sections:
-        rows = [
-            row
-            for row in section.rows
-            if row.current
-            and (row.finished or row.diverged)
-            and (not optimizers or row.optimizer in optimizers)
-        ]
+        rows = [row for row in section.rows if row.current and (row.finished or row.diverged)]
+        rows = [row for row in rows if not optimizers or row.optimizer in optimizers]
         if not rows:
             continue
         folder = ExperimentFolder(results / section.experiment)

@@ -30,7 +30,7 @@ _RC: dict[str, Any] = {
     "legend.fontsize": 7.5,
     "legend.frameon": False,
     "legend.handlelength": 3.2,  # a whole period of every dash pattern
-    "figure.titlesize": 8.5,
+    "figure.titlesize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -77,11 +77,11 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(height: float, title: str = "", width: float = WIDTH) -> Figure:
-    """Return a figure without axes; a long title is wrapped to its width."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    if title:
-        # 8.5 points DejaVu: about 15 letters an inch.
-        lines = [part for line in title.split("\n") for part in textwrap.wrap(line, int(15 * width))]
+    """Return a figure without axes, higher than ``height`` by its title, which is wrapped to its width."""
+    # In 8 points DejaVu, about 15 letters an inch.
+    lines = [part for line in title.split("\n") for part in textwrap.wrap(line, int(15 * width))]
+    figure = Figure(figsize=(width, height + 0.14 * len(lines)), layout="constrained")
+    if lines:
         figure.suptitle("\n".join(lines))
     return figure
 
@@ -121,7 +121,7 @@ def compact(value: float, _position: object = None) -> str:
 
 def few_ticks(axes: Axes, ticks: int = 4) -> None:
     """Give the horizontal axis about ``ticks`` short numbers, which cannot touch each other."""
-    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(ticks, min_n_ticks=2))
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(compact))
 
 

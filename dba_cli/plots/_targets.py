@@ -33,9 +33,9 @@ def time_to_target(run: Run, target: float, x: XAxis) -> float:
 def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
     """Return the steps, samples and seconds to reach a test accuracy of ``target``, a fraction.
 
-    A bar is the median over the seeds, a dot one seed. A seed that never reaches the target is infinite,
-    so the median is, too, where half of them miss it: that is written as "never". Times are those of
-    evaluations, so they are as coarse as the evaluation period.
+    A bar is the median over the seeds, also written beside it; a dot is one seed, an arrow one beyond the
+    axis. A seed that never reaches the target is infinite, so the median is, too, where half of them miss
+    it: hatched, and written "never". Times are those of evaluations, so they are as coarse as their period.
     """
     shown = [line for line in lines if line.runs]
     names = [wrapped(line.label) for line in shown]
@@ -44,58 +44,70 @@ def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
         figure = new_figure(0.95 + len(shown) * max(0.26, 0.13 * tall + 0.08), title)
         panels = figure.subplots(1, len(X_AXES), sharey=True)
         for axes, x in zip(panels, X_AXES, strict=True):
-            for row, line in enumerate(shown):
-                _bar(axes, row, [time_to_target(run, target, x) for run in line.runs], x)
-            _scale(axes)
-            axes.set_xlabel(
-                X_LABELS[x] + ("\n" if x != "samples" else f"\nto {100 * target:.4g} % test accuracy")
-            )
+            times = [[time_to_target(run, target, x) for run in line.runs] for line in shown]
+            right = _right(times)
+            for row, each in enumerate(times):
+                _bar(axes, row, each, right)
+                axes.annotate(
+                    _text(each, x),
+                    (1.02, row),
+                    xycoords=axes.get_yaxis_transform(),
+                    va="center",
+                    fontsize=7,
+                )
+            axes.set_xlim(0, right or 1)
+            few_ticks(axes, 3)
+            if not right:  # an axis on which nobody arrives has no scale
+                axes.set_xticks([])
+            axes.grid(visible=False, axis="y")
+            axes.tick_params(axis="y", length=0)
+            axes.set_xlabel(X_LABELS[x])
         panels[0].set_yticks(range(len(shown)), names)
         panels[0].set_ylim(len(shown) - 0.5, -0.5)
+        figure.supxlabel(f"until {100 * target:.4g} % of the test images are right", fontsize=8)
     return figure
 
 
-def _bar(axes: Axes, row: int, times: Sequence[float], x: XAxis) -> None:
+def _right(times: Sequence[Sequence[float]]) -> float:
+    """Return where an axis ends, 0 if nobody arrives: one slow seed must not squeeze all bars."""
+    bars = [middle for each in times if isfinite(middle := median(each))]
+    dots = [time for each in times for time in each if isfinite(time)]
+    furthest = max(dots, default=0.0)
+    return 1.08 * (min(furthest, 2.5 * max(bars)) if bars else furthest)
+
+
+def _bar(axes: Axes, row: int, times: Sequence[float], right: float) -> None:
     how = look(row)
     middle = median(times)
-    reached = [time for time in times if isfinite(time)]
     if isfinite(middle):
         axes.barh(row, middle, height=0.62, color=how.colour, alpha=0.55, edgecolor="black", linewidth=0.6)
-        text = f"{middle:.3g}" if x == "seconds" else f"{middle:,.0f}"
-    else:
-        text = "never"
-    if len(reached) < len(times):
-        text += f" ({len(reached)} of {len(times)})"
-    if len(times) > 1:
+    else:  # goes on for ever
+        axes.barh(
+            row, 2 * (right or 1), height=0.62, color="none", edgecolor="#aaaaaa", hatch="////", linewidth=0.6
+        )
+    if len(times) == 1:
+        return
+    # A dot beyond the axis is an arrow at its end.
+    inside = [time for time in times if time <= right]
+    beyond = [right] * sum(right < time < inf for time in times)
+    for places, marker in ((inside, "o"), (beyond, ">")):
         axes.plot(
-            reached,
-            [row] * len(reached),
+            places,
+            [row] * len(places),
             linestyle="none",
-            marker="o",
-            markersize=3,
+            marker=marker,
+            markersize=3.2,
             markerfacecolor="white",
             markeredgecolor="black",
             markeredgewidth=0.6,
+            clip_on=False,
+            zorder=3,
         )
-    # Right of everything in its row; one letter away, whatever the scale.
-    axes.annotate(
-        text,
-        (max([*reached, middle if isfinite(middle) else 0.0]), row),
-        xytext=(5, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=7,
-    )
 
 
-def _scale(axes: Axes) -> None:
-    """Leave room for the numbers beside the bars; an axis on which nobody arrives has no numbers."""
-    right = axes.dataLim.x1
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    if not isfinite(right) or right <= 0:
-        axes.set_xlim(0, 1)
-        axes.set_xticks([])
-        return
-    axes.set_xlim(0, 1.6 * right)
-    few_ticks(axes, 3)
+def _text(times: Sequence[float], x: XAxis) -> str:
+    middle = median(times)
+    number = f"{middle:.3g}" if x == "seconds" else f"{middle:,.0f}"
+    text = number if isfinite(middle) else "never"
+    reached = sum(map(isfinite, times))
+    return f"{text}\n({reached} of {len(times)})" if reached < len(times) and len(times) > 1 else text

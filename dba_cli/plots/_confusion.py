@@ -1,0 +1,64 @@
+"""Confusion matrices: which class is taken for which."""
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from dba_cli.plots._choices import Labels
+from dba_cli.plots._style import WIDTH, new_figure, styled, wrapped
+
+Counts = npt.NDArray[np.int64]
+
+_LEAST = 0.005
+"""A share below half a per cent is left blank, so that what matters stands out."""
+
+
+def confusion(labels: Labels, predicted: Labels, classes: int) -> Counts:
+    """Return how many images of each true class (rows) were predicted as each class (columns)."""
+    cells = labels.astype(np.int64) * classes + predicted.astype(np.int64)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+
+
+def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") -> Figure:
+    """Return named matrices of counts as shares of each true class, in per cent.
+
+    Rows are true classes, columns predicted ones. The colour goes with the square root of the share:
+    errors, which are few, would all look alike beside the diagonal.
+    """
+    columns = min(3, len(matrices))
+    rows = ceil(len(matrices) / columns)
+    side = (WIDTH - 0.9) / 3 if columns == 3 else 2.75
+    with styled():
+        figure = new_figure(0.75 + rows * (side + 0.3), title, width=min(WIDTH, columns * side + 1.2))
+        panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
+        for place, (axes, (name, counts)) in enumerate(zip(panels, matrices, strict=False)):
+            totals = counts.sum(axis=1, keepdims=True)
+            shares = counts / np.maximum(totals, 1)
+            image = axes.imshow(shares, cmap="cividis_r", norm=PowerNorm(0.5, 0, 1), interpolation="none")
+            for (i, j), share in np.ndenumerate(shares):
+                if share >= _LEAST:
+                    colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
+                    axes.text(j, i, _number(share), ha="center", va="center", color=colour, fontsize=size)
+            axes.set_title(wrapped(name, 30))
+            axes.grid(visible=False)
+            axes.tick_params(length=0, labelleft=place % columns == 0)
+            axes.set_xticks(range(len(counts)))
+            axes.set_yticks(range(len(counts)))
+            if place % columns == 0:
+                axes.set_ylabel("True class")
+            if place + columns >= len(matrices):
+                axes.set_xlabel("Predicted class")
+        for axes in panels[len(matrices) :]:
+            axes.remove()
+        bar = figure.colorbar(image, ax=list(panels[: len(matrices)]), aspect=30, pad=0.02, shrink=0.8)
+        bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
+        bar.set_label("% of the true class; blank: below 0.5 %")
+    return figure
+
+
+def _number(share: float) -> str:
+    return "100" if share >= 0.9995 else f"{100 * share:.1f}"

@@ -1,0 +1,115 @@
+"""What the pictures of images need beside the records: the data set, the draw, the trace, the predictions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dba_cli.config import Config, load
+from dba_cli.data import ImageData, draw_sha256, status
+from dba_cli.data import load as load_data
+from dba_cli.errors import UserError
+from dba_cli.experiments import drawn, evaluation_samples
+from dba_cli.plots._choices import ChoiceRates, Labels, choice_rates
+from dba_cli.plots._galleries import Images
+from dba_cli.records import RunFolder, read_predictions, read_trace
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Images (n, height, width) and their classes (n,)."""
+
+    images: Images
+    labels: Labels
+    classes: int
+
+
+class Evidence:
+    """Reads the data sets that runs saw, each once; nothing is ever downloaded."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._loaded: dict[tuple[str, str], ImageData] = {}
+
+    def missing(self, folder: RunFolder) -> str | None:
+        """Return, in words, which data is not there to show the images of a run; None if it is."""
+        data = _config(folder).data
+        if data.source == "embedded" or not status(data.dataset, self._data_dir).absent:
+            return None
+        return (
+            f"the official {data.dataset} images are not in {self._data_dir}; give --data DIR, or run "
+            f"`dba data fetch --dataset {data.dataset}`"
+        )
+
+    def draw(self, folder: RunFolder) -> Labelled:
+        """Return the training images that a finished run saw, as they are in the data set.
+
+        Raises:
+            UserError: The data is not there, or not what the record was made with.
+        """
+        config, record = _config(folder), folder.read()
+        data = self._data(config)
+        indices = drawn(config.data, data, config.seeds[0])
+        if record is not None and record.data.draw_sha256 != draw_sha256(indices):
+            raise UserError(
+                f"{folder.path}: the run drew other images than its config draws now; run it again"
+            )
+        return Labelled(
+            data.train_images[indices].numpy(), data.train_labels[indices].numpy(), data.num_classes
+        )
+
+    def evaluation(self, folder: RunFolder) -> Labelled:
+        """Return the images that a run was evaluated on, as its network saw them.
+
+        Raises:
+            UserError: The data is not there.
+        """
+        config = _config(folder)
+        data = self._data(config)
+        samples = evaluation_samples(config.data, data, torch.device("cpu"))
+        pixels = (255 * samples.images[:, 0]).round().to(torch.uint8)
+        return Labelled(pixels.numpy(), samples.labels.numpy(), data.num_classes)
+
+    def _data(self, config: Config) -> ImageData:
+        key = (config.data.dataset, config.data.source)
+        if key not in self._loaded:
+            # The notice of embedded data stands over every figure already.
+            self._loaded[key] = load_data(*key, self._data_dir, notify=lambda line: None)
+        return self._loaded[key]
+
+
+def rates_of(folder: RunFolder, draw: Labelled) -> ChoiceRates | None:
+    """Return how often a run's layers chose each image of its draw; None for a run that selects nothing.
+
+    Raises:
+        UserError: The trace is missing, damaged or of another draw.
+    """
+    trace = read_trace(folder.trace_file)
+    if not trace.layers or not len(trace.images):
+        return None
+    if trace.images.min() < 0 or trace.images.max() >= len(draw.labels):
+        raise UserError(
+            f"{folder.trace_file}: damaged trace (images that are not among the {len(draw.labels)} of the "
+            "draw); run again with --overwrite"
+        )
+    return choice_rates(trace, len(draw.labels))
+
+
+def predictions_of(folder: RunFolder, evaluation: Labelled) -> Labels:
+    """Return the classes that a run predicted at the end of training.
+
+    Raises:
+        UserError: The file is missing, damaged or of other images.
+    """
+    predicted = read_predictions(folder.predictions_file).astype(np.int64)
+    if predicted.shape != evaluation.labels.shape or int(np.max(predicted)) >= evaluation.classes:
+        raise UserError(
+            f"{folder.predictions_file}: damaged predictions (not {len(evaluation.labels)} classes below "
+            f"{evaluation.classes}); run again with --overwrite"
+        )
+    return predicted
+
+
+def _config(folder: RunFolder) -> Config:
+    return load(folder.path / "config.yaml")
