@@ -99,6 +99,11 @@ class DataConfig(_Section):
         default="none",
         description="deskew: centre each image's mass and shear its slant away, from its own pixels alone.",
     )
+    standardize: bool = Field(
+        default=False,
+        description="The network first subtracts the mean of all pixels of the draw and divides by their "
+        "standard deviation.",
+    )
     evaluate_on: Literal["test", "validation"] = Field(
         default="test",
         description="validation: a sixth of the training set, fixed and kept out of every draw. For tuning: "

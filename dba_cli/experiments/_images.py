@@ -15,7 +15,7 @@ from dba_cli.data import (
     facility_location,
     to_tensors,
 )
-from dba_cli.training import Stream, TensorData, generator
+from dba_cli.training import Standardize, Stream, TensorData, generator
 
 _VALIDATION_SHARE = 6  # one training image in six: 10 000 of the official 60 000, as many as the test set
 _VALIDATION_SEED = 0  # one split for all runs, whatever their seeds
@@ -73,6 +73,15 @@ def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device
         indices = _validation(data)
         images, labels = data.train_images[indices], data.train_labels[indices]
     return TensorData(_prepared(config, images).to(device), labels.to(device))
+
+
+def standardizer(config: DataConfig, data: ImageData, indices: Tensor) -> Standardize | None:
+    """Return the standardisation by the drawn images' own pixels, None where the config asks for none."""
+    if not config.standardize:
+        return None
+    pixels = _prepared(config, data.train_images[indices])
+    std, mean = torch.std_mean(pixels.double(), correction=0)
+    return Standardize(mean.item(), max(std.item(), 1e-6))
 
 
 def _prepared(config: DataConfig, images: Tensor) -> Tensor:

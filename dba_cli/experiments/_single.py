@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dba_cli.config import Config
 from dba_cli.data import DeformedImages, ImageData, draw_sha256
 from dba_cli.errors import UserError
-from dba_cli.experiments._images import drawn, protocol, training_samples
+from dba_cli.experiments._images import drawn, protocol, standardizer, training_samples
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.method import Selection
@@ -71,7 +71,7 @@ def do_run(
     config, seed, entry = run.config, run.seed, run.config.optimizers[0]
     train_data = training_samples(config, data, indices, seed, device)
 
-    model = _model(config, data, seed).to(device)
+    model = _model(config, data, seed, indices).to(device)
     optimizer = build_optimizer(entry, model.parameters())
     recorder = _Recorder() if config.training.trace else None
     run.folder.discard()
@@ -132,7 +132,8 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
     """Refuse what only the data and the network can tell: before any run starts, not hours into it."""
     config, seed = runs[0].config, runs[0].seed
     name = config.experiment.name
-    n = len(drawn(config.data, data, seed))
+    indices = drawn(config.data, data, seed)
+    n = len(indices)
     for entry in {run.optimizer: run.config.optimizers[0] for run in runs}.values():
         batch_size = entry.batch_size or config.training.batch_size
         if batch_size > n and config.training.deformation is None:
@@ -141,7 +142,7 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
                 f"{name}: {key} {batch_size} is more than the {n} images of the draw; give at most {n}"
             )
         try:
-            gradient_rule(entry, _model(config, data, seed), generator(seed, Stream.SELECTION))
+            gradient_rule(entry, _model(config, data, seed, indices), generator(seed, Stream.SELECTION))
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: optimizer {entry.name}: {error}") from None
 
@@ -180,9 +181,15 @@ def _copies_errors(
     return int((total.argmax(1) != test_data.labels).sum())
 
 
-def _model(config: Config, data: ImageData, seed: int) -> nn.Module:
+def _model(config: Config, data: ImageData, seed: int, indices: Tensor) -> nn.Module:
     height, width = data.train_images.shape[1:]
-    return build_model(config.model, (height, width), data.num_classes, generator(seed, Stream.WEIGHTS))
+    return build_model(
+        config.model,
+        (height, width),
+        data.num_classes,
+        generator(seed, Stream.WEIGHTS),
+        standardizer(config.data, data, indices),
+    )
 
 
 def _final(outcome: Outcome, copies_errors: int | None) -> FinalFigures | None:

@@ -7,7 +7,7 @@ from dba_cli.training._gradients import (
     gradient_rule,
     mean_gradient,
 )
-from dba_cli.training._models import build_model, count_parameters
+from dba_cli.training._models import Standardize, build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._seeds import Stream, generator
 from dba_cli.training._trainer import (
@@ -31,6 +31,7 @@ __all__ = [
     "Observer",
     "Outcome",
     "SelectionRecorder",
+    "Standardize",
     "Stream",
     "TensorData",
     "Timeline",

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dba_cli.config import CNNConfig, MLPConfig
 
@@ -17,20 +17,45 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+class Standardize(nn.Module):
+    """``(images - mean) / std``, fixed."""
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self.mean, self.std = mean, std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the images, of any shape, on their new scale."""
+        return (images - self.mean) / self.std
+
+    def extra_repr(self) -> str:
+        """Return what stands between the brackets when the module is printed."""
+        return f"mean={self.mean:.4g}, std={self.std:.4g}"
+
+
 def build_model(
-    config: MLPConfig | CNNConfig, image_shape: tuple[int, int], num_classes: int, generator: torch.Generator
+    config: MLPConfig | CNNConfig,
+    image_shape: tuple[int, int],
+    num_classes: int,
+    generator: torch.Generator,
+    standardize: Standardize | None = None,
 ) -> nn.Sequential:
     """Build the network on the CPU with PyTorch's default initialisation, drawn from ``generator``.
 
-    The model maps images (n, 1, height, width) to logits (n, num_classes).
+    The model maps images (n, 1, height, width) to logits (n, num_classes); ``standardize`` comes first.
     """
     # PyTorch's initialisers draw from the CPU's global state: seed it from the stream, then put it back.
     # (torch.manual_seed would seed every GPU as well, which fork_rng would not undo.)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         if isinstance(config, MLPConfig):
-            return nn.Sequential(_mlp(config, image_shape, num_classes))
-        return nn.Sequential(_cnn(config, image_shape, num_classes))
+            layers = _mlp(config, image_shape, num_classes)
+        else:
+            layers = _cnn(config, image_shape, num_classes)
+        if standardize is not None:
+            layers["standardize"] = standardize
+            layers.move_to_end("standardize", last=False)
+        return nn.Sequential(layers)
 
 
 def count_parameters(model: nn.Module) -> int:
