@@ -12,6 +12,7 @@ from dba_cli.config import DBAConfig, OptimizerConfig, ScheduleConfig
 
 def build_optimizer(entry: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """Build the base optimizer of ``entry``: DBA leaves it untouched and only feeds it gradients."""
+    # Fused updates give the same figures up to rounding; for wide layers they take a fraction of the time.
     base = entry.base if isinstance(entry, DBAConfig) else entry
     if base.kind == "sgd":
         return torch.optim.SGD(
@@ -20,10 +21,16 @@ def build_optimizer(entry: OptimizerConfig, parameters: Iterable[nn.Parameter]) 
             momentum=base.momentum,
             nesterov=base.nesterov,
             weight_decay=base.weight_decay,
+            fused=True,
         )
     beta1, beta2 = base.betas
     return torch.optim.Adam(
-        parameters, lr=base.lr, betas=(beta1, beta2), eps=base.eps, weight_decay=base.weight_decay
+        parameters,
+        lr=base.lr,
+        betas=(beta1, beta2),
+        eps=base.eps,
+        weight_decay=base.weight_decay,
+        fused=True,
     )
 
 
