@@ -10,6 +10,8 @@ import typer
 from dba_cli import __version__
 from dba_cli.cli._compare import compare
 from dba_cli.cli._data import data_app
+from dba_cli.cli._inspect import inspect
+from dba_cli.cli._plot import plot
 from dba_cli.cli._run import run
 from dba_cli.errors import UserError
 
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(compare)
+app.command()(plot)
+app.command()(inspect)
 app.add_typer(data_app, name="data")
 
 # The class of all wrong uses of the command line, wherever this release of typer takes it from.
@@ -48,6 +52,8 @@ def _dba(
       dba run configs/mnist_1pct.yaml          train SGD, Adam and DBA on 1 % of MNIST
 
       dba compare mnist_1pct                   the accuracy and error-reduction table
+
+      dba inspect configs/mnist_1pct.yaml      what that would do, and how long it would take
 
       dba data fetch                           download the official MNIST
     """

@@ -4,7 +4,17 @@ from dba_cli import __version__
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["compare"], ["data"], ["data", "status"], ["data", "fetch"], ["data", "verify"]]
+    "command",
+    [
+        [],
+        ["run"],
+        ["compare"],
+        ["inspect"],
+        ["data"],
+        ["data", "status"],
+        ["data", "fetch"],
+        ["data", "verify"],
+    ],
 )
 def test_help_has_an_example_or_lists_the_commands(dba, command):
     answer = dba(*command, "--help")

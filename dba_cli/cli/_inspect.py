@@ -1,0 +1,73 @@
+"""``dba inspect``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dba_cli.cli._options import DEFAULT_DATA_DIR, DEFAULT_RESULTS_DIR, DataDir, ResultsDir
+from dba_cli.cli._run import DeviceName
+
+
+def inspect(
+    path: Annotated[
+        Path,
+        typer.Argument(help="A run's folder or a config file.", metavar="RUN|CONFIG", show_default=False),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Override a value of the config; repeatable.",
+            metavar="KEY=VALUE",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataDir = DEFAULT_DATA_DIR,
+    results: ResultsDir = DEFAULT_RESULTS_DIR,
+    device: Annotated[DeviceName, typer.Option(help="The device that is timed.")] = DeviceName.auto,
+    timing: Annotated[
+        bool, typer.Option("--time/--no-time", help="Estimate the time, by a few steps where need be.")
+    ] = True,
+) -> None:
+    """Show what is in a run's record, or what a config would do.
+
+    Of a run: every figure of its record, its history in brief, its files. Of a config: all values with
+    the defaults, the network's parameters, the runs that are done and to do, and the time they take,
+    which is the mean of runs recorded on such a device, else extrapolated from a few steps timed now.
+
+    [bold]Examples[/bold]
+
+      dba inspect results/mnist_1pct/dba/seed-0
+
+      dba inspect configs/mnist_1pct.yaml
+
+      dba inspect configs/mnist_1pct.yaml --set model.hidden=[800] --no-time
+    """
+    from rich.console import Console
+
+    from dba_cli.errors import UserError
+    from dba_cli.inspection import config_table, run_table, run_times, time_table, view_config, view_run
+
+    console = Console(highlight=False)
+    if path.suffix not in {".yaml", ".yml"}:
+        if overrides:
+            raise UserError(
+                f"--set {overrides[0]}: {path} is no config file; only a config has values to set"
+            )
+        console.print(run_table(view_run(path), ascii_only=console.options.ascii_only))
+        return
+    # Here, not above: a record is shown without torch.
+    from dba_cli.config import load
+    from dba_cli.training import resolve_device
+
+    where = resolve_device(device.value)
+    view = view_config(load(path, overrides or ()), data, results, _notice)
+    console.print(config_table(view, str(path)))
+    if timing:
+        console.print()
+        console.print(time_table(run_times(view, data, where)))
+
+
+def _notice(line: str) -> None:
+    typer.echo(f"dba: {line}", err=True)

@@ -1,0 +1,108 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path("results/tiny/dba/seed-0")
+
+
+def test_a_run_says_everything_of_its_record(dba, config):
+    dba("run", config, "--seed", 0)
+    answer = dba("inspect", RUN)
+    assert (answer.code, answer.err) == (0, "")
+    for part in (
+        "tiny / dba / seed 0",
+        "EMBEDDED SAMPLE",
+        "config hash",
+        "draw sha256",
+        "git revision",
+        "torch",
+    ):
+        assert part in answer.out
+    assert "kept by hidden1" in answer.out
+    assert "result.json" in answer.out
+    record = (RUN / "result.json").read_text()
+    errors = record.partition('"test_errors": ')[2].partition("\n")[0].rstrip(",")
+    assert f"{int(errors):,}" in answer.out
+    # Any file of the run stands for it.
+    assert dba("inspect", RUN / "history.csv").out == answer.out
+
+
+def test_a_config_before_during_and_after(dba, config):
+    before = dba("inspect", config)
+    assert before.code == 0
+    assert "resolved config" in before.out
+    assert "min_fraction: 0.25" in before.out  # a default that the file does not give
+    assert "model: 6,370 parameters" in before.out  # 784 * 8 + 8 + 8 * 10 + 10
+    assert "runs: 6 to do, 0 done" in before.out
+    assert "timed steps" in before.out
+    assert "Left to do" in before.out
+    assert not Path("results").exists()
+
+    dba("run", config, "--seed", 1)
+    during = dba("inspect", config)
+    assert "runs: 3 to do, 3 done" in during.out
+    assert "1 recorded run" in during.out
+    assert "timed steps" not in during.out
+
+    dba("run", config)
+    after = dba("inspect", config).out
+    assert "runs: 0 to do, 6 done" in after
+    assert "Nothing left to do" in after
+
+
+def test_runs_of_another_config_are_named_not_refused(dba, config):
+    dba("run", config, "--seed", 0)
+    answer = dba("inspect", config, "--set", "training.epochs=7", "--no-time")
+    assert "runs: 3 to do, 0 done" in answer.out
+    assert "3 finished runs are of another config" in answer.out
+    assert "estimated time" not in answer.out
+
+
+def test_looking_never_downloads(dba, config, monkeypatch):
+    monkeypatch.setattr("dba_cli.data._load.download", lambda *_: pytest.fail("a download"))
+    answer = dba("inspect", config, "--set", "data.source=auto")
+    assert answer.code == 0
+    assert "tries the download first" in answer.err
+
+
+def test_80_columns(dba, config, monkeypatch):
+    dba("run", config, "--seed", 0)
+    monkeypatch.setenv("COLUMNS", "80")
+    for what in (RUN, config):
+        assert max(map(len, dba("inspect", what, "--no-time").out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["results/tiny"], ["one of its 3", "results/tiny/adam/seed-0"]),
+        (["results/tiny/dba"], ["one of its 1", "results/tiny/dba/seed-0"]),
+        (["results"], ["no run lies here"]),
+        (["results/tiny/dba/seed-9"], ["no such folder"]),
+        (["missing.yaml"], ["missing.yaml: no such file"]),
+        ([RUN, "--set", "seeds=3"], ["--set seeds=3", "no config file"]),
+    ],
+)
+def test_bad_input_is_one_line(dba, config, arguments, parts):
+    dba("run", config, "--seed", 0)
+    line = dba("inspect", *arguments).refused()
+    for part in parts:
+        assert part in line
+
+
+def test_an_unfinished_and_a_damaged_run(dba, config):
+    dba("run", config, "--seed", 0)
+    (RUN / "history.csv").write_text("step\nnine\n")
+    assert "history.csv" in dba("inspect", RUN).refused()
+    (RUN / "result.json").write_text("{")
+    assert "damaged record" in dba("inspect", RUN).refused()
+    (RUN / "result.json").unlink()
+    assert "has not finished" in dba("inspect", RUN).refused()
+
+
+def test_a_record_is_shown_without_torch():
+    code = "import sys, dba_cli.inspection\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False\n", done.stderr
