@@ -23,12 +23,17 @@ def data_text(dataset: str, source: str) -> str:
     return f"embedded {name} sample" if source == "embedded" else f"{source} {name}"
 
 
-def draw_text(draw: Iterable[tuple[str, float]]) -> str:
-    """Return ``1 %`` or ``10 per class``; other draws by their keys."""
-    return ", ".join(_part(key, value) for key, value in draw)
+def draw_text(draw: Iterable[tuple[str, float | str]]) -> str:
+    """Return ``1 %`` or ``10 per class by facility location``; other draws by their keys."""
+    parts = list(draw)
+    sizes = ", ".join(_part(key, value) for key, value in parts if key != "by")
+    chosen = [f" by {str(value).replace('_', ' ')}" for key, value in parts if key == "by"]
+    return sizes + "".join(chosen)
 
 
-def _part(key: str, value: float) -> str:
+def _part(key: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return f"{key} {value}"
     if key == "fraction":
         return f"{100 * value:.10g} %"
     if key == "per_class":

@@ -4,7 +4,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -146,11 +146,13 @@ def train(
 
     The test data is read at each evaluation and decides nothing; only after the last step is a test loss
     that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
+    Epochs are counted in samples: one is as many as there are, whatever the batches.
     """
     history: list[HistoryRow] = []
     device = train_data.labels.device
     since, processed, clock = _Since(), 0, _Clock(device)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=learning.precision == torch.bfloat16)
+    lower = learning.precision == torch.bfloat16
+    precision = torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()
 
     def evaluate(step: int) -> None:
         with clock.paused():
@@ -177,11 +179,11 @@ def train(
     for step in range(1, timeline.steps + 1):
         batch = next(batches).to(device)
         labels = train_data.labels[batch]
-        with autocast:
+        with precision:
             logits = model(train_data.images_at(batch))
-        losses = F.cross_entropy(
-            logits.float(), labels, reduction="none", label_smoothing=learning.label_smoothing
-        )
+        if lower:
+            logits = logits.float()
+        losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=learning.label_smoothing)
         loss = losses.detach().mean().item()
         if not math.isfinite(loss):
             return outcome(diverged_at_step=step)
