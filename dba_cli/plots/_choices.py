@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
-from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 from dba_cli.plots._series import Floats
@@ -64,7 +63,7 @@ def choice_map(rates: ChoiceRates, labels: Labels, title: str = "") -> Figure:
         axes = figure.subplots()
         image = axes.imshow(
             np.ma.masked_invalid(grid),
-            cmap=_map(),
+            cmap=colormaps["cividis"].with_extremes(bad="#dddddd"),
             vmin=0,
             vmax=float(np.nanmax(grid, initial=1e-9)),
             aspect="auto",
@@ -77,10 +76,10 @@ def choice_map(rates: ChoiceRates, labels: Labels, title: str = "") -> Figure:
             axes.axhline(row - 0.5, color="white", linewidth=0.8)
         middles = [(a + b - 1) / 2 for a, b in pairwise(starts)]
         axes.set_xticks(middles, [str(label) for label in classes])
-        axes.set_yticks(range(len(rates.layers)), [wrapped(layer) for layer in rates.layers])
+        axes.set_yticks(range(len(rates.layers)), [wrapped(layer, 36) for layer in rates.layers])
         axes.tick_params(length=0)
         axes.set_xlabel(f"{len(labels):,} training images by class, in each class the most chosen first")
-        bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=12)
+        bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=2.5 * max(2, len(rates.layers)))
         bar.ax.yaxis.set_major_formatter(lambda value, _position: f"{100 * value:.3g} %")
         bar.set_label("Chosen when\na candidate")
     return figure
@@ -106,9 +105,3 @@ def _mean_of_known(piece: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         mean: Floats = np.where(known, piece, 0.0).sum(axis=1) / known.sum(axis=1)
     return mean
-
-
-def _map() -> Colormap:
-    cividis = colormaps["cividis"].copy()
-    cividis.set_bad("#dddddd")
-    return cividis

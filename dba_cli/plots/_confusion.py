@@ -33,17 +33,20 @@ def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") 
     rows = ceil(len(matrices) / columns)
     side = (WIDTH - 0.9) / 3 if columns == 3 else 2.75
     with styled():
-        figure = new_figure(0.75 + rows * (side + 0.3), title, width=min(WIDTH, columns * side + 1.2))
+        titles = [wrapped(name, 30) for name, _ in matrices]
+        tall = max(title.count("\n") for title in titles)
+        height = 0.6 + rows * (side + 0.25 + 0.14 * tall)
+        figure = new_figure(height, title, width=min(WIDTH, columns * side + 1.0))
         panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
-        for place, (axes, (name, counts)) in enumerate(zip(panels, matrices, strict=False)):
+        for place, (axes, (_, counts)) in enumerate(zip(panels, matrices, strict=False)):
             totals = counts.sum(axis=1, keepdims=True)
             shares = counts / np.maximum(totals, 1)
-            image = axes.imshow(shares, cmap="cividis_r", norm=PowerNorm(0.5, 0, 1), interpolation="none")
+            image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="none")
             for (i, j), share in np.ndenumerate(shares):
                 if share >= _LEAST:
                     colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
                     axes.text(j, i, _number(share), ha="center", va="center", color=colour, fontsize=size)
-            axes.set_title(wrapped(name, 30))
+            axes.set_title(titles[place])
             axes.grid(visible=False)
             axes.tick_params(length=0, labelleft=place % columns == 0)
             axes.set_xticks(range(len(counts)))
@@ -54,7 +57,7 @@ def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") 
                 axes.set_xlabel("Predicted class")
         for axes in panels[len(matrices) :]:
             axes.remove()
-        bar = figure.colorbar(image, ax=list(panels[: len(matrices)]), aspect=30, pad=0.02, shrink=0.8)
+        bar = figure.colorbar(image, ax=list(panels[: len(matrices)]), aspect=20 * rows, pad=0.02)
         bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
         bar.set_label("% of the true class; blank: below 0.5 %")
     return figure

@@ -32,6 +32,9 @@ def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
             for i, line in enumerate(lines):
                 _draw_diverged(axes, line, x, look(i))
             few_ticks(axes)
+            if axes.dataLim.x1 <= 0:  # nothing but the evaluation before training
+                axes.set_xlim(-0.05, 1)
+                axes.set_xticks([0])
             axes.set_xlabel(X_LABELS[x])
         panels[0].set_ylabel("Test accuracy, %")
         panels[0].set_ylim(0, 100)

@@ -35,7 +35,7 @@ def drawn_images(images: Images, labels: Labels, title: str = "") -> Figure:
     more = f", up to {_PER_CLASS} of each class" if max(counts) > _PER_CLASS else ""
     with styled():
         height = min(0.33, (WIDTH - 0.4) / columns) * len(rows)
-        figure = new_figure(height + 0.55, title, width=max(3.5, 0.33 * columns + 0.5))
+        figure = new_figure(height + 0.35, title, width=max(3.5, 0.33 * columns + 0.5))
         axes = figure.subplots()
         _mosaic(axes, rows, columns, gap=0)
         middles = [_middle(row, images, 0) for row in range(len(rows))]
@@ -63,7 +63,7 @@ def chosen_images(rates: ChoiceRates, images: Images, labels: Labels, title: str
             names.append(f"{wrapped(layer, 16)}\n{word} often")
             captions.append([f"{labels[i]}: {100 * shares[i]:.0f} %" for i in picks])
     with styled():
-        figure = new_figure(0.6 + 0.68 * len(rows), title)
+        figure = new_figure(0.3 + 0.68 * len(rows), title)
         axes = figure.subplots()
         _mosaic(axes, rows, max(map(len, rows)), captions=captions)
         axes.set_yticks([_middle(row, images) for row in range(len(rows))], names)
@@ -94,10 +94,11 @@ def disagreements(
     blocks = [_one_way(labels, first, second, noun), _one_way(labels, second, first, noun)]
     heights = [max(1, ceil(min(len(picks), 2 * _PER_ROW) / _PER_ROW)) for _, picks, _ in blocks]
     with styled():
-        figure = new_figure(0.6 + sum(0.66 * height + 0.35 for height in heights), title)
+        lines = sum(heading.count("\n") + 1 for heading, _, _ in blocks)
+        figure = new_figure(0.4 + 0.14 * lines + sum(0.72 * height + 0.15 for height in heights), title)
         panels = figure.subplots(2, 1, squeeze=False, height_ratios=heights)[:, 0]
         for axes, (heading, picks, mistaken), height in zip(panels, blocks, heights, strict=True):
-            axes.set_title("\n".join(wrapped(line, 110) for line in heading.split("\n")), loc="left")
+            axes.set_title(heading, loc="left")
             shown = picks[: 2 * _PER_ROW]
             rows = [shown[start : start + _PER_ROW] for start in range(0, _PER_ROW * height, _PER_ROW)]
             captions = [[f"{labels[i]} as {mistaken[i]}" for i in row] for row in rows]
@@ -105,9 +106,7 @@ def disagreements(
             if not len(picks):
                 axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
             axes.set_yticks([])
-        panels[1].set_xlabel(
-            "“4 as 9”: a 4 that the one that is wrong takes for a 9; the first in the test set"
-        )
+        panels[1].set_xlabel("“4 as 9”: a 4 that the wrong one takes for a 9. The first such images.")
     return figure
 
 
@@ -116,7 +115,7 @@ def _one_way(
 ) -> tuple[str, npt.NDArray[np.intp], Labels]:
     picks = np.flatnonzero((right[1] == labels) & (wrong[1] != labels))
     heading = f"{right[0]} is right, {wrong[0]} is wrong: {len(picks):,} of {len(labels):,} {noun}"
-    return heading, picks, wrong[1]
+    return wrapped(heading, 100), picks, wrong[1]
 
 
 # Pixels, of the size of the images', between tiles and for the words below each.

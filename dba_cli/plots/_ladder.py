@@ -53,10 +53,14 @@ def ladder(rows: Sequence[Rung], title: str = "") -> Figure:
     places, headings, y = [], [], 0.0
     for group in groups:
         headings.append((y, group))
+        y += 0.5
         for row in (row for row in rows if row.group == group):
-            y += 1
+            # A row is as high as its name, plus the gap to its neighbours.
+            half = (0.35 + 0.65 * len(_name(row).split("\n"))) / 2
+            y += half
             places.append((y, row))
-        y += 1.2
+            y += half
+        y += 0.7
     with styled():
         figure = new_figure(0.7 + 0.19 * y, title)
         axes = figure.subplots()
@@ -84,8 +88,7 @@ def ladder(rows: Sequence[Rung], title: str = "") -> Figure:
             axes.annotate(
                 _text(row), (1.01, place), xycoords=axes.get_yaxis_transform(), va="center", fontsize=7
             )
-        names = [(place, wrapped(row.label, 34)) for place, row in places]
-        axes.set_yticks([place for place, _ in names], [name for _, name in names])
+        axes.set_yticks([place for place, _ in places], [_name(row) for _, row in places])
         for place, group in headings:
             axes.annotate(
                 group,
@@ -95,15 +98,22 @@ def ladder(rows: Sequence[Rung], title: str = "") -> Figure:
                 weight="bold",
                 fontsize=7.5,
             )
-        axes.set_ylim(y - 0.6, -0.7)
+        axes.set_ylim(y - 0.4, -0.7)
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("Test accuracy at the end of training, %; bars: 95 % interval over seeds")
         axes.margins(x=0.06)
+        if all(row.accuracy is None for row in rows):
+            axes.set_xlim(0, 100)
+            axes.text(0.5, 0.5, "no finished run", transform=axes.transAxes, ha="center", va="center")
         if any(row.paper is not None for row in rows):
             key = Line2D([], [], **_PAPER)
             legend_below(figure, [key], ["the paper's figure, printed there or implied by it"])
     return figure
+
+
+def _name(row: Rung) -> str:
+    return wrapped(row.label, 34)
 
 
 def _text(row: Rung) -> str:

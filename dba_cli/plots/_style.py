@@ -1,6 +1,7 @@
 """How every figure looks, and how it becomes a file: the same input, the same bytes."""
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ _RC: dict[str, Any] = {
 # Okabe and Ito's colours, less the yellow that white paper swallows; dark and light in turn for grey.
 _COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+_BREAKS = re.compile(r"(: |, | |[_./-])")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 
 
@@ -104,7 +106,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
 def wrapped(name: str, width: int = 26) -> str:
     """Return ``name`` broken into lines, after a separator where there is one."""
     lines = [""]
-    for part in name.replace("_", "_\0").replace("-", "-\0").replace(": ", ": \0").split("\0"):
+    for part in _BREAKS.sub("\\1\0", name).split("\0"):
         if len(lines[-1] + part) > width and lines[-1]:
             lines.append("")
         lines[-1] += part

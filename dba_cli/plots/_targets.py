@@ -58,7 +58,7 @@ def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
             axes.set_xlim(0, right or 1)
             few_ticks(axes, 3)
             if not right:  # an axis on which nobody arrives has no scale
-                axes.set_xticks([])
+                axes.set_xticks([0])
             axes.grid(visible=False, axis="y")
             axes.tick_params(axis="y", length=0)
             axes.set_xlabel(X_LABELS[x])
@@ -91,6 +91,8 @@ def _bar(axes: Axes, row: int, times: Sequence[float], right: float) -> None:
     inside = [time for time in times if time <= right]
     beyond = [right] * sum(right < time < inf for time in times)
     for places, marker in ((inside, "o"), (beyond, ">")):
+        if not places:  # an empty line would count as one at the figure's corner, for the layout
+            continue
         axes.plot(
             places,
             [row] * len(places),
