@@ -49,7 +49,7 @@ _RC: dict[str, Any] = {
 # Okabe and Ito's colours, less the yellow that white paper swallows; dark and light in turn for grey.
 _COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
-_BREAKS = re.compile(r"(: |, | |[_./-])")
+_BREAKS = re.compile(r"(: |, | |[_/-]|\.(?![0-9]))")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 
 
