@@ -65,7 +65,9 @@ def test_lines_differ_without_colour():
     assert len({(each.get_marker(), str(each._unscaled_dash_pattern)) for each in drawn}) == 12
 
 
-DIVERGED = Line("gone", [Run(0, history([0.1, 0.2]), diverged=True), Run(1, history([0.1]), diverged=True)], 2)
+DIVERGED = Line(
+    "gone", [Run(0, history([0.1, 0.2]), diverged=True), Run(1, history([0.1]), diverged=True)], 2
+)
 HARD = {
     "usual": [line("sgd", [0.8, 0.81]), line("adam", [0.82, 0.84]), line("dba", [0.83, 0.86])],
     "one of one": [line("dba", [0.9])],
@@ -89,7 +91,7 @@ def test_fractions_are_means_by_layer():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["hidden1", "output"]
     for i, each in enumerate(axes.lines):
         np.testing.assert_allclose(each.get_xdata(), [10 * k for k in range(1, 12)])
-        np.testing.assert_allclose(each.get_ydata(), [100 * (0.5 + 0.1 * i) / k for k in range(1, 12)])
+        np.testing.assert_allclose(each.get_ydata(), [100 * (0.5 + 0.02 * i) / k for k in range(1, 12)])
 
 
 @pytest.mark.parametrize(("optimizers", "layers"), [(1, 2), (1, 20), (2, 4), (7, 2)])

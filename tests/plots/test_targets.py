@@ -92,7 +92,9 @@ def test_the_ladder_shows_means_intervals_and_the_paper():
         [Rung("only", "dba", None, None, "3 of 3 diverged")],
         [Rung("only", "dba", Estimate(0.9, None, 1))],
         [
-            Rung(f"experiment {g}", f"{LONG}_{i}", Estimate(0.5 + 0.01 * i, 0.01, 3), 0.9779, "1 of 4 diverged")
+            Rung(
+                f"experiment {g}", f"{LONG}_{i}", Estimate(0.5 + 0.01 * i, 0.01, 3), 0.9779, "1 of 4 diverged"
+            )
             for g in range(4)
             for i in range(4)
         ],

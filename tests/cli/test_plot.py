@@ -1,0 +1,114 @@
+"""`dba plot` through the entry point, on runs that end in a second."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def recorded(dba, config):
+    assert dba("run", config, "--quiet", "--set", "training.trace=true").code == 0
+    return dba
+
+
+def stems(answer) -> list[str]:
+    return [Path(line).stem for line in answer.out.splitlines()]
+
+
+def test_everything_is_drawn_and_named(recorded):
+    answer = recorded("plot", "--format", "png", "--output", "pictures")
+    assert (answer.code, answer.err) == (0, "")
+    assert stems(answer) == [
+        "tiny-curves-steps",
+        "tiny-curves-samples",
+        "tiny-curves-seconds",
+        "tiny-targets",
+        "tiny-fractions",
+        "ladder",
+        "tiny-drawn-seed-0",
+        "tiny-choices-dba-seed-0",
+        "tiny-chosen-dba-seed-0",
+        "tiny-disagreements-dba-sgd-seed-0",
+        "tiny-disagreements-dba-adam-seed-0",
+        "tiny-confusion",
+    ]
+    for line in answer.out.splitlines():
+        assert Path(line).read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_trace_it_says_what_is_missing(recorded):
+    for path in Path("results").rglob("*.npz"):
+        path.unlink()
+    answer = recorded("plot", "--format", "svg")
+    assert answer.code == 0
+    assert "tiny-drawn-seed-0" in stems(answer)
+    (line,) = answer.err.splitlines()
+    assert line.startswith("dba: choices, chosen, disagreements, confusion: not made: tiny: ")
+    assert "training.trace: true" in line
+    assert "training.trace: true" in recorded("plot", "--kind", "chosen").refused()
+
+
+def test_overlay_names_experiments_and_optimizers_can_be_picked(recorded, config):
+    other = config.with_name("other.yaml")
+    other.write_text(config.read_text().replace("name: tiny", "name: other"))
+    recorded("run", other, "--quiet", "--seed", 0)
+    answer = recorded("plot", "--kind", "overlay", "--optimizer", "dba", "--format", "svg")
+    assert stems(answer) == ["overlay-steps", "overlay-samples", "overlay-seconds"]
+
+
+def test_official_images_that_are_not_there(recorded):
+    for path in Path("results").rglob("config.yaml"):
+        path.write_text(path.read_text().replace("source: embedded", "source: official"))
+    answer = recorded("plot", "--kind", "curves", "--format", "png")
+    assert answer.code == 0
+    line = recorded("plot", "--kind", "drawn").refused()
+    assert "not in data" in line
+    assert "dba data fetch" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["tyny"], ["tyny", "did you mean 'tiny'?"]),
+        (["--format", "pdf"], ["'pdf'", "png", "svg"]),
+        (["--kind", "curvs"], ["curvs", "curves"]),
+        (["--target", "90"], ["--target 90", "0.9"]),
+        (["--target", "nan"], ["--target nan"]),
+        (["--optimizer", "dbo"], ["dbo", "did you mean 'dba'?"]),
+        (["--results", "nowhere"], ["nowhere", "dba run"]),
+        (["--output", "tiny.yaml"], ["tiny.yaml", "cannot be written"]),
+    ],
+)
+def test_bad_input_is_one_line(recorded, arguments, parts):
+    line = recorded("plot", *arguments).refused()
+    for part in parts:
+        assert part in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("history.csv", b"step\n1\n", "damaged record"),
+        ("trace.npz", b"PK", "damaged"),
+        ("predictions.npz", b"", "damaged"),
+    ],
+)
+def test_damage_is_one_line(recorded, name, content, part):
+    path = Path("results/tiny/dba/seed-0", name)
+    path.write_bytes(content)
+    line = recorded("plot").refused()
+    assert str(path) in line
+    assert part in line
+
+
+def test_predictions_of_other_images_are_refused(recorded):
+    import numpy as np
+
+    from dba_cli.records import write_predictions
+
+    path = Path("results/tiny/dba/seed-0/predictions.npz")
+    write_predictions(path, np.zeros(3, dtype=np.uint8))
+    assert str(path) in recorded("plot", "--kind", "confusion").refused()
+    shutil.rmtree(path.parent)
+    assert recorded("plot", "--kind", "confusion").code == 0
