@@ -1,7 +1,7 @@
 """Made-up runs and traces, and what must hold of every figure."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,13 +13,13 @@ from dba_cli.plots import Line, Run
 from dba_cli.records import HistoryPoint, SelectionTrace
 
 LONG = "dba_projection_min_fraction_0.10_adamw_cosine_warmup"
-TITLE = "an_experiment\nProtocol: random draw, 1 % (600 images). Data: official MNIST, 10,000 test images. 5 seeds."
+TITLE = "an_experiment\nProtocol: random draw, 1 % (600 images). Data: official MNIST, 10,000 test images."
 
 
 def history(
     accuracies: Sequence[float], *, layers: Sequence[str] = (), seconds: float = 0.5
 ) -> list[HistoryPoint]:
-    """An evaluation every 10 steps of 100 samples; layer i keeps 0.5 and i fiftieths, less as training goes on."""
+    """An evaluation every 10 steps of 100 samples; layer i keeps (0.5 + i / 50) / k."""
     return [
         HistoryPoint(
             step=10 * k,
@@ -90,7 +90,7 @@ def _ticks(axes: Axes) -> list[list[Text]]:
 
 
 def _shown(axes: Axes) -> list[Text]:
-    return [*sum(_ticks(axes), []), *axes.texts, *_names(axes)]
+    return [*chain(*_ticks(axes)), *axes.texts, *_names(axes)]
 
 
 def _names(axes: Axes) -> list[Text]:
