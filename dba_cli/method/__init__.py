@@ -8,6 +8,7 @@ from . import _coresets as _coresets
 from . import _greedy as _greedy
 from ._dynamic_batch import DynamicBatch as DynamicBatch
 from ._errors import NonFiniteError as NonFiniteError
+from ._limits import SizeLimits as SizeLimits
 from ._metrics import METRICS as METRICS
 from ._metrics import register_metric as register_metric
 from ._orders import ORDERS as ORDERS
@@ -16,16 +17,23 @@ from ._problem import SelectionProblem as SelectionProblem
 from ._rules import RULES as RULES
 from ._rules import register_rule as register_rule
 from ._selection import Selection as Selection
+from ._stacked import STACKABLE_RULES as STACKABLE_RULES
+from ._stacked import StackedSelector as StackedSelector
+from ._stacked import stacked_gradient as stacked_gradient
+from ._stacked import stacked_products as stacked_products
 from ._statistics import SubsetStatistics as SubsetStatistics
 
 __all__ = [
     "METRICS",
     "ORDERS",
     "RULES",
+    "STACKABLE_RULES",
     "DynamicBatch",
     "NonFiniteError",
     "Selection",
     "SelectionProblem",
+    "SizeLimits",
+    "StackedSelector",
     "SubsetStatistics",
     "metric_names",
     "order_names",
@@ -33,6 +41,8 @@ __all__ = [
     "register_order",
     "register_rule",
     "rule_names",
+    "stacked_gradient",
+    "stacked_products",
 ]
 
 

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-_WORTH_IT = 1 << 19
+WORTH_IT = 1 << 19
 """Multiply-adds below which the kernel's own overhead is the larger part."""
 
 
@@ -17,7 +17,7 @@ def row_products(a: Tensor, b: Tensor) -> Tensor:
     twice as fast as the BLAS behind ``@``. ``torch.backends.mkldnn.flags(enabled=False)`` turns it off.
     """
     if a.dtype == torch.float32 and a.device.type == "cpu":
-        heavy = a.shape[0] * a.shape[1] * b.shape[0] >= _WORTH_IT
+        heavy = a.shape[0] * a.shape[1] * b.shape[0] >= WORTH_IT
         if heavy and torch.backends.mkldnn.enabled and _onednn_works():
             return _onednn(_dense(a), _dense(b))
     return a @ b.t()

@@ -10,6 +10,7 @@ from dba_cli.training._gradients import (
 from dba_cli.training._models import Standardize, build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._seeds import Stream, generator
+from dba_cli.training._stacked import SeedRun, train_stacked, worth_stacking
 from dba_cli.training._trainer import (
     HistoryRow,
     Learning,
@@ -30,6 +31,7 @@ __all__ = [
     "Learning",
     "Observer",
     "Outcome",
+    "SeedRun",
     "SelectionRecorder",
     "Standardize",
     "Stream",
@@ -47,4 +49,6 @@ __all__ = [
     "predict",
     "resolve_device",
     "train",
+    "train_stacked",
+    "worth_stacking",
 ]
