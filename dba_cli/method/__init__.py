@@ -19,6 +19,7 @@ from ._rules import register_rule as register_rule
 from ._selection import Selection as Selection
 from ._stacked import STACKABLE_RULES as STACKABLE_RULES
 from ._stacked import StackedSelector as StackedSelector
+from ._stacked import products_of_each as products_of_each
 from ._stacked import stacked_gradient as stacked_gradient
 from ._stacked import stacked_products as stacked_products
 from ._statistics import SubsetStatistics as SubsetStatistics
@@ -37,6 +38,7 @@ __all__ = [
     "SubsetStatistics",
     "metric_names",
     "order_names",
+    "products_of_each",
     "register_metric",
     "register_order",
     "register_rule",

@@ -20,13 +20,22 @@ from ._rules import RULES
 STACKABLE_RULES = frozenset({"all", "prefix", "top_k"})
 """Rules that treat all rows of a problem alike, without a random number or a loop over rows."""
 
+Runs = Tensor | Sequence[Tensor]
+"""One matrix per run."""
 
-def stacked_products(a: Tensor, b: Tensor) -> Tensor:
-    """Inner products of all rows within each run, ``a b'``: (S, m, k) and (S, n, k) to (S, m, n)."""
-    if a.shape[1] * a.shape[2] * b.shape[1] < WORTH_IT:
-        return torch.bmm(a, b.mT)
-    # One large product after the other: no batched product reaches the faster kernel.
-    return torch.stack([row_products(x, y) for x, y in zip(a, b, strict=True)])
+
+def products_of_each(a: Runs, b: Runs) -> Runs:
+    """Inner products of all rows within each run, ``a b'``: (m, k) and (n, k) to (m, n) for every run."""
+    rows, terms = a[0].shape
+    if rows * terms * b[0].shape[0] >= WORTH_IT:
+        # One large product after the other: no batched product reaches the faster kernel.
+        return [row_products(x, y) for x, y in zip(a, b, strict=True)]
+    return torch.bmm(_stack(a), _stack(b).mT)
+
+
+def stacked_products(a: Runs, b: Runs) -> Tensor:
+    """The same in one tensor, (S, m, n)."""
+    return _stack(products_of_each(a, b))
 
 
 class StackedSelector:
@@ -68,8 +77,8 @@ class StackedSelector:
         return weights.expand(-1, len(lefts), -1), finite
 
 
-def stacked_gradient(left: Tensor, right: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients ``sum_i w_i g_i`` of weight and bias, (S, p, q) and (S, p); `weights` is (S, n)."""
+def stacked_gradient(left: Tensor, right: Tensor, weights: Tensor) -> tuple[Runs, Tensor]:
+    """Gradients ``sum_i w_i g_i`` of each run's weight, (p, q), and bias, (p,); `weights` is (S, n)."""
     n = weights.shape[1]
     # The runs' products have one shape, so the run that keeps most sets it; a multiple of eight, because
     # matrix kernels are prepared for every new shape.
@@ -77,8 +86,18 @@ def stacked_gradient(left: Tensor, right: Tensor, weights: Tensor) -> tuple[Tens
     if 10 * size < 9 * n:
         chosen = weights.argsort(dim=1, descending=True)[:, :size]
         weights = weights.gather(1, chosen)
-        rows = chosen.unsqueeze(2)
-        left = left.gather(1, rows.expand(-1, -1, left.shape[2]))
-        right = right.gather(1, rows.expand(-1, -1, right.shape[2]))
+        left, right = _rows_of_each(left, chosen), _rows_of_each(right, chosen)
     left = left * weights.unsqueeze(2)
-    return stacked_products(left.mT, right.mT), left.sum(1)
+    return products_of_each(left.mT, right.mT), left.sum(1)
+
+
+def _rows_of_each(x: Tensor, rows: Tensor) -> Tensor:
+    """Rows (S, m) of each run's (n, q)."""
+    runs, n, _ = x.shape
+    first = torch.arange(runs, device=x.device).unsqueeze(1) * n
+    # Indices of whole rows copy them at once; gather would look up every element.
+    return x.flatten(0, 1).index_select(0, (rows + first).flatten()).view(*rows.shape, -1)
+
+
+def _stack(runs: Runs) -> Tensor:
+    return runs if isinstance(runs, Tensor) else torch.stack(list(runs))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dba_cli.config import DBAConfig, OptimizerConfig, ScheduleConfig, TrainingConfig
-from dba_cli.method import STACKABLE_RULES, SizeLimits, StackedSelector, stacked_gradient
+from dba_cli.method import STACKABLE_RULES, SizeLimits, StackedSelector, products_of_each, stacked_gradient
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._stacked_network import ForwardPass, StackedNetwork, layers_of, prepared
@@ -88,37 +88,37 @@ def train_stacked(
     clock = _Clock(labels.device)
     histories = [_History(run, test_data, clock, len(runs)) for run in runs]
 
-    def end(places: set[int], step: int) -> None:
-        for place in places:
-            histories[place].diverged_at_step = step
-            network.release(place)
-
+    going = list(range(len(runs)))
     for history in histories:
         history.evaluate(0)
     for step in range(1, timeline.steps + 1):
         batch = torch.stack([next(order) for order in orders]) + first
         drawn = labels[batch]
-        passed = network.forward(images[batch], drawn, label_smoothing)
+        # Whole rows at once: twice as fast as images[batch].
+        inputs = images.index_select(0, batch.flatten()).view(*batch.shape, -1)
+        passed = network.forward(inputs, drawn, label_smoothing)
         losses = passed.losses.detach().mean(1).tolist()
-        going = {place for place, history in enumerate(histories) if history.diverged_at_step is None}
-        lost = {place for place in going if not math.isfinite(losses[place])}
         sizes, finite = update(passed)
-        lost |= {place for place in going if not finite[place]}
-        end(lost, step)
-        if going == lost:
+        for place in list(going):
+            if not (math.isfinite(losses[place]) and finite[place]):
+                histories[place].diverged_at_step = step
+                going.remove(place)
+        for place in set(range(len(runs))) - set(going):
+            runs[place].model.zero_grad()  # Without gradients, the optimizer leaves its network alone.
+        if not going:
             break
         optimizer.step()
         scheduler.step()
-        for place in sorted(going - lost):
+        for place in going:
             histories[place].step(step, losses[place], batch.shape[1], sizes[place])
         if step % timeline.evaluation_period == 0 or step == timeline.steps:
-            for place in sorted(going - lost):
+            for place in going:
                 histories[place].evaluate(step)
     return [history.outcome(timeline.steps) for history in histories]
 
 
 class _Update:
-    """Writes the stacked gradients."""
+    """Writes the gradients of all networks."""
 
     def __init__(self, network: StackedNetwork, select: StackedSelector | None) -> None:
         self._network, self._select = network, select
@@ -127,19 +127,18 @@ class _Update:
     def __call__(self, passed: ForwardPass) -> tuple[list[Mapping[str, int]], list[bool]]:
         """Return for each run the samples used per layer, where it selects, and whether it may go on."""
         runs, n = passed.losses.shape
-        lefts, names = passed.output_gradients(), self._network.names
-        sizes: list[Mapping[str, int]] = [{}] * runs
-        finite = [True] * runs
         if self._select is None:
-            weights = lefts[0].new_full((runs, len(lefts), n), 1 / n)
-        else:
-            weights, finite = self._select(lefts, passed.inputs)
-            counts = weights.count_nonzero(dim=-1).tolist()
-            sizes = [dict(zip(names, count, strict=True)) for count in counts]
-        for layer, (left, right) in enumerate(zip(lefts, passed.inputs, strict=True)):
-            gradient = stacked_gradient(left, right, weights[:, layer])
-            self._network.weights[layer].grad, self._network.biases[layer].grad = gradient
-        return sizes, finite
+            for layer, left in enumerate(passed.output_gradients(1 / n)):
+                weights = products_of_each(left.mT, passed.inputs[layer].mT)
+                self._network.set_gradients(layer, weights, left.sum(1))
+            return [{}] * runs, [True] * runs
+        lefts = passed.output_gradients(1)
+        chosen, finite = self._select(lefts, passed.inputs)
+        for layer, left in enumerate(lefts):
+            gradients = stacked_gradient(left, passed.inputs[layer], chosen[:, layer])
+            self._network.set_gradients(layer, *gradients)
+        counts = chosen.count_nonzero(dim=-1).tolist()
+        return [dict(zip(self._network.names, count, strict=True)) for count in counts], finite
 
 
 class _History:

@@ -1,6 +1,7 @@
 """Several fully connected networks of one shape as one computation."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import cast
 
 import torch
@@ -50,44 +51,29 @@ def prepared(model: nn.Module, images: Tensor) -> Tensor:
 
 
 class StackedNetwork:
-    """The networks' parameters, stacked; each network stays whole and sees every update of its own.
-
-    Args:
-        models: networks of one shape, for which `layers_of` finds layers.
-    """
+    """Networks of one shape, for which `layers_of` finds layers; their parameters stay their own."""
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
         found = [cast(list[Layer], layers_of(model)) for model in models]
         self.names = [name for name, _, _ in found[0]]
         self._activations = [activations for _, _, activations in found[0]]
-        self._linears = [[linear for _, linear, _ in layers] for layers in found]
-        self.weights: list[nn.Parameter] = []
-        self.biases: list[nn.Parameter] = []
-        for layer in range(len(self.names)):
-            linears = [own[layer] for own in self._linears]
-            self.weights.append(_stacked([linear.weight for linear in linears]))
-            self.biases.append(_stacked([linear.bias for linear in linears]))
+        self._linears = [[own[layer][1] for own in found] for layer in range(len(self.names))]
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the stacked parameters in the order of the networks' own."""
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            yield weight
-            yield bias
-
-    def release(self, place: int) -> None:
-        """Leave the network at ``place`` as it is now, whatever happens to the stack."""
-        for linear in self._linears[place]:
-            linear.weight.data = linear.weight.data.clone()
-            linear.bias.data = linear.bias.data.clone()
+        """Yield every network's parameters."""
+        for linear in chain.from_iterable(self._linears):
+            yield from linear.parameters()
 
     @torch.no_grad()
     def forward(self, images: Tensor, labels: Tensor, label_smoothing: float) -> "ForwardPass":
         """Compute the losses of ``images`` (S, n, pixels) with ``labels`` (S, n), each of its own sample."""
-        made = ForwardPass(self.weights)
+        made = ForwardPass(self._linears)
         x = images
-        for weight, bias, activations in zip(self.weights, self.biases, self._activations, strict=True):
+        for linears, activations in zip(self._linears, self._activations, strict=True):
             made.inputs.append(x)
-            before = stacked_products(x, weight).add_(bias.unsqueeze(1)).requires_grad_()
+            before = stacked_products(x, [linear.weight for linear in linears])
+            before += torch.stack([linear.bias for linear in linears]).unsqueeze(1)
+            before.requires_grad_()
             # Only what lies between two products has a graph; the products go back by hand.
             with torch.enable_grad():
                 after = activations(before)
@@ -102,34 +88,33 @@ class StackedNetwork:
             made.losses = losses.view_as(labels)
         return made
 
+    def set_gradients(self, layer: int, weights: Sequence[Tensor] | Tensor, biases: Tensor) -> None:
+        """Give the networks their gradients of one layer, (p, q) and (p,) each."""
+        for linear, weight, bias in zip(self._linears[layer], weights, biases, strict=True):
+            linear.weight.grad, linear.bias.grad = weight, bias
+
 
 class ForwardPass:
     """What going back needs: each layer's inputs, and its outputs before and behind the activations."""
 
     losses: Tensor
 
-    def __init__(self, weights: Sequence[Tensor]) -> None:
-        self._weights = weights
+    def __init__(self, linears: Sequence[Sequence[nn.Linear]]) -> None:
+        self._linears = linears
         self.inputs: list[Tensor] = []
         self.before: list[Tensor] = []
         self.after: list[Tensor] = []
 
     @torch.no_grad()
-    def output_gradients(self) -> list[Tensor]:
-        """Return the gradients of each sample's own loss by each layer's outputs, (S, n, p)."""
-        start = torch.ones_like(self.losses)
+    def output_gradients(self, scale: float) -> list[Tensor]:
+        """Return ``scale`` times the gradients of each sample's loss by each layer's outputs, (S, n, p)."""
+        start = torch.full_like(self.losses, scale)
         (gradient,) = torch.autograd.grad(self.losses, self.before[-1], start)
         found = [gradient]
         for layer in range(len(self.before) - 1, 0, -1):
-            behind = stacked_products(found[0], self._weights[layer].mT)
+            weights = [linear.weight.t() for linear in self._linears[layer]]
+            behind = stacked_products(found[0], weights)
             # Without activations, before and after are one tensor, which autograd takes as well.
             (gradient,) = torch.autograd.grad(self.after[layer - 1], self.before[layer - 1], behind)
             found.insert(0, gradient)
         return found
-
-
-def _stacked(parameters: Sequence[Tensor]) -> nn.Parameter:
-    stack = nn.Parameter(torch.stack([parameter.detach() for parameter in parameters]))
-    for parameter, own in zip(parameters, stack.detach(), strict=True):
-        parameter.data = own
-    return stack
