@@ -35,9 +35,9 @@ from dba_cli.training import (
     build_optimizer,
     build_scheduler,
     gradient_rule,
+    stack_sizes,
     train,
     train_stacked,
-    worth_stacking,
 )
 
 N, BATCH, PAYS = 600, 100, 1.5
@@ -229,7 +229,7 @@ def report(rows: list[dict[str, object]], run: dict[str, object], rounds: int, b
         head = {"h": width, "optimizer": name, "S": seeds}
         if part == "one thread":
             model = runs(width, range(1))[0].model
-            automatic = worth_stacking(ENTRIES[name], model, TrainingConfig(epochs=1))
+            sizes = stack_sizes(ENTRIES[name], model, TrainingConfig(epochs=1), seeds)
             gain = float((wide[TRAINER] / wide["stacked"]).median())
             seeds_table.append(
                 head
@@ -239,7 +239,7 @@ def report(rows: list[dict[str, object]], run: dict[str, object], rounds: int, b
                     f"at least {PAYS}": "yes" if gain >= PAYS else "no",
                     "trainer with the stack's product / stacked": ratio(wide, CONTESTANTS[1], "stacked"),
                     "stack of one / stacked": ratio(wide, "stack of one", "stacked"),
-                    "chosen": "stacked" if automatic else "single runs",
+                    "chosen": " + ".join(map(str, sizes)) if max(sizes) > 1 else "single runs",
                     "largest weight difference": f"{case['difference'].max():.1e}",
                 }
             )
@@ -263,7 +263,8 @@ began {began}, when it ended {run["load_average"]}.
 
 The stack gains in two ways. It uses oneDNN's product where torch's Linear layers use BLAS: single runs could
 have that too, and the column "trainer with the stack's product" leaves that part of the gain out. And S steps
-share the overhead of one: the column "stack of one" has that part alone.
+share the overhead of one: the column "stack of one" has that part alone. Stacks are chosen where the whole
+gain is at least {PAYS} and sharing has a real part in it; never of more than five seeds.
 """
     if jobs_table:
         text += f"""

@@ -10,7 +10,8 @@ from dba_cli.training._gradients import (
 from dba_cli.training._models import Standardize, build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._seeds import Stream, generator
-from dba_cli.training._stacked import SeedRun, train_stacked, worth_stacking
+from dba_cli.training._stack_sizes import stack_sizes
+from dba_cli.training._stacked import SeedRun, train_stacked
 from dba_cli.training._trainer import (
     HistoryRow,
     Learning,
@@ -48,7 +49,7 @@ __all__ = [
     "mean_gradient",
     "predict",
     "resolve_device",
+    "stack_sizes",
     "train",
     "train_stacked",
-    "worth_stacking",
 ]

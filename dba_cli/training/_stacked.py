@@ -1,4 +1,4 @@
-"""Training several seeds of one optimizer as one computation, where that is faster than one by one."""
+"""Training several seeds of one optimizer as one computation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from dba_cli.config import DBAConfig, OptimizerConfig, ScheduleConfig, TrainingConfig
-from dba_cli.method import STACKABLE_RULES, SizeLimits, StackedSelector, products_of_each, stacked_gradient
+from dba_cli.config import DBAConfig, OptimizerConfig, ScheduleConfig
+from dba_cli.method import SizeLimits, StackedSelector, products_of_each, stacked_gradient
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
-from dba_cli.training._stacked_network import ForwardPass, StackedNetwork, layers_of, prepared
+from dba_cli.training._stacked_network import ForwardPass, StackedNetwork, prepared
 from dba_cli.training._trainer import (
     HistoryRow,
     Observer,
@@ -23,12 +23,6 @@ from dba_cli.training._trainer import (
     _Since,
 )
 
-MOST_PARAMETERS = 200_000
-"""Parameters of a network above which its matrix products take nearly all of a step, stacked or not.
-
-Measured by benchmarks/stacked_seeds.py: below, S seeds train at least 1.5 times as fast as one by one.
-"""
-
 
 @dataclass(frozen=True)
 class SeedRun:
@@ -38,24 +32,6 @@ class SeedRun:
     train_data: TensorData
     order: torch.Generator
     observer: Observer
-
-
-def worth_stacking(entry: OptimizerConfig, model: nn.Module, training: TrainingConfig) -> bool:
-    """Whether seeds of these runs, on the CPU, train at least 1.5 times as fast in `train_stacked`.
-
-    Never for what that cannot do: other networks than small fully connected ones, deformations, mixed
-    precision, a trace of the selection, stratified selection, rules that search sample by sample or draw.
-    """
-    parameters = list(model.parameters())
-    simple = training.deformation is None and training.precision == "float32" and not training.trace
-    if isinstance(entry, DBAConfig) and (entry.stratified or entry.rule not in STACKABLE_RULES):
-        return False
-    return (
-        simple
-        and layers_of(model) is not None
-        and all(p.device.type == "cpu" for p in parameters)
-        and sum(p.numel() for p in parameters) <= MOST_PARAMETERS
-    )
 
 
 def train_stacked(

@@ -4,14 +4,13 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from dba_cli.config import AdamConfig, DBAConfig, Deformation, ScheduleConfig, SGDConfig, TrainingConfig
+from dba_cli.config import AdamConfig, DBAConfig, ScheduleConfig, SGDConfig
 from dba_cli.training import (
     HistoryRow,
     Learning,
@@ -26,7 +25,6 @@ from dba_cli.training import (
     mean_gradient,
     train,
     train_stacked,
-    worth_stacking,
 )
 
 N, BATCH, CLASSES, PIXELS, WIDTH = 23, 6, 3, 16, 7  # an epoch is four steps, the last one on five samples
@@ -234,64 +232,3 @@ def test_draws_of_different_sizes_are_refused() -> None:
     ]
     with pytest.raises(ValueError, match="one size"):
         train_stacked(runs, ENTRIES["sgd"], ScheduleConfig(), samples(5, 2, torch.float32), TIMELINE)
-
-
-def worth(entry: str | DBAConfig = "dba", model: nn.Module | None = None, **training: Any) -> bool:
-    settings = TrainingConfig(epochs=1, **training)
-    chosen = ENTRIES[entry] if isinstance(entry, str) else entry
-    return worth_stacking(chosen, model or network(0, torch.float32), settings)
-
-
-def mlp(*widths: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def test_small_networks_are_worth_stacking_and_wide_ones_are_not() -> None:
-    for entry in ("sgd", "adam", "dba"):
-        assert worth(entry, mlp(784, 100, 10))
-        assert not worth(entry, mlp(784, 800, 10))
-
-
-@pytest.mark.parametrize(
-    "training",
-    [{"deformation": Deformation(rotation=10)}, {"precision": "bfloat16"}, {"trace": True}],
-)
-def test_what_a_stack_cannot_do_is_left_to_single_runs(training: dict[str, Any]) -> None:
-    assert worth()
-    assert not worth(**training)
-
-
-@pytest.mark.parametrize("rule", ["random", "greedy", "gradmatch", "facility_location"])
-def test_rules_that_draw_or_search_are_left_to_single_runs(rule: str) -> None:
-    assert not worth(DBAConfig(name="x", kind="dba", base=SGD, rule=rule))
-
-
-def test_stratified_selection_is_left_to_single_runs() -> None:
-    assert not worth(DBAConfig(name="x", kind="dba", base=SGD, stratified=True))
-
-
-def test_other_networks_are_left_to_single_runs() -> None:
-    def first(module: nn.Module) -> nn.Sequential:
-        return nn.Sequential(nn.Flatten(), module, nn.Linear(4, 2))
-
-    frozen = mlp(4, 4, 2)
-    next(frozen.parameters()).requires_grad_(False)
-    others = [
-        nn.Linear(4, 2),
-        nn.Sequential(nn.Linear(4, 2)),
-        nn.Sequential(nn.Flatten()),
-        first(nn.Conv2d(1, 4, 3)),
-        first(nn.Linear(4, 4, bias=False)),
-        first(nn.Sequential(nn.Linear(4, 4))),
-        first(nn.ReLU()),
-        nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU()),
-        first(nn.Dropout()),
-        first(nn.BatchNorm1d(4)),
-        frozen,
-        mlp(4, 4, 2).to("meta"),
-    ]
-    assert worth(model=mlp(4, 4, 2))
-    assert not any(worth(model=model) for model in others)

@@ -1,0 +1,50 @@
+"""Which runs are trained as one computation: those that are faster so."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from dba_cli.config import DBAConfig, OptimizerConfig, TrainingConfig
+from dba_cli.method import STACKABLE_RULES
+from dba_cli.training._stacked_network import layers_of
+
+LARGEST_STACK = 5
+"""Runs in one stack: the states of more do not stay in the cache, which costs Adam more than it gains."""
+
+
+@dataclass(frozen=True)
+class _Pays:
+    """Where benchmarks/stacked_seeds.py measures a gain of 1.5 over single runs, about 1.2 by sharing steps.
+
+    In wider networks the matrix products are nearly all of a step. What the stack still gains there comes
+    from the product that it uses, and single runs on that product are as fast.
+    """
+
+    fewest_runs: int
+    most_parameters: int
+
+
+_PAYS = {"sgd": _Pays(5, 160_000), "adam": _Pays(5, 160_000), "dba": _Pays(2, 640_000)}
+
+
+def stack_sizes(entry: OptimizerConfig, model: nn.Module, training: TrainingConfig, seeds: int) -> list[int]:
+    """Split ``seeds`` runs of one optimizer into stacks for `train_stacked`; 1 is a run for `train`.
+
+    Runs are stacked where that was measured to be at least 1.5 times as fast, on the CPU. Never stacked is
+    what `train_stacked` cannot do: other networks than fully connected ones, deformations, mixed precision,
+    a trace of the selection, stratified selection, rules that search sample by sample or draw.
+    """
+    pays = _PAYS[entry.kind]
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if not _can_stack(entry, model, training) or parameters > pays.most_parameters:
+        return [1] * seeds
+    full, rest = divmod(seeds, LARGEST_STACK)
+    return [LARGEST_STACK] * full + ([rest] if rest >= pays.fewest_runs else [1] * rest)
+
+
+def _can_stack(entry: OptimizerConfig, model: nn.Module, training: TrainingConfig) -> bool:
+    if training.deformation is not None or training.precision != "float32" or training.trace:
+        return False
+    if isinstance(entry, DBAConfig) and (entry.stratified or entry.rule not in STACKABLE_RULES):
+        return False
+    return layers_of(model) is not None and all(p.device.type == "cpu" for p in model.parameters())
