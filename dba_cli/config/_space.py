@@ -28,7 +28,7 @@ class Range:
         """Return a uniform number, or one whose logarithm is uniform."""
         whole = isinstance(self.low, int) and isinstance(self.high, int)
         if whole and not self.log:
-            return int(random.integers(self.low, self.high, endpoint=True))
+            return int(random.integers(int(self.low), int(self.high), endpoint=True))
         share = float(random.random())
         if self.log:
             value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
@@ -89,7 +89,8 @@ def drawn(space: Space, number: int, seed: int) -> list[Point]:
     available = _size(space)
     if number > available:
         raise ValueError(
-            f"{number} points of {available} cannot be drawn; leave out --random (sweep.random) to do them all"
+            f"{number} points of {available} cannot be drawn; "
+            "leave out --random (sweep.random) to do them all"
         )
     found: dict[str, Point] = {}
     for point in itertools.islice(_endless(space, seed), 1000 * number):
@@ -113,8 +114,10 @@ def _one(values: Sequence[Any] | Range, random: np.random.Generator) -> Any:
 
 
 def _size(space: Space) -> float:
-    ranged = any(isinstance(values, Range) for values in space.values())
-    return math.inf if ranged else math.prod(len(values) for values in space.values())  # type: ignore[arg-type]
+    size = 1.0
+    for values in space.values():
+        size *= math.inf if isinstance(values, Range) else len(values)
+    return size
 
 
 def _range(value: dict[str, Any]) -> Range:

@@ -63,7 +63,9 @@ def load_sweep(
         key, values = _option(text)
         space[key], places[key] = values, f"--grid {text}"
     if not space:
-        raise UserError(f"{path}: nothing to sweep; give --grid KEY=V1,V2 or a section 'sweep:' with a 'grid:'")
+        raise UserError(
+            f"{path}: nothing to sweep; give --grid KEY=V1,V2 or a section 'sweep:' with a 'grid:'"
+        )
     _check_keys(places)
     random = random if random is not None or section is None else section.random
     seed = seed if seed is not None or section is None else section.seed
@@ -83,7 +85,9 @@ def _option(text: str) -> tuple[str, Any]:
     place = f"--grid {text}"
     key, equals, values_text = text.partition("=")
     if not equals or not key.strip():
-        raise UserError(f"{place}: give KEY=V1,V2,... with a dotted key, such as optimizers.dba.metric=snr,norm")
+        raise UserError(
+            f"{place}: give KEY=V1,V2,... with a dotted key, such as optimizers.dba.metric=snr,norm"
+        )
     values = read_text(f"[{values_text}]", place).data
     if not isinstance(values, list):
         raise UserError(f"{place}: give KEY=V1,V2,...")
@@ -124,9 +128,7 @@ def _points(space: Space, random: int | None, seed: int, path: str) -> list[Poin
         raise UserError(f"{path}: sweep: {error}") from None
 
 
-def _point(
-    document: Document, base: Config, values: Point, places: dict[str, str], path: str
-) -> SweepPoint:
+def _point(document: Document, base: Config, values: Point, places: dict[str, str], path: str) -> SweepPoint:
     name = point_name(values)
     document = Document(deepcopy(document.data), document.places, document.changed)
     for key, value in values.items():

@@ -65,5 +65,6 @@ def add_to_sweep(folder: Path, sweep: SweepRecord) -> None:
         names = {point.name for point in old}
         points = [*old, *(point for point in sweep.points if point.name not in names)]
         write_atomically(
-            folder / "sweep.json", sweep.model_copy(update={"points": points}).model_dump_json(indent=2) + "\n"
+            folder / "sweep.json",
+            sweep.model_copy(update={"points": points}).model_dump_json(indent=2) + "\n",
         )

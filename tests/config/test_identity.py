@@ -35,6 +35,8 @@ DBA = {
     **SGD,
     "optimizers": [{"name": "o", "kind": "dba", "base": {"kind": "sgd", "lr": 0.1, "momentum": 0.5}}],
 }
+FULL = {**SGD, "data": {**SGD["data"], "draw": {"fraction": 1.0}}}
+DEFORMED = {**SGD, "training": {**SGD["training"], "deformation": {"rotation": 10}}}
 DBA_ADAM = {**SGD, "optimizers": [{"name": "o", "kind": "dba", "base": ADAM_ENTRY}]}
 
 # config, dotted path, another value: every key that changes what is computed.
@@ -43,6 +45,10 @@ CHANGES: list[tuple[dict[str, Any], str, Any]] = [
     (SGD, "data.source", "embedded"),
     (SGD, "data.draw.per_class", 11),
     (SGD, "data.draw", {"fraction": 0.5}),
+    (SGD, "data.draw.by", "facility_location"),
+    (SGD, "data.preprocessing", "deskew"),
+    (SGD, "data.standardize", True),
+    (SGD, "data.evaluate_on", "validation"),
     (SGD, "model.hidden", [9]),
     (SGD, "model.hidden", [8, 8]),
     (SGD, "model.activation", "tanh"),
@@ -56,6 +62,22 @@ CHANGES: list[tuple[dict[str, Any], str, Any]] = [
     (SGD, "training.evaluation.epochs", 2),
     (SGD, "training.evaluation", {"steps": 1}),
     (SGD, "training", {"steps": 2, "batch_size": 50, "evaluation": {"epochs": 1}}),
+    (SGD, "training.evaluation.copies", 3),
+    (FULL, "training.step_budget", 50),
+    (SGD, "training.label_smoothing", 0.1),
+    (SGD, "training.precision", "bfloat16"),
+    (SGD, "training.trace", True),
+    (DEFORMED, "training.deformation.rotation", 5),
+    (DEFORMED, "training.deformation.scale", 0.2),
+    (DEFORMED, "training.deformation.aspect", 0.2),
+    (DEFORMED, "training.deformation.shear", 0.2),
+    (DEFORMED, "training.deformation.translation", 2),
+    (DEFORMED, "training.deformation.elastic", 2),
+    (DEFORMED, "training.deformation.elastic_sigma", 5),
+    (DEFORMED, "training.deformation.thickness", 0.5),
+    (SGD, "optimizers.0.batch_size", 40),
+    (ADAM, "optimizers.0.batch_size", 40),
+    (DBA, "optimizers.0.batch_size", 40),
     (SGD, "optimizers.0.name", "p"),
     (SGD, "optimizers.0.lr", 0.2),
     (SGD, "optimizers.0.momentum", 0.25),
@@ -87,7 +109,7 @@ CHANGES: list[tuple[dict[str, Any], str, Any]] = [
     (DBA_ADAM, "optimizers.0.base.eps", 1e-7),
     (DBA_ADAM, "optimizers.0.base.weight_decay", 1e-9),
 ]
-FREE = {"experiment", "seeds"}
+FREE = {"experiment", "seeds", "sweep"}
 
 
 def changed(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

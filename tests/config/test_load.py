@@ -27,13 +27,18 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 RECORDED = sorted((CONFIGS.parent / "results" / "reference").glob("*/*/seed-*/config.yaml"))
 
 
+DATA_DEFAULTS = {"preprocessing": "none", "standardize": False, "evaluate_on": "test"}
+TRAINING_DEFAULTS = {"label_smoothing": 0.0, "precision": "float32", "trace": False}
+
+
 def test_a_small_config(put: Put) -> None:
     config = load(put())
     assert config.experiment.name == "tiny"
     assert config.data.model_dump() == {
         "dataset": "mnist",
         "source": "auto",
-        "draw": {"fraction": None, "per_class": 10},
+        "draw": {"fraction": None, "per_class": 10, "by": "random"},
+        **DATA_DEFAULTS,
     }
     assert config.model.model_dump() == {"kind": "mlp", "hidden": [8], "activation": "relu"}
     assert config.training.model_dump() == {
@@ -41,7 +46,10 @@ def test_a_small_config(put: Put) -> None:
         "steps": None,
         "batch_size": 50,
         "schedule": {"kind": "constant", "warmup_steps": 0},
-        "evaluation": {"epochs": 1, "steps": None},
+        "evaluation": {"epochs": 1, "steps": None, "copies": 0},
+        "step_budget": None,
+        "deformation": None,
+        **TRAINING_DEFAULTS,
     }
     assert [entry.kind for entry in config.optimizers] == ["sgd", "dba"]
     assert config.seeds == [0, 1]
@@ -61,7 +69,15 @@ def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
     assert (config.training.epochs, config.training.batch_size) == (7, 9)
     assert config.model.model_dump() == {"kind": "mlp", "hidden": [1, 2], "activation": "relu"}
     assert [entry.model_dump() for entry in config.optimizers] == [
-        {"name": "only", "kind": "adam", "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}
+        {
+            "name": "only",
+            "kind": "adam",
+            "lr": 1e-3,
+            "betas": [0.9, 0.999],
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+            "batch_size": None,
+        }
     ]
     assert config.seeds == [3, 4, 5]
     assert config.experiment.name == "tiny"
@@ -70,7 +86,7 @@ def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
 def test_null_removes_a_value_of_the_base(put: Put) -> None:
     put(name="base.yaml")
     config = load(put("extends: base.yaml\ndata: {draw: {per_class: null, fraction: 0.5}}\n"))
-    assert config.data.draw.model_dump() == {"fraction": 0.5, "per_class": None}
+    assert config.data.draw.model_dump() == {"fraction": 0.5, "per_class": None, "by": "random"}
 
 
 def test_another_kind_of_model_drops_the_keys_of_the_first(put: Put) -> None:
@@ -381,13 +397,14 @@ def test_shipped_configs_differ_only_where_they_should(name: str) -> None:
     fractions = {"min_fraction": 0.25, "max_fraction": 1.0}
     assert found == {
         "experiment": {"name": name, **figures},
-        "data": {"dataset": "mnist", "source": "auto", "draw": draw},
+        "data": {"dataset": "mnist", "source": "auto", "draw": {**draw, "by": "random"}, **DATA_DEFAULTS},
         "model": {"kind": "mlp", "hidden": [100], "activation": "relu"},
         "training": {
             **length,
             "batch_size": 100,
             "schedule": {"kind": "constant", "warmup_steps": 0},
-            "evaluation": evaluation,
+            "evaluation": {**evaluation, "copies": 0},
+            **TRAINING_DEFAULTS,
         },
         "optimizers": [
             {"name": "sgd", **sgd},
@@ -399,7 +416,25 @@ def test_shipped_configs_differ_only_where_they_should(name: str) -> None:
 
 
 def test_every_shipped_config_is_looked_at() -> None:
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {"base", *SHIPPED}
+    deformed = {f"{name}_deformed" for name in DEFORMED}
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {"base", "deformed", *SHIPPED, *deformed}
+
+
+DEFORMED = {
+    "mnist_1pct": {"fraction": 0.01, "by": "random"},
+    "mnist_10_per_class": {"per_class": 10, "by": "random"},
+    "mnist_10_per_class_selected": {"per_class": 10, "by": "facility_location"},
+}
+
+
+@pytest.mark.parametrize("name", DEFORMED)
+def test_the_deformed_configs_differ_in_their_draw_alone(name: str) -> None:
+    config = load(CONFIGS / f"{name}_deformed.yaml")
+    assert config.experiment.name == f"{name}_deformed"
+    assert config.data.draw.model_dump(exclude_none=True) == DEFORMED[name]
+    assert config.data.evaluate_on == "test"
+    assert config.training == load(CONFIGS / "mnist_1pct_deformed.yaml").training
+    assert [entry.name for entry in config.optimizers] == ["sgd", "adam", "dba", "random"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

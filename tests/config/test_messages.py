@@ -9,7 +9,9 @@ import pytest
 Put = Callable[..., Path]
 Fault = Callable[..., str]
 
-DBA_KEYS = "base, kind, max_fraction, metric, min_fraction, name, order, rule, scope, size, stratified"
+DBA_KEYS = (
+    "base, batch_size, kind, max_fraction, metric, min_fraction, name, order, rule, scope, size, stratified"
+)
 
 
 def edited(text: str, old: str, new: str) -> str:

@@ -116,6 +116,7 @@ def test_defaults() -> None:
         "size": None,
         "scope": "layer",
         "stratified": False,
+        "batch_size": None,
     }
     # torch.optim's own
     assert AdamConfig.model_validate(ADAM).model_dump() == {
@@ -125,6 +126,7 @@ def test_defaults() -> None:
         "betas": [0.9, 0.999],
         "eps": 1e-8,
         "weight_decay": 0.0,
+        "batch_size": None,
     }
 
 
