@@ -67,17 +67,18 @@ class RunFolder:
         return read_history(self.path / "history.csv")
 
     def discard(self) -> None:
-        """Take the finished mark away, before a run is done again.
+        """Take the finished mark away, before a run is done again; then what it might not write again.
 
         Raises:
-            UserError: It cannot be removed.
+            UserError: A file cannot be removed.
         """
-        try:
-            self.result_file.unlink(missing_ok=True)
-        except NotADirectoryError:
-            pass
-        except OSError as error:
-            raise UserError(f"{self.result_file}: cannot be removed ({error.strerror})") from None
+        for path in (self.result_file, self.trace_file, self.predictions_file):
+            try:
+                path.unlink(missing_ok=True)
+            except NotADirectoryError:
+                pass
+            except OSError as error:
+                raise UserError(f"{path}: cannot be removed ({error.strerror})") from None
 
     def write(self, config: "Config", history: Sequence[Mapping[str, object]], record: RunRecord) -> None:
         """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""

@@ -24,7 +24,7 @@ class DataRecord(_Part):
 
     dataset: str
     source: Literal["official", "embedded"]
-    draw: dict[str, float | int | str]
+    draw: dict[str, float | int | Literal["random", "facility_location"]]
     draw_sha256: Sha256 = Field(description="Of the drawn indices as little-endian int64, ascending.")
     n_train: Count
     n_test: Count

@@ -5,10 +5,13 @@ compress), the batch sizes, and one bit per candidate and layer.
 """
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,9 @@ from dba_cli.records._atomic import write_atomically
 
 Indices = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
+
+# What reading a damaged archive raises: RuntimeError, for one, where a bit says that it is encrypted.
+_DAMAGED = (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -75,26 +81,26 @@ def read_trace(path: Path) -> SelectionTrace:
     try:
         sizes, gaps = arrays["sizes"].astype(np.int64), arrays["gaps"].astype(np.int64)
         layers = [str(name) for name in arrays["layers"]]
-        ends = np.cumsum(sizes)
-        images = (
-            np.concatenate([np.cumsum(part) for part in np.split(gaps, ends[:-1])]) if len(ends) else gaps
-        )
+        images = np.concatenate([gaps[:0], *map(np.cumsum, _split(gaps, sizes))])
         steps = np.repeat(np.arange(1, len(sizes) + 1), sizes)
-        bytes_ends = np.cumsum((sizes + 7) // 8)[:-1]
-        chosen = {
-            layer: np.concatenate(
-                [
-                    np.unpackbits(part, count=int(size)).astype(bool)
-                    for part, size in zip(np.split(arrays[f"chosen{i}"], bytes_ends), sizes, strict=True)
-                ]
-            )
-            for i, layer in enumerate(layers)
-        }
-        if len(images) != len(steps):
-            raise ValueError("lengths differ")
+        chosen = {layer: _bits(arrays[f"chosen{i}"], sizes) for i, layer in enumerate(layers)}
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path}: damaged trace ({error}); run again with --overwrite") from None
     return SelectionTrace(layers, images, steps, chosen)
+
+
+def _split(array: npt.NDArray[Any], sizes: Indices) -> list[npt.NDArray[Any]]:
+    """Return ``array`` in parts of these ``sizes``, which must use it up."""
+    if sizes.ndim != 1 or array.shape != (sizes.sum(),):
+        raise ValueError("lengths differ")
+    return np.split(array, np.cumsum(sizes))[:-1]
+
+
+def _bits(packed: npt.NDArray[Any], sizes: Indices) -> Bits:
+    """Return one truth value per candidate; each step of ``sizes`` candidates begins on a byte."""
+    parts = zip(_split(packed, (sizes + 7) // 8), sizes, strict=True)
+    unpacked = [np.unpackbits(part, count=int(size)).astype(bool) for part, size in parts]
+    return np.concatenate([np.zeros(0, bool), *unpacked])
 
 
 def write_predictions(path: Path, predicted: npt.NDArray[np.uint8]) -> None:
@@ -127,9 +133,18 @@ def _write(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
 
 def _read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: not there; runs with training.trace: true write it") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # The whole entry first: its checksum tells damage before an array's header asks for memory.
+            members = {name: archive.read(name) for name in archive.namelist()}
+        return {
+            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
+            for name, member in members.items()
+        }
+    except _DAMAGED as error:
         raise UserError(f"{path}: damaged ({error}); run again with --overwrite") from None
