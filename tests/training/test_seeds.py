@@ -13,6 +13,9 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "WEIGHTS": 1,
         "ORDER": 2,
         "SELECTION": 3,
+        "DEFORMATION": 4,
+        "VALIDATION": 5,
+        "TEST_COPIES": 6,
     }
 
 
