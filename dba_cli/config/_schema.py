@@ -281,6 +281,14 @@ class DBAConfig(_Section):
 OptimizerConfig = Annotated[SGDConfig | AdamConfig | DBAConfig, Field(discriminator="kind")]
 
 
+def _refuse_alike(names: list[str], what: str) -> None:
+    # Compared without case: two names that differ only in case are one folder on some systems.
+    times = Counter(name.lower() for name in names)
+    repeated = sorted(name for name, count in times.items() if count > 1)
+    if repeated:
+        raise ValueError(f"{what} must be distinct, got {', '.join(repeated)} more than once")
+
+
 def _checked_values(value: Any) -> Any:
     possible_values(value)  # raises ValueError
     return value
@@ -295,10 +303,22 @@ class SweepConfig(_Section):
         description="Dotted keys, as for --set, and what each may be: a list of choices, or a range "
         "{low, high, log: true|false}.",
     )
+    points: dict[Name, dict[str, Any]] = Field(
+        default={},
+        max_length=MAX_POINTS,
+        description="Points by name, each a mapping of dotted keys to values (none: the config itself); "
+        "with a grid, every one of them with every combination.",
+    )
     random: int | None = Field(
         default=None, ge=1, le=MAX_POINTS, description="Draw so many points; left out, every combination."
     )
     seed: int = Field(default=0, ge=0, le=MAX_SEED, description="Of the drawing.")
+
+    @field_validator("points")
+    @classmethod
+    def _distinct_names(cls, points: dict[str, Any]) -> dict[str, Any]:
+        _refuse_alike(list(points), "the names of points")
+        return points
 
 
 class Config(_Section):
@@ -342,11 +362,7 @@ class Config(_Section):
     @field_validator("optimizers")
     @classmethod
     def _distinct_names(cls, optimizers: list[Any]) -> list[Any]:
-        # Compared without case: two names that differ only in case are one folder on some systems.
-        names = [entry.name.lower() for entry in optimizers]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"optimizer names must be distinct, got {', '.join(repeated)} more than once")
+        _refuse_alike([entry.name for entry in optimizers], "optimizer names")
         return optimizers
 
     def narrowed(self, optimizer: str, seed: int, source: str) -> Self:

@@ -62,23 +62,26 @@ def load_sweep(
     for text in grid:
         key, values = _option(text)
         space[key], places[key] = values, f"--grid {text}"
-    if not space:
+    named = section.points if section is not None else {}
+    if not space and not named:
         raise UserError(
-            f"{path}: nothing to sweep; give --grid KEY=V1,V2 or a section 'sweep:' with a 'grid:'"
+            f"{path}: nothing to sweep; give --grid KEY=V1,V2 or a section 'sweep:' with 'grid:' or 'points:'"
         )
     _check_keys(places)
     random = random if random is not None or section is None else section.random
     seed = seed if seed is not None or section is None else section.seed
     _check_number("--random", random, 1, MAX_POINTS)
     _check_number("--sweep-seed", seed, 0, MAX_SEED)
-    points = _points(space, random, seed or 0, str(path))
+    combined = _points(space, random, seed or 0, str(path)) if space else [Point()]
     plain = Document({k: v for k, v in document.data.items() if k != "sweep"}, document.places)
-    return Sweep(
-        base.experiment.name,
-        [_point(plain, base, values, places, str(path)) for values in points],
-        random,
-        seed or 0,
-    )
+    points = []
+    for name, values in (named or {"": Point()}).items():
+        within = {key: document.place(("sweep", "points", name, key)) for key in values}
+        _check_keys(places | within)
+        for more in combined:
+            parts = [part for part in (name, point_name(more) if more else "") if part]
+            points.append(_point(plain, base, "_".join(parts), values | more, within | places, str(path)))
+    return Sweep(base.experiment.name, points, random, seed or 0)
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -128,13 +131,14 @@ def _points(space: Space, random: int | None, seed: int, path: str) -> list[Poin
         raise UserError(f"{path}: sweep: {error}") from None
 
 
-def _point(document: Document, base: Config, values: Point, places: dict[str, str], path: str) -> SweepPoint:
-    name = point_name(values)
+def _point(
+    document: Document, base: Config, name: str, values: Point, places: dict[str, str], path: str
+) -> SweepPoint:
     document = Document(deepcopy(document.data), document.places, document.changed)
     for key, value in values.items():
         document = assign(document, key, deepcopy(value), f"{places[key]} ({key}={shown(value)})")
     text = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
-    description = f"{base.experiment.description} [{text}]".strip()[:2000]
+    description = f"{base.experiment.description} [{text or name}]".strip()[:2000]
     config = validated(document, path)
     experiment = config.experiment.model_copy(update={"name": name, "description": description})
     return SweepPoint(name, values, config.model_copy(update={"experiment": experiment}))
