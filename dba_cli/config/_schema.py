@@ -176,7 +176,10 @@ class Deformation(_Section):
     shear: float = Field(default=0, ge=0, le=1, description="Largest horizontal shift per unit of height.")
     translation: float = Field(default=0, ge=0, le=14, description="Largest shift, pixels.")
     elastic: float = Field(
-        default=0, ge=0, le=14, description="Largest root mean square of the elastic displacement, pixels."
+        default=0,
+        ge=0,
+        le=14,
+        description="Largest root mean square of the elastic displacement along each axis, pixels.",
     )
     elastic_sigma: float = Field(
         default=4, gt=0, le=14, description="Standard deviation of the Gaussian that smooths it, pixels."
