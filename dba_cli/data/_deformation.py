@@ -96,7 +96,7 @@ def _positions(height: int, width: int) -> Tensor:
 
 
 def _smooth_fields(count: int, height: int, width: int, sigma: float, generator: torch.Generator) -> Tensor:
-    """Return displacement fields (count, height * width, 2), of root mean square one pixel along each axis."""
+    """Return displacement fields (count, height * width, 2) of root mean square one pixel on each axis."""
     radius = math.ceil(3 * sigma)
     kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * sigma**2))
     # Noise beyond the border, so that smoothing leaves displacements of one size everywhere.
