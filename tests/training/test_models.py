@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dba_cli.config import CNNConfig, MLPConfig
-from dba_cli.training import build_model, count_parameters
+from dba_cli.training import Standardize, build_model, count_parameters
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": lambda x: x.clamp(min=0),
@@ -122,3 +122,12 @@ def test_building_leaves_every_global_random_state_alone(
     build(config)
     assert torch.equal(torch.get_rng_state(), before)
     assert seeded == []
+
+
+def test_standardisation_comes_first_and_has_no_parameters() -> None:
+    plain = build(mlp(7))
+    model = build_model(mlp(7), (28, 28), 10, torch.Generator().manual_seed(0), Standardize(0.25, 0.5))
+    assert count_parameters(model) == count_parameters(plain)
+    torch.testing.assert_close(model(images()), plain((images() - 0.25) / 0.5))
+    assert [name for name, _ in model.named_children()][:2] == ["standardize", "flatten"]
+    assert "mean=0.25, std=0.5" in repr(model)

@@ -1,0 +1,271 @@
+"""Label smoothing, mixed precision, samples that differ each time, and the recorder."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dba_cli.config import DBAConfig, Deformation, ScheduleConfig, TrainingConfig
+from dba_cli.data import DeformedImages
+from dba_cli.method import NonFiniteError
+from dba_cli.training import (
+    Learning,
+    Outcome,
+    TensorData,
+    Timeline,
+    build_scheduler,
+    gradient_rule,
+    mean_gradient,
+    train,
+)
+
+N, BATCH, CLASSES, STEPS = 23, 5, 3, 12
+
+
+def samples(n: int, seed: int) -> TensorData:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(n, 1, 4, 4, generator=generator)
+    return TensorData(images, torch.randint(0, CLASSES, (n,), generator=generator))
+
+
+TRAIN, TEST = samples(N, seed=1), samples(31, seed=2)
+
+
+def network() -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, CLASSES))
+
+
+class Silent:
+    def step(self, step: int, loss: float) -> None:
+        pass
+
+    def row(self, row: object) -> None:
+        pass
+
+
+def trained(
+    model: nn.Module,
+    *,
+    backward: Any = mean_gradient,
+    train_data: Any = TRAIN,
+    test_data: TensorData = TEST,
+    lasting: Timeline | None = None,
+    **options: Any,
+) -> Outcome:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    schedule = build_scheduler(ScheduleConfig(), optimizer, 1)
+    lasting = lasting or Timeline(STEPS, BATCH, 5, 4)
+    order = torch.Generator().manual_seed(4)
+    learning = Learning(optimizer, schedule, backward, **options)
+    return train(model, learning, train_data, test_data, lasting, order, Silent())
+
+
+def batches(steps: int) -> list[Tensor]:
+    generator, found = torch.Generator().manual_seed(4), []
+    while len(found) < steps:
+        shuffle = torch.randperm(N, generator=generator)
+        found += [shuffle[start : start + BATCH] for start in range(0, N, BATCH)]
+    return found[:steps]
+
+
+def by_hand(model: nn.Module, loss_of: Any) -> list[float]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    losses = []
+    for batch in batches(STEPS):
+        optimizer.zero_grad()
+        loss = loss_of(model, TRAIN.images[batch], TRAIN.labels[batch])
+        loss.backward()
+        optimizer.step()
+        losses.append((loss.item(), len(batch)))
+    last = losses[8:]  # since the evaluation before the last
+    return [sum(loss * n for loss, n in last) / sum(n for _, n in last)]
+
+
+def assert_same(ours: nn.Module, theirs: nn.Module, **tolerances: float) -> None:
+    for parameter, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(parameter, expected, **tolerances)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
+def test_label_smoothing_by_hand(smoothing: float) -> None:
+    """A share of the target is spread evenly over all classes, the true one among them."""
+
+    def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        total = torch.zeros(())
+        for logits, label in zip(model(images), labels.tolist(), strict=True):
+            target = [smoothing / CLASSES + (1 - smoothing) * (k == label) for k in range(CLASSES)]
+            log_sum = logits.exp().sum().log()
+            total = total + sum(p * (log_sum - logits[k]) for k, p in enumerate(target))
+        return total / len(labels)
+
+    ours, theirs = network(), network()
+    outcome = trained(ours, label_smoothing=smoothing)
+    expected = by_hand(theirs, loss_of)
+    assert_same(ours, theirs, rtol=1e-4, atol=1e-5)
+    last = outcome.history[-1]
+    assert [last.train_loss] == pytest.approx(expected, rel=1e-4)
+    # Evaluation is of the labels as they are.
+    assert last.test_loss == pytest.approx(F.cross_entropy(ours(TEST.images), TEST.labels).item(), rel=1e-5)
+
+
+class Typed(nn.Module):
+    """Notes in what precision it computes, in training and in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = network()
+        self.seen: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.inner(x)
+        self.seen[self.training].add(out.dtype)
+        return out
+
+
+def test_bfloat16_is_of_the_training_products_alone() -> None:
+    losses_in, model = set(), Typed()
+
+    def backward(losses: Tensor, labels: Tensor) -> None:
+        losses_in.add(losses.dtype)
+        mean_gradient(losses, labels)
+        losses_in.update(p.grad.dtype for p in model.parameters() if p.grad is not None)
+
+    trained(model, backward=backward, precision=torch.bfloat16)
+    assert model.seen == {True: {torch.bfloat16}, False: {torch.float32}}
+    assert losses_in == {torch.float32}
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_bfloat16_is_the_loop_that_one_would_write() -> None:
+    def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(images)
+        return F.cross_entropy(logits.float(), labels)
+
+    ours, theirs, exact = network(), network(), network()
+    trained(ours, precision=torch.bfloat16)
+    by_hand(theirs, loss_of)
+    trained(exact)
+    assert_same(ours, theirs, rtol=0, atol=0)
+    assert_same(ours, exact, rtol=0.05, atol=0.02)
+    with pytest.raises(AssertionError):
+        assert_same(ours, exact)
+
+
+def test_a_double_network_trains_in_double() -> None:
+    losses_in = set()
+
+    def backward(losses: Tensor, labels: Tensor) -> None:
+        losses_in.add(losses.dtype)
+        mean_gradient(losses, labels)
+
+    data, test = (TensorData(each.images.double(), each.labels) for each in (TRAIN, TEST))
+    trained(network().double(), backward=backward, train_data=data, test_data=test)
+    assert losses_in == {torch.float64}
+
+
+def dba_rule(model: nn.Module, **keys: Any) -> Any:
+    entry = {"name": "x", "kind": "dba", "base": {"kind": "sgd", "lr": 0.1}, **keys}
+    return gradient_rule(DBAConfig.model_validate(entry), model, torch.Generator().manual_seed(5))
+
+
+def test_dba_selects_in_bfloat16_too() -> None:
+    ours, theirs = network(), network()
+    everything = trained(ours, backward=dba_rule(ours, rule="all"), precision=torch.bfloat16)
+    plain = trained(theirs, precision=torch.bfloat16)
+    assert_same(ours, theirs, rtol=0.05, atol=0.02)
+    assert everything.history[-1].fractions == {"1": 1.0, "3": 1.0}
+    assert everything.history[-1].train_loss == pytest.approx(plain.history[-1].train_loss, rel=0.05)
+
+
+@dataclass
+class Changing:
+    """Images that are told apart by how often they were asked for."""
+
+    labels: Tensor = field(default_factory=lambda: TRAIN.labels)
+    asked: list[list[int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images_at(self, indices: Tensor) -> Tensor:
+        self.asked.append(indices.tolist())
+        return TRAIN.images[indices] + len(self.asked)
+
+
+def test_images_are_asked_for_once_a_step_and_not_for_evaluation() -> None:
+    data, shown = Changing(), []
+    model = network()
+    model.register_forward_pre_hook(
+        lambda module, inputs: shown.append(inputs[0].clone()) if module.training else None
+    )
+    trained(model, train_data=data)
+    assert data.asked == [batch.tolist() for batch in batches(STEPS)]
+    for time, (indices, images) in enumerate(zip(data.asked, shown, strict=True), start=1):
+        assert images.equal(TRAIN.images[indices] + time)
+
+
+@pytest.mark.parametrize("batch_size", [5, 50])
+def test_batches_of_deformed_copies_are_whole_and_may_exceed_the_draw(batch_size: int) -> None:
+    config = TrainingConfig(steps=STEPS, batch_size=batch_size, deformation=Deformation())
+    data = Changing()
+    outcome = trained(network(), train_data=data, lasting=Timeline.of(N, config))
+    assert {len(batch) for batch in data.asked} == {batch_size}
+    last = outcome.history[-1]
+    assert last.samples_processed == STEPS * batch_size
+    assert last.epoch == pytest.approx(STEPS * batch_size / N, abs=1e-6)
+
+
+def test_deformations_of_size_zero_are_the_images_themselves() -> None:
+    ours, theirs = network(), network()
+    unchanged = DeformedImages(TRAIN.images, TRAIN.labels, Deformation(), torch.Generator())
+    trained(ours, train_data=unchanged)
+    trained(theirs)
+    assert_same(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@dataclass
+class Recorder:
+    notes: list[tuple[list[int], Any]] = field(default_factory=list)
+
+    def add(self, batch: Tensor, selection: Any) -> None:
+        self.notes.append((batch.tolist(), selection))
+
+
+@pytest.mark.parametrize("rule", ["plain", "prefix"])
+def test_the_recorder_is_told_every_step_and_changes_nothing(rule: str) -> None:
+    watched, alone, recorder = network(), network(), Recorder()
+
+    def backward(model: nn.Module) -> Any:
+        return mean_gradient if rule == "plain" else dba_rule(model)
+
+    trained(watched, backward=backward(watched), recorder=recorder)
+    outcome = trained(alone, backward=backward(alone))
+    assert_same(watched, alone, rtol=0, atol=0)
+    assert [batch for batch, _ in recorder.notes] == [batch.tolist() for batch in batches(STEPS)]
+    if rule == "plain":
+        assert {selection for _, selection in recorder.notes} == {None}
+        return
+    since_row = recorder.notes[8:]
+    for layer, share in outcome.history[-1].fractions.items():
+        kept = sum(int((selection.weights[layer] > 0).sum()) for _, selection in since_row)
+        assert share == pytest.approx(kept / sum(len(batch) for batch, _ in since_row))
+
+
+def test_a_step_that_is_not_taken_is_not_recorded() -> None:
+    recorder, calls = Recorder(), []
+
+    def backward(losses: Tensor, labels: Tensor) -> None:
+        calls.append(len(losses))
+        if len(calls) == 4:
+            raise NonFiniteError
+        mean_gradient(losses, labels)
+
+    assert trained(network(), backward=backward, recorder=recorder).diverged_at_step == 4
+    assert len(recorder.notes) == 3
