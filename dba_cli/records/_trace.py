@@ -22,8 +22,18 @@ from dba_cli.records._atomic import write_atomically
 Indices = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
 
-# What reading a damaged archive raises: RuntimeError, for one, where a bit says that it is encrypted.
-_DAMAGED = (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
+# What reading a damaged archive raises: RuntimeError, for one, where a bit says that it is encrypted, and
+# MemoryError where a header names a shape beyond all memory.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,189 @@
+"""What a run may see, by its protocol: draws, the validation split, and what training and evaluation read."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from dba_cli.config import Config
+from dba_cli.data import DeformedImages, ImageData, deskew
+from dba_cli.experiments._images import (
+    drawn,
+    evaluation_samples,
+    protocol,
+    standardizer,
+    training_samples,
+)
+from dba_cli.training import TensorData
+
+CPU = torch.device("cpu")
+
+
+def config(draw: dict[str, Any] | None = None, training: dict[str, Any] | None = None, **data: Any) -> Config:
+    return Config.model_validate(
+        {
+            "experiment": {"name": "x"},
+            "data": {"draw": draw or {"per_class": 5}, **data},
+            "model": {"kind": "mlp"},
+            "training": {"steps": 1, **(training or {})},
+            "optimizers": [{"name": "sgd", "kind": "sgd", "lr": 0.1}],
+            "seeds": [0],
+        }
+    )
+
+
+def made_up(n: int = 1200, seed: int = 0) -> ImageData:
+    """Blots, brighter to one side, in classes of unequal sizes."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (n + 30, 28, 28), generator=generator, dtype=torch.uint8)
+    images[:, :, :9] //= 4
+    labels = torch.randint(0, 13, (n + 30,), generator=generator).clamp(max=9)
+    return ImageData("mnist", "official", images[:n], labels[:n], images[n:], labels[n:])
+
+
+DATA = made_up()
+FULL = {"fraction": 1.0}
+DEFORMED = {"deformation": {"rotation": 10}}
+
+
+@pytest.mark.parametrize(
+    ("draw", "training", "data", "name"),
+    [
+        ({"fraction": 0.01}, {}, {}, "random draw"),
+        ({"per_class": 10}, {}, {}, "random draw"),
+        (FULL, {}, {}, "full training set"),
+        ({"per_class": 10, "by": "facility_location"}, {}, {}, "selected draw"),
+        (FULL, {"step_budget": 600}, {}, "step budget 600"),
+        ({"fraction": 0.01}, DEFORMED, {}, "random draw, deformed"),
+        (FULL, {"step_budget": 100, **DEFORMED}, {}, "step budget 100, deformed"),
+        ({"fraction": 0.01}, {}, {"evaluate_on": "validation"}, "random draw, validation split"),
+        (
+            {"per_class": 10, "by": "facility_location"},
+            DEFORMED,
+            {"evaluate_on": "validation"},
+            "selected draw, deformed, validation split",
+        ),
+        # A fixed preprocessing of each image by itself is no other protocol.
+        ({"fraction": 0.01}, {}, {"preprocessing": "deskew", "standardize": True}, "random draw"),
+    ],
+)
+def test_protocols(draw: dict[str, Any], training: dict[str, Any], data: dict[str, Any], name: str) -> None:
+    assert protocol(config(draw, training, **data)) == name
+
+
+def pixels_in(samples: TensorData) -> set[bytes]:
+    return {image.numpy().tobytes() for image in samples.images}
+
+
+DRAWS = [{"fraction": 0.005}, {"per_class": 20}, FULL, {"per_class": 3, "by": "facility_location"}]
+
+
+@pytest.mark.parametrize("draw", DRAWS, ids=str)
+def test_no_draw_takes_an_image_of_the_validation_split(draw: dict[str, Any]) -> None:
+    whole = config(draw, evaluate_on="validation")
+    held_out = pixels_in(evaluation_samples(whole.data, DATA, CPU))
+    assert len(held_out) == 1200 // 6
+    for seed in range(6):
+        indices = drawn(whole.data, DATA, seed)
+        seen = training_samples(whole, DATA, indices, seed, CPU)
+        assert isinstance(seen, TensorData)
+        assert not pixels_in(seen) & held_out
+        assert indices.equal(indices.unique())  # ascending, each once
+    if draw == FULL:
+        assert len(indices) == 1200 - 200
+
+
+def test_the_split_is_one_for_all_seeds_draws_and_calls() -> None:
+    first = evaluation_samples(config(DRAWS[0], evaluate_on="validation").data, DATA, CPU)
+    torch.manual_seed(5)
+    again = evaluation_samples(config(FULL, evaluate_on="validation").data, made_up(), CPU)
+    assert first.images.equal(again.images)
+    assert first.labels.equal(again.labels)
+
+
+def test_the_split_has_the_classes_in_proportion() -> None:
+    labels = evaluation_samples(config(evaluate_on="validation").data, DATA, CPU).labels
+    counts, whole = torch.bincount(labels), torch.bincount(DATA.train_labels)
+    assert (counts - whole / 6).abs().max() < 1
+
+
+def test_the_split_is_a_sixth_of_the_official_training_set() -> None:
+    labels = torch.arange(60_000) % 10
+    blank = torch.zeros(60_000, 1, 1, dtype=torch.uint8)
+    data = ImageData("mnist", "official", blank, labels, blank[:10], labels[:10])
+    assert len(evaluation_samples(config(evaluate_on="validation").data, data, CPU)) == 10_000
+    held_in = drawn(config(FULL, evaluate_on="validation").data, data, 0)
+    assert len(held_in) == 50_000
+    assert len(drawn(config({"fraction": 0.01}, evaluate_on="validation").data, data, 0)) == 600
+
+
+def test_without_the_split_every_training_image_can_be_drawn() -> None:
+    assert drawn(config(FULL).data, DATA, 0).tolist() == list(range(1200))
+    samples = evaluation_samples(config().data, DATA, CPU)
+    torch.testing.assert_close(samples.images, DATA.test_images.unsqueeze(1) / 255)
+    assert samples.labels.equal(DATA.test_labels)
+
+
+def test_a_seed_decides_a_random_draw_and_no_selected_one() -> None:
+    random, selected = config({"per_class": 4}), config({"per_class": 4, "by": "facility_location"})
+    assert not drawn(random.data, DATA, 0).equal(drawn(random.data, DATA, 1))
+    assert drawn(random.data, DATA, 1).equal(drawn(random.data, made_up(), 1))
+    assert drawn(selected.data, DATA, 0).equal(drawn(selected.data, DATA, 1))
+    for whole in (random, selected):
+        assert torch.bincount(DATA.train_labels[drawn(whole.data, DATA, 0)]).tolist() == [4] * 10
+
+
+def test_training_reads_the_drawn_images_in_their_order() -> None:
+    indices = torch.tensor([3, 700, 9])
+    samples = training_samples(config(), DATA, indices, 0, CPU)
+    torch.testing.assert_close(samples.images_at(torch.tensor([1])), DATA.train_images[700][None, None] / 255)
+    assert samples.labels.equal(DATA.train_labels[indices])
+
+
+def test_training_and_evaluation_are_prepared_alike() -> None:
+    whole = config(preprocessing="deskew")
+    indices = torch.tensor([3, 700, 9])
+    samples = training_samples(whole, DATA, indices, 0, CPU)
+    expected = deskew(DATA.train_images[indices].unsqueeze(1).float() / 255)
+    torch.testing.assert_close(samples.images_at(torch.arange(3)), expected)
+    assert not expected.isclose(DATA.train_images[indices].unsqueeze(1) / 255, atol=0.01).all()
+    tested = evaluation_samples(whole.data, DATA, CPU)
+    torch.testing.assert_close(tested.images, deskew(DATA.test_images.unsqueeze(1).float() / 255))
+
+
+def test_deformed_samples_are_of_the_seed() -> None:
+    whole, indices = config(training=DEFORMED), torch.tensor([3, 700, 9])
+    one, same, other = (training_samples(whole, DATA, indices, seed, CPU) for seed in (0, 0, 1))
+    assert isinstance(one, DeformedImages)
+    assert one.labels.equal(DATA.train_labels[indices])
+    copies = one.images_at(torch.arange(3))
+    assert same.images_at(torch.arange(3)).equal(copies)
+    assert not other.images_at(torch.arange(3)).equal(copies)
+
+
+@pytest.mark.parametrize("preprocessing", ["none", "deskew"])
+def test_standardised_by_the_pixels_of_the_draw_alone(preprocessing: str) -> None:
+    whole, indices = config(standardize=True, preprocessing=preprocessing), torch.arange(5, 25)
+    found = standardizer(whole.data, DATA, indices)
+    assert found is not None
+    own = training_samples(whole, DATA, indices, 0, CPU).images_at(torch.arange(20))
+    after = found(own.double())
+    assert float(after.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(after.square().mean()) == pytest.approx(1, abs=1e-5)
+    blackened = made_up()
+    for images, kept in ((blackened.train_images, indices), (blackened.test_images, [])):
+        mask = torch.ones(len(images), dtype=torch.bool)
+        mask[kept] = False
+        images[mask] = 0
+    same = standardizer(whole.data, blackened, indices)
+    assert same is not None
+    assert (same.mean, same.std) == (found.mean, found.std)
+
+
+def test_standardisation_is_off_unless_asked_for_and_stands_blank_images() -> None:
+    assert standardizer(config().data, DATA, torch.arange(5)) is None
+    blank = torch.zeros(20, 28, 28, dtype=torch.uint8)
+    data = ImageData("mnist", "official", blank, torch.arange(20) % 10, blank, torch.arange(20) % 10)
+    found = standardizer(config(standardize=True).data, data, torch.arange(20))
+    assert found is not None
+    assert found(torch.zeros(3)).tolist() == [0, 0, 0]
