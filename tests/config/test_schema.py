@@ -9,7 +9,9 @@ from dba_cli.config import (
     AdamConfig,
     CNNConfig,
     Config,
+    DataConfig,
     DBAConfig,
+    Deformation,
     Draw,
     Evaluation,
     MLPConfig,
@@ -23,6 +25,7 @@ MLP, CNN = {"kind": "mlp"}, {"kind": "cnn"}
 SGD = {"name": "a", "kind": "sgd", "lr": 0.1}
 ADAM = {"name": "a", "kind": "adam"}
 DBA = {"name": "a", "kind": "dba", "base": {"kind": "sgd", "lr": 0.1}}
+DATA = {"draw": {"per_class": 1}}
 TINY = 5e-324
 INF, NAN = float("inf"), float("nan")
 BELOW_1 = 1 - 2**-53
@@ -53,7 +56,27 @@ BELOW_1 = 1 - 2**-53
         (TrainingConfig, {}, "epochs", [1, 1_000_000], [0, 1_000_001, 1.0, "1"]),
         (TrainingConfig, {}, "steps", [1, 100_000_000], [0, 100_000_001]),
         (TrainingConfig, {"epochs": 1}, "batch_size", [1, 60_000], [0, 60_001, None]),
+        (TrainingConfig, {"epochs": 1}, "step_budget", [None, 1, 60_000], [0, 60_001, 1.0]),
+        (TrainingConfig, {"epochs": 1}, "label_smoothing", [0, BELOW_1], [-TINY, 1, NAN, None]),
+        (TrainingConfig, {"epochs": 1}, "precision", ["float32", "bfloat16"], ["float16", "bf16", 16, None]),
+        (TrainingConfig, {"epochs": 1}, "trace", [True, False], [1, "true", None]),
         (Evaluation, {}, "steps", [1], [0]),
+        (Evaluation, {"steps": 1}, "copies", [0, 1000], [-1, 1001, 1.0, None]),
+        (Draw, {"per_class": 1}, "by", ["random", "facility_location"], ["k-centre", "", None]),
+        (DataConfig, DATA, "preprocessing", ["none", "deskew"], ["straighten", None, False]),
+        (DataConfig, DATA, "standardize", [True, False], [1, "yes", None]),
+        (DataConfig, DATA, "evaluate_on", ["test", "validation"], ["train", None]),
+        (Deformation, {}, "rotation", [0, 180], [-TINY, 180.1, INF, NAN, "1"]),
+        (Deformation, {}, "scale", [0, BELOW_1], [-TINY, 1, NAN]),
+        (Deformation, {}, "aspect", [0, BELOW_1], [-TINY, 1, NAN]),
+        (Deformation, {}, "shear", [0, 1], [-TINY, 1.1, NAN]),
+        (Deformation, {}, "translation", [0, 14], [-TINY, 14.1, NAN]),
+        (Deformation, {}, "elastic", [0, 14], [-TINY, 14.1, NAN]),
+        (Deformation, {}, "elastic_sigma", [TINY, 14], [0, 14.1, NAN]),
+        (Deformation, {}, "thickness", [0, 2], [-TINY, 2.1, NAN]),
+        (SGDConfig, SGD, "batch_size", [None, 1, 60_000], [0, 60_001, 1.0]),
+        (AdamConfig, ADAM, "batch_size", [None, 1, 60_000], [0, 60_001, 1.0]),
+        (DBAConfig, DBA, "batch_size", [None, 1, 60_000], [0, 60_001, 1.0]),
         (SGDConfig, SGD, "lr", [TINY, 1000], [0, -1, 1000.1, INF, NAN, None]),
         (SGDConfig, SGD, "momentum", [0, BELOW_1], [-TINY, 1, NAN]),
         (SGDConfig, SGD, "weight_decay", [0, BELOW_1], [-TINY, 1, NAN]),
@@ -177,3 +200,58 @@ def test_optimizer_names_that_would_share_a_folder(names: list[str]) -> None:
 def test_seeds_repeated() -> None:
     with pytest.raises(ValidationError, match="seeds must be distinct, got 7 more than once"):
         config_of(["a"], [0, 7, 1, 7])
+
+
+def budget(
+    *optimizers: dict[str, Any], draw: dict[str, Any] | None = None, batch_size: int = 1000, budget: int = 100
+) -> Config:
+    return Config.model_validate(
+        {
+            "experiment": {"name": "x"},
+            "data": {"draw": draw or {"fraction": 1.0}},
+            "model": {"kind": "mlp"},
+            "training": {"epochs": 1, "batch_size": batch_size, "step_budget": budget},
+            "optimizers": list(optimizers),
+            "seeds": [0],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {**SGD, "batch_size": 100},
+        {**ADAM, "batch_size": 1},
+        {**DBA, "size": 100},
+        {**DBA, "min_fraction": 0.05, "max_fraction": 0.1},
+        {**DBA, "batch_size": 100},
+        {**DBA, "batch_size": 50, "size": 100},  # of fifty candidates it cannot take more
+        {**DBA, "batch_size": 1004, "min_fraction": 0.05, "max_fraction": 0.1},  # 100.4, so 100
+    ],
+)
+def test_within_the_step_budget(entry: dict[str, Any]) -> None:
+    assert budget(entry).training.step_budget == 100
+
+
+@pytest.mark.parametrize(
+    ("entry", "used"),
+    [
+        (SGD, 1000),
+        ({**SGD, "batch_size": 101}, 101),
+        (DBA, 1000),
+        ({**DBA, "size": 101}, 101),
+        ({**DBA, "batch_size": 1010, "min_fraction": 0.05, "max_fraction": 0.1}, 101),
+        ({**DBA, "batch_size": 102, "size": 200}, 102),
+    ],
+)
+def test_above_the_step_budget(entry: dict[str, Any], used: int) -> None:
+    with pytest.raises(ValidationError, match=f"optimizer a may use {used} images in a step, above .* 100;"):
+        budget({**SGD, "name": "good", "batch_size": 100}, entry)
+
+
+@pytest.mark.parametrize(
+    "draw", [{"fraction": 0.01}, {"per_class": 10}, {"fraction": 1.0, "by": "facility_location"}]
+)
+def test_a_step_budget_is_of_every_training_image(draw: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="step_budget needs every training image"):
+        budget({**SGD, "batch_size": 1}, draw=draw)
