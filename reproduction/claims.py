@@ -1,0 +1,195 @@
+"""The claims of the paper, one by one: what was measured, and what that says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dba_cli.comparison import Estimate, error_reduction
+from reproduction import convergence, headline, paper_setting, step_budget
+from reproduction.markdown import interval, table
+from reproduction.statistics import accuracies
+
+_FIGURES = {"1pct": ("C2", 97.79, 81.78), "10_per_class": ("C3", 97.44, 88.07)}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the claims table."""
+
+    name: str
+    claim: str
+    protocol: str
+    measured: str
+    verdict: str
+
+    @property
+    def cells(self) -> list[str]:
+        """Return the row."""
+        return [self.name, self.claim, self.protocol, self.measured, self.verdict]
+
+
+def claims(results: Path) -> list[Claim]:
+    """Return every claim and every protocol that it was tested under."""
+    return [
+        *(_accuracy(results, draw) for draw in _FIGURES),
+        *(_reduction(results, draw) for draw in _FIGURES),
+        *_contribution(results),
+        *(_step_budget(results, draw) for draw in _FIGURES),
+        *(_speed(results, draw) for draw in convergence.TITLES),
+        *_reached(results),
+    ]
+
+
+def claims_table(results: Path) -> str:
+    """Return the whole table."""
+    rows = [claim.cells for claim in claims(results)]
+    return _left(table(["", "claim", "protocol", "measured (mean ± 95 %)", "verdict"], rows))
+
+
+def short_table(results: Path) -> str:
+    """Return the README's: what is claimed, what was measured, the verdict."""
+    rows = [[f"{c.claim}, {c.protocol}", c.measured, c.verdict] for c in claims(results)]
+    return _left(table(["claim and protocol", "measured", "verdict"], rows))
+
+
+def _left(text: str) -> str:
+    return text.replace("---:", "---")
+
+
+def _accuracy(results: Path, draw: str) -> Claim:
+    number, paper, _ = _FIGURES[draw]
+    name, mean = paper_setting.best_dba(results, draw)
+    return Claim(
+        number,
+        f"{paper} % with {paper_setting.TITLES[draw].partition(' (')[0]}",
+        "random draw",
+        f"{interval(mean)} (best tuned DBA: {name})",
+        _verdict(mean, paper),
+    )
+
+
+def _reduction(results: Path, draw: str) -> Claim:
+    _, _, paper = _FIGURES[draw]
+    runs = paper_setting.confirmed(results)
+    name, _ = paper_setting.best_dba(results, draw)
+    measured, estimates = [], []
+    for baseline in ("sgd", "adam"):
+        pairs = [
+            (100 - a, 100 - b)
+            for a, b in zip(
+                *accuracies(runs[draw, name]).align(accuracies(runs[draw, baseline]), "inner"), strict=True
+            )
+        ]
+        reduction = error_reduction(pairs)
+        if reduction is not None:
+            percent = Estimate(
+                100 * reduction.mean,
+                None if reduction.half_width is None else 100 * reduction.half_width,
+                reduction.n,
+            )
+            measured.append(f"{interval(percent, 1)} against {baseline}")
+            estimates.append(percent)
+    return Claim(
+        "C4",
+        f"{paper} % fewer errors than SGD and Adam, {paper_setting.TITLES[draw].partition(' (')[0]}",
+        "random draw",
+        "; ".join(measured),
+        _verdict(max(estimates, key=lambda e: e.mean), paper),
+    )
+
+
+def _contribution(results: Path) -> list[Claim]:
+    """Whether the selection does anything that random subsets of the same sizes do not."""
+    from reproduction.statistics import holm
+
+    found = paper_setting.comparisons(results)
+    adjusted = holm([each.p for *_, each in found])
+    rows = []
+    for draw in _FIGURES:
+        name, _ = paper_setting.best_dba(results, draw)
+        for (where, optimizer, baseline, each), p in zip(found, adjusted, strict=True):
+            if (where, optimizer, baseline) == (draw, name, f"random_for_{name}"):
+                verdict = (
+                    "no difference shown" if p >= 0.05 else "better" if each.estimate.mean > 0 else "worse"
+                )
+                rows.append(
+                    Claim(
+                        "C1",
+                        f"selection ({name}) beside random subsets, "
+                        f"{paper_setting.TITLES[draw].partition(' (')[0]}",
+                        "random draw",
+                        f"{interval(each.estimate, sign=True)} points",
+                        verdict,
+                    )
+                )
+    return rows
+
+
+def _step_budget(results: Path, draw: str) -> Claim:
+    number, paper, _ = _FIGURES[draw]
+    name, mean, against = step_budget.best(results, draw)
+    less = "" if against is None else f"; {interval(against, sign=True)} points over random subsets"
+    return Claim(
+        number,
+        f"{paper} %, {step_budget.POINTS[draw]}",
+        "step budget (all labels)",
+        f"{interval(mean)} ({name}){less}",
+        _verdict(mean, paper),
+    )
+
+
+def _speed(results: Path, draw: str) -> Claim:
+    target = 100 * convergence.TARGETS[draw][1]
+    parts, ratios = [], []
+    for baseline, words in (
+        ("sgd_25", "plain SGD on as many images a step"),
+        ("sgd", "SGD on the whole batch"),
+    ):
+        steps = convergence.ratio(results, draw, "dba", baseline)
+        seconds = convergence.ratio(results, draw, "dba", baseline, "seconds")
+        if steps is None or seconds is None:
+            parts.append(f"neither DBA nor {words} gets there")
+        else:
+            parts.append(f"{steps:.2f}x the steps, {seconds:.2f}x the seconds by {words}")
+            ratios.append((steps, seconds))
+    return Claim(
+        "C5",
+        f"faster convergence, {convergence.TITLES[draw]}",
+        f"random draw, {target:g} %" if draw != "full" else f"full training set, {target:g} %",
+        "; ".join(parts),
+        _speed_verdict(ratios),
+    )
+
+
+def _speed_verdict(ratios: list[tuple[float, float]]) -> str:
+    if not ratios:
+        return "undecided"
+    steps, seconds = (all(r[i] > 1 for r in ratios) for i in (0, 1))
+    return "holds" if steps and seconds else "holds in steps, not in seconds" if steps else "does not hold"
+
+
+def _reached(results: Path) -> list[Claim]:
+    rows = []
+    for name, title in headline.TITLES.items():
+        found = headline.best(results, name)
+        if found is None:
+            continue
+        optimizer, mean = found
+        goal = headline.GOALS[name]
+        rows.append(
+            Claim(
+                "ours",
+                f"goal {goal} %, {title}",
+                "deformed copies",
+                f"{interval(mean)} ({optimizer})",
+                "reached" if mean.mean >= goal else "missed",
+            )
+        )
+    return rows
+
+
+def _verdict(mean: Estimate, paper: float) -> str:
+    """Compare an interval with the paper's figure."""
+    half = mean.half_width or 0.0
+    if mean.mean - half > paper:
+        return "exceeded"
+    return "not reached" if mean.mean + half < paper else "within the interval"

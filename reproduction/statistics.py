@@ -1,0 +1,58 @@
+"""What the report says of several seeds: means, paired differences, and the correction for many tries."""
+
+from dataclasses import dataclass
+from statistics import median
+
+import pandas as pd
+from scipy.stats import ttest_1samp
+
+from dba_cli.comparison import Estimate, mean_with_interval
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Accuracy of one less that of another on the same seeds, per cent, with the p of no difference."""
+
+    estimate: Estimate
+    p: float
+
+
+def accuracies(runs: pd.DataFrame) -> pd.Series:
+    """Return the final accuracies of the finished runs, per cent, by seed."""
+    done = runs[runs.status == "finished"].set_index("seed")
+    return 100 * (1 - done.errors.astype(float) / done.evaluated)
+
+
+def mean_accuracy(runs: pd.DataFrame) -> Estimate | None:
+    """Return the mean final accuracy with its interval, per cent; None where no run finished."""
+    values = accuracies(runs)
+    return mean_with_interval(values.tolist()) if len(values) else None
+
+
+def difference(runs: pd.DataFrame, baseline: pd.DataFrame) -> Difference | None:
+    """Return the mean paired difference; None with fewer than two pairs."""
+    pairs = (accuracies(runs) - accuracies(baseline)).dropna()
+    if len(pairs) < 2:
+        return None
+    spread = pairs.std() > 0
+    p = float(ttest_1samp(pairs, 0).pvalue) if spread else float(pairs.mean() == 0)
+    return Difference(mean_with_interval(pairs.tolist()), p)
+
+
+def holm(ps: list[float]) -> list[float]:
+    """Return Holm's adjusted p values: each is the chance of any such finding among so many tries."""
+    order = sorted(range(len(ps)), key=ps.__getitem__)
+    adjusted, largest = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def reach(histories: pd.DataFrame, target: float, column: str) -> float:
+    """Return the median over seeds of where ``target`` is first reached, infinite where it never is."""
+    first = [
+        rows.loc[rows.accuracy >= target, column].min() if (rows.accuracy >= target).any() else float("inf")
+        for _, rows in histories.groupby("seed")
+    ]
+    return float(median(first)) if first else float("inf")
