@@ -189,6 +189,19 @@ class Deformation(_Section):
     )
 
 
+class Checkpoint(_Section):
+    """How often a run saves its whole state, from which it goes on when it was stopped."""
+
+    steps: Steps | None = None
+    seconds: float | None = Field(default=None, gt=0, le=1_000_000, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.steps is None) == (self.seconds is None):
+            raise ValueError("give exactly one of steps and seconds (null removes one)")
+        return self
+
+
 class TrainingConfig(_Length):
     """How long, in what batches and at what schedule to train; the same for every optimizer."""
 
@@ -216,6 +229,11 @@ class TrainingConfig(_Length):
     trace: bool = Field(
         default=False,
         description="Also record which candidates each layer chose in every step, and the test predictions.",
+    )
+    checkpoint: Checkpoint | None = Field(
+        default=Checkpoint(seconds=60),
+        description="How often the state is saved, so that a stopped run goes on; null: never. Changes no "
+        "result and is no part of a run's identity.",
     )
 
 

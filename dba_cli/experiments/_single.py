@@ -1,7 +1,7 @@
 """One run, from its config to its record: draw, network, training, what it left."""
 
-import time
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from dba_cli.errors import UserError
 from dba_cli.experiments._images import drawn, protocol, standardizer, training_samples
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
+from dba_cli.experiments._saving import RunKeeper, ctrl_c_between_steps
 from dba_cli.method import Selection
 from dba_cli.records import (
     DataRecord,
@@ -30,9 +31,11 @@ from dba_cli.training import (
     Learning,
     Observer,
     Outcome,
+    State,
     Stream,
     TensorData,
     Timeline,
+    Training,
     build_model,
     build_optimizer,
     build_scheduler,
@@ -40,7 +43,6 @@ from dba_cli.training import (
     generator,
     gradient_rule,
     predict,
-    train,
 )
 
 
@@ -65,32 +67,26 @@ class PreparedRun:
 def do_run(
     prepared: PreparedRun, test_data: TensorData, provenance: Provenance, observer: Observer
 ) -> RunRecord:
-    """Train on the device of ``test_data`` and write the record."""
-    started, device = time.perf_counter(), test_data.labels.device
-    run, data, indices, timeline = prepared.planned, prepared.data, prepared.indices, prepared.timeline
-    config, seed, entry = run.config, run.seed, run.config.optimizers[0]
-    train_data = training_samples(config, data, indices, seed, device)
+    """Train on the device of ``test_data``, from where the run was stopped if it was, and write the record.
 
-    model = _model(config, data, seed, indices).to(device)
-    optimizer = build_optimizer(entry, model.parameters())
-    recorder = _Recorder() if config.training.trace else None
+    Raises:
+        UserError: The record cannot be written; the state of a long run is kept.
+        KeyboardInterrupt: Ctrl-C; the state is saved.
+    """
+    run, data, indices = prepared.planned, prepared.data, prepared.indices
+    config, seed, entry = run.config, run.seed, run.config.optimizers[0]
+    notify = getattr(observer, "notice", lambda line: None)
+    keeper = RunKeeper(run, provenance, notify)
+    if run.folder.result_file.exists():  # it is done again: what is there is of before
+        keeper.discard()
     run.folder.discard()
-    outcome = train(
-        model,
-        Learning(
-            optimizer,
-            build_scheduler(config.training.schedule, optimizer, timeline.steps),
-            gradient_rule(entry, model, generator(seed, Stream.SELECTION)),
-            label_smoothing=config.training.label_smoothing,
-            precision=getattr(torch, config.training.precision),
-            recorder=recorder,
-        ),
-        train_data,
-        test_data,
-        timeline,
-        generator(seed, Stream.ORDER),
-        observer,
-    )
+    trainee = _Trainee(prepared, test_data)
+    with ctrl_c_between_steps() as check:
+        watcher = _Watcher(run.folder, observer, check)
+        training = keeper.resumed(lambda: trainee.training(watcher))
+        watcher.rows = [_csv_row(row) for row in training.history]
+        outcome = training.run(keeper)
+    model, train_data, recorder = trainee.model, trainee.train_data, trainee.recorder
     record = RunRecord(
         status="finished" if outcome.diverged_at_step is None else "diverged",
         experiment=config.experiment.name,
@@ -114,17 +110,18 @@ def do_run(
         config_hash=run.hash,
         versions=provenance.versions,
         device=provenance.device,
-        git_revision=provenance.git_revision,
+        git_revision=keeper.git_revision,
         durations=Durations(
             training=outcome.training_seconds,
             evaluation=outcome.evaluation_seconds,
-            total=time.perf_counter() - started,
+            total=keeper.seconds,
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
     if recorder is not None:
         recorder.write(run.folder, predict(model, test_data.images))
     run.folder.write(config, [_csv_row(row) for row in outcome.history], record)
+    keeper.discard()
     return record
 
 
@@ -147,6 +144,56 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
             raise UserError(f"{name}: optimizer {entry.name}: {error}") from None
 
 
+class _Trainee:
+    """What a run trains and trains with, as they are at its beginning."""
+
+    def __init__(self, prepared: PreparedRun, test_data: TensorData) -> None:
+        self._prepared, self._test_data = prepared, test_data
+
+    def training(self, observer: Observer) -> Training:
+        """Return the training at its beginning; everything is made anew in each call."""
+        run, indices, timeline = self._prepared.planned, self._prepared.indices, self._prepared.timeline
+        config, seed, entry = run.config, run.seed, run.config.optimizers[0]
+        device = self._test_data.labels.device
+        self.train_data = training_samples(config, self._prepared.data, indices, seed, device)
+        self.model = _model(config, self._prepared.data, seed, indices).to(device)
+        self.recorder = _Recorder() if config.training.trace else None
+        optimizer = build_optimizer(entry, self.model.parameters())
+        generators = {"selection": generator(seed, Stream.SELECTION)}
+        learning = Learning(
+            optimizer,
+            build_scheduler(config.training.schedule, optimizer, timeline.steps),
+            gradient_rule(entry, self.model, generators["selection"]),
+            label_smoothing=config.training.label_smoothing,
+            precision=getattr(torch, config.training.precision),
+            recorder=self.recorder,
+            generators=generators,
+        )
+        if isinstance(self.train_data, DeformedImages):
+            generators["deformation"] = self.train_data.generator
+        order = generator(seed, Stream.ORDER)
+        return Training(self.model, learning, self.train_data, self._test_data, timeline, order, observer)
+
+
+class _Watcher:
+    """Writes the history as it grows, hears of Ctrl-C, and tells the observer of the run."""
+
+    def __init__(self, folder: RunFolder, observer: Observer, check: Callable[[], None]) -> None:
+        self._folder, self._observer, self._check = folder, observer, check
+        self.rows: list[dict[str, object]] = []
+
+    def step(self, step: int, loss: float) -> None:
+        self._observer.step(step, loss)
+        self._check()
+
+    def row(self, row: HistoryRow) -> None:
+        self.rows.append(_csv_row(row))
+        # It is written once more with the record: a full disk need not end the run before.
+        with contextlib.suppress(UserError):
+            self._folder.write_history(self.rows)
+        self._observer.row(row)
+
+
 class _Recorder:
     """Hands what the trainer selects to the trace on disk."""
 
@@ -157,6 +204,15 @@ class _Recorder:
         weights = {} if selection is None else selection.weights
         chosen = {layer: (weight > 0).cpu().numpy() for layer, weight in weights.items()}
         self._writer.add(batch.cpu().numpy(), chosen)
+
+    def state_dict(self) -> State:
+        arrays = self._writer.arrays()
+        layers = [str(layer) for layer in arrays.pop("layers")]
+        return {"layers": layers, "arrays": {k: torch.from_numpy(v) for k, v in arrays.items()}}
+
+    def load_state_dict(self, state: State) -> None:
+        arrays = {name: tensor.numpy() for name, tensor in state["arrays"].items()}
+        self._writer.load(arrays | {"layers": np.array(state["layers"])})
 
     def write(self, folder: RunFolder, logits: Tensor) -> None:
         self._writer.write(folder.trace_file)

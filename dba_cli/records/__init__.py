@@ -1,6 +1,7 @@
 """What a run leaves on disk: where it lies, what it says, and how it is written so that it is whole."""
 
 from dba_cli.records._atomic import ensure_writable, write_atomically
+from dba_cli.records._checkpoint import read_checkpoint, write_checkpoint
 from dba_cli.records._failure import FailureRecord, discard_failure, read_failure, write_failure
 from dba_cli.records._history import HistoryPoint
 from dba_cli.records._layout import ExperimentFolder, RunFolder, experiments_in
@@ -44,11 +45,13 @@ __all__ = [
     "ensure_writable",
     "experiments_in",
     "locked",
+    "read_checkpoint",
     "read_failure",
     "read_predictions",
     "read_sweep",
     "read_trace",
     "write_atomically",
+    "write_checkpoint",
     "write_failure",
     "write_predictions",
 ]

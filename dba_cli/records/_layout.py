@@ -47,6 +47,14 @@ class RunFolder:
         """Return the test predictions, which stand there with ``training.trace: true`` only."""
         return self.path / "predictions.npz"
 
+    def checkpoint_file(self, config_hash: str) -> Path:
+        """Return the file of the run's state while it goes on: each config has one of its own."""
+        return self.path / f"checkpoint-{config_hash[:16]}.pt"
+
+    def checkpoints(self) -> list[Path]:
+        """Return the states that are there, of whatever config."""
+        return sorted(self.path.glob("checkpoint-*.pt"))
+
     def read(self) -> RunRecord | None:
         """Return the run's record, None if it has not finished.
 
@@ -73,12 +81,20 @@ class RunFolder:
             UserError: A file cannot be removed.
         """
         for path in (self.result_file, self.trace_file, self.predictions_file):
-            try:
-                path.unlink(missing_ok=True)
-            except NotADirectoryError:
-                pass
-            except OSError as error:
-                raise UserError(f"{path}: cannot be removed ({error.strerror})") from None
+            _remove(path)
+
+    def discard_checkpoints(self) -> None:
+        """Take away the states of a run that needs them no more.
+
+        Raises:
+            UserError: A file cannot be removed.
+        """
+        for path in self.checkpoints():
+            _remove(path)
+
+    def write_history(self, history: Sequence[Mapping[str, object]]) -> None:
+        """Write ``history.csv`` for whoever follows a run under way: whole, but not flushed to the disk."""
+        write_atomically(self.path / "history.csv", history_text(history), flush=False)
 
     def write(self, config: "Config", history: Sequence[Mapping[str, object]], record: RunRecord) -> None:
         """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""
@@ -141,6 +157,15 @@ def history_text(rows: Sequence[Mapping[str, object]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot be removed ({error.strerror})") from None
 
 
 def _read(path: Path, model: type[_Model]) -> _Model:

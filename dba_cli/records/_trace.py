@@ -67,8 +67,8 @@ class TraceWriter:
         for layer, bits in chosen.items():
             self._chosen.setdefault(layer, []).append(np.packbits(bits[order]))
 
-    def write(self, path: Path) -> None:
-        """Write ``path`` atomically."""
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the trace so far as the arrays of the file."""
         sizes = np.array([len(images) for images in self._images], dtype=np.uint32)
         gaps = np.concatenate([np.diff(images, prepend=0) for images in self._images] or [np.zeros(0, int)])
         arrays: dict[str, npt.NDArray[np.generic]] = {
@@ -78,7 +78,20 @@ class TraceWriter:
         }
         for i, parts in enumerate(self._chosen.values()):
             arrays[f"chosen{i}"] = np.concatenate(parts)
-        _write(path, arrays)
+        return arrays
+
+    def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over the trace so far of another writer."""
+        sizes = arrays["sizes"].astype(np.int64)
+        self._images = [np.cumsum(gaps) for gaps in _split(arrays["gaps"].astype(np.int64), sizes)]
+        self._chosen = {
+            str(layer): _split(arrays[f"chosen{i}"], (sizes + 7) // 8)
+            for i, layer in enumerate(arrays["layers"])
+        }
+
+    def write(self, path: Path) -> None:
+        """Write ``path`` atomically."""
+        _write(path, self.arrays())
 
 
 def read_trace(path: Path) -> SelectionTrace:

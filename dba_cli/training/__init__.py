@@ -9,18 +9,18 @@ from dba_cli.training._gradients import (
 )
 from dba_cli.training._models import Standardize, build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
+from dba_cli.training._samples import TensorData, TrainingSamples
 from dba_cli.training._seeds import Stream, generator
 from dba_cli.training._stack_sizes import stack_sizes
 from dba_cli.training._stacked import SeedRun, train_stacked
+from dba_cli.training._state import HistoryRow, Keeper, State
+from dba_cli.training._timeline import Timeline
 from dba_cli.training._trainer import (
-    HistoryRow,
     Learning,
     Observer,
     Outcome,
     SelectionRecorder,
-    TensorData,
-    Timeline,
-    TrainingSamples,
+    Training,
     predict,
     train,
 )
@@ -29,15 +29,18 @@ __all__ = [
     "BatchOrder",
     "GradientRule",
     "HistoryRow",
+    "Keeper",
     "Learning",
     "Observer",
     "Outcome",
     "SeedRun",
     "SelectionRecorder",
     "Standardize",
+    "State",
     "Stream",
     "TensorData",
     "Timeline",
+    "Training",
     "TrainingSamples",
     "build_model",
     "build_optimizer",

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from dba_cli.training._state import State
+
 
 class BatchOrder:
     """Endless batches of indices into ``n`` samples: every sample once, newly shuffled, then again.
@@ -26,3 +28,12 @@ class BatchOrder:
             self._left = torch.cat([self._left, shuffled])
         batch, self._left = self._left[: self._batch_size], self._left[self._batch_size :]
         return batch
+
+    def state_dict(self) -> State:
+        """Return where the order is."""
+        return {"generator": self._generator.get_state(), "left": self._left}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where another order was."""
+        self._generator.set_state(state["generator"])
+        self._left = state["left"]

@@ -10,18 +10,13 @@ from torch import nn
 from dba_cli.config import DBAConfig, OptimizerConfig, ScheduleConfig
 from dba_cli.method import SizeLimits, StackedSelector, products_of_each, stacked_gradient
 from dba_cli.training._batches import BatchOrder
+from dba_cli.training._clock import Clock
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
+from dba_cli.training._samples import TensorData
 from dba_cli.training._stacked_network import ForwardPass, StackedNetwork, prepared
-from dba_cli.training._trainer import (
-    HistoryRow,
-    Observer,
-    Outcome,
-    TensorData,
-    Timeline,
-    _Clock,
-    _evaluate,
-    _Since,
-)
+from dba_cli.training._state import HistoryRow, Since
+from dba_cli.training._timeline import Timeline
+from dba_cli.training._trainer import Observer, Outcome, _evaluate
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ def train_stacked(
     images = [prepared(run.model, run.train_data.images) for run in runs]
     labels = torch.stack([run.train_data.labels for run in runs])
     orders = [BatchOrder(n, timeline.batch_size, run.order, whole=timeline.whole_batches) for run in runs]
-    clock = _Clock(labels.device)
+    clock = Clock(labels.device)
     histories = [_History(run, test_data, clock, len(runs)) for run in runs]
 
     going = list(range(len(runs)))
@@ -119,9 +114,9 @@ class _Update:
 class _History:
     """One run's rows, as `train` makes them."""
 
-    def __init__(self, run: SeedRun, test_data: TensorData, clock: _Clock, runs: int) -> None:
+    def __init__(self, run: SeedRun, test_data: TensorData, clock: Clock, runs: int) -> None:
         self._run, self._test_data, self._clock, self._runs = run, test_data, clock, runs
-        self._since, self._processed = _Since(), 0
+        self._since, self._processed = Since(), 0
         self._rows: list[HistoryRow] = []
         self.diverged_at_step: int | None = None
 
@@ -135,7 +130,7 @@ class _History:
 
     def evaluate(self, step: int) -> None:
         since = self._since
-        with self._clock.paused():
+        with self._clock.evaluation():
             loss, errors = _evaluate(self._run.model, self._test_data)
             row = HistoryRow(
                 step=step,
@@ -150,14 +145,14 @@ class _History:
             )
             self._rows.append(row)
             self._run.observer.row(row)
-        self._since = _Since()
+        self._since = Since()
 
     def outcome(self, last_step: int) -> Outcome:
         diverged = self.diverged_at_step
         if diverged is None and not math.isfinite(self._rows[-1].test_loss):
             diverged = last_step
         return Outcome(
-            self._rows, diverged, self._clock.running / self._runs, self._clock.pauses / self._runs
+            self._rows, diverged, self._clock.running / self._runs, self._clock.evaluating / self._runs
         )
 
 

@@ -1,10 +1,8 @@
 """The training loop. SGD, Adam and DBA run through these same lines."""
 
 import math
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,76 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from dba_cli.config import TrainingConfig
 from dba_cli.method import NonFiniteError, Selection
 from dba_cli.training._batches import BatchOrder
+from dba_cli.training._clock import Clock
 from dba_cli.training._gradients import GradientRule
-
-
-@dataclass(frozen=True)
-class TensorData:
-    """Images (n, 1, height, width) and labels (n,), whole, on the device that trains."""
-
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def images_at(self, indices: Tensor) -> Tensor:
-        """Return the images at ``indices`` (m,), shape (m, 1, height, width)."""
-        return self.images[indices]
-
-
-class TrainingSamples(Protocol):
-    """What a step trains on: labels (n,), and images that may differ each time they are asked for."""
-
-    @property
-    def labels(self) -> Tensor:
-        """Classes (n,), on the device that trains."""
-
-    def __len__(self) -> int:
-        """Return the number of labelled samples."""
-
-    def images_at(self, indices: Tensor) -> Tensor:
-        """Return images (m, 1, height, width) for ``indices`` (m,)."""
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """How long to train and when to evaluate, in update steps.
-
-    With ``whole_batches`` every batch is full, even where it is larger than an epoch.
-    """
-
-    steps: int
-    batch_size: int
-    steps_per_epoch: int
-    evaluation_period: int
-    whole_batches: bool = False
-
-    @classmethod
-    def of(cls, n: int, config: TrainingConfig, batch_size: int | None = None) -> "Timeline":
-        """Lay out the training of ``config`` on ``n`` samples, in batches of its size unless given."""
-        batch_size = batch_size or config.batch_size
-        per_epoch = math.ceil(n / batch_size)
-        period = config.evaluation.in_steps(per_epoch)
-        return cls(config.in_steps(per_epoch), batch_size, per_epoch, period, config.deformation is not None)
-
-
-@dataclass(frozen=True)
-class HistoryRow:
-    """The state at one evaluation; ``fractions`` and ``train_loss`` are means since the row before."""
-
-    step: int
-    epoch: float
-    samples_processed: int
-    train_loss: float | None
-    test_loss: float
-    test_accuracy: float
-    test_errors: int
-    fractions: Mapping[str, float]
-    seconds: float
+from dba_cli.training._samples import TensorData, TrainingSamples
+from dba_cli.training._state import (
+    HistoryRow,
+    Keeper,
+    Position,
+    Since,
+    State,
+    generator_states,
+    set_generator_states,
+)
+from dba_cli.training._timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -96,7 +39,10 @@ class Outcome:
 
 
 class Observer(Protocol):
-    """Watches training; must not touch the model or any random state."""
+    """Watches training; must not touch the model or any random state.
+
+    It may raise KeyboardInterrupt, which ends the training with its state saved.
+    """
 
     def step(self, step: int, loss: float) -> None:
         """After each update: its number from 1 and the mean loss of its batch."""
@@ -111,10 +57,19 @@ class SelectionRecorder(Protocol):
     def add(self, batch: Tensor, selection: Selection | None) -> None:
         """After each step: the candidates' indices (n,) and each layer's choice, None if all were used."""
 
+    def state_dict(self) -> State:
+        """Return everything noted so far."""
+
+    def load_state_dict(self, state: State) -> None:
+        """Take over what another recorder noted."""
+
 
 @dataclass(frozen=True)
 class Learning:
-    """How a batch becomes an update; the optimizers share everything but ``backward``."""
+    """How a batch becomes an update; the optimizers share everything but ``backward``.
+
+    ``generators`` are the random streams that it and the training data draw from: part of the state.
+    """
 
     optimizer: torch.optim.Optimizer
     scheduler: LRScheduler
@@ -122,15 +77,153 @@ class Learning:
     label_smoothing: float = 0.0
     precision: torch.dtype = torch.float32
     recorder: SelectionRecorder | None = None
+    generators: Mapping[str, torch.Generator] = field(default_factory=dict)
 
 
-@dataclass
-class _Since:
-    """Running sums since the last evaluation."""
+class Training:
+    """One training, from its first step or from where another one was stopped."""
 
-    loss: float = 0.0
-    samples: int = 0
-    chosen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    def __init__(
+        self,
+        model: nn.Module,
+        learning: Learning,
+        train_data: TrainingSamples,
+        test_data: TensorData,
+        timeline: Timeline,
+        order: torch.Generator,
+        observer: Observer,
+    ) -> None:
+        self._model, self._learning, self._timeline = model, learning, timeline
+        self._train_data, self._test_data, self._observer = train_data, test_data, observer
+        self._device = train_data.labels.device
+        self._batches = BatchOrder(len(train_data), timeline.batch_size, order, whole=timeline.whole_batches)
+        self._at = Position()
+        self._clock = Clock(self._device)
+        self._updating = False
+        self._lower = learning.precision == torch.bfloat16
+
+    @property
+    def step(self) -> int:
+        """Return the number of updates made."""
+        return self._at.step
+
+    @property
+    def history(self) -> list[HistoryRow]:
+        """Return the evaluations so far."""
+        return self._at.history
+
+    def run(self, keeper: Keeper | None = None) -> Outcome:
+        """Train to the end of the timeline, or until a batch's loss or gradients are not finite.
+
+        ``keeper`` saves the state between two updates, when it is due and at a KeyboardInterrupt.
+        """
+        at, last = self._at, self._timeline.steps
+        period = self._timeline.evaluation_period
+        try:
+            while True:
+                if (at.step % period == 0 or at.step == last) and not self._evaluated():
+                    self._evaluate()
+                if keeper is not None and keeper.due(at.step):
+                    self._save(keeper)
+                if at.step == last:
+                    return self._outcome(None if math.isfinite(at.history[-1].test_loss) else last)
+                if not self._update():
+                    return self._outcome(at.step + 1)
+        except KeyboardInterrupt:
+            # In the middle of an update there is no state to go on from.
+            if keeper is not None and not self._updating:
+                self._save(keeper)
+            raise
+
+    def state_dict(self) -> State:
+        """Return the whole state; it refers to what the next update changes."""
+        learning = self._learning
+        return {
+            "model": self._model.state_dict(),
+            "optimizer": learning.optimizer.state_dict(),
+            "scheduler": learning.scheduler.state_dict(),
+            "batches": self._batches.state_dict(),
+            "generators": generator_states(learning.generators),
+            "recorder": None if learning.recorder is None else learning.recorder.state_dict(),
+            "position": self._at.state_dict(),
+            "seconds": [self._clock.running, self._clock.evaluating],
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from the state of a training of the same config; where this raises, all is lost."""
+        learning = self._learning
+        self._model.load_state_dict(state["model"])
+        learning.optimizer.load_state_dict(state["optimizer"])
+        learning.scheduler.load_state_dict(state["scheduler"])
+        self._batches.load_state_dict(state["batches"])
+        set_generator_states(learning.generators, state["generators"])
+        if learning.recorder is not None:
+            learning.recorder.load_state_dict(state["recorder"])
+        self._at.load_state_dict(state["position"])
+        self._clock = Clock(self._device, *state["seconds"])
+
+    def _update(self) -> bool:
+        """Make one update; return False, with the weights as they were, where nothing finite came out."""
+        at, learning = self._at, self._learning
+        self._updating = True
+        batch = next(self._batches).to(self._device)
+        labels = self._train_data.labels[batch]
+        with torch.autocast(self._device.type, torch.bfloat16) if self._lower else nullcontext():
+            logits = self._model(self._train_data.images_at(batch))
+        if self._lower:
+            logits = logits.float()
+        losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=learning.label_smoothing)
+        loss = losses.detach().mean().item()
+        if not math.isfinite(loss):
+            return False
+        learning.optimizer.zero_grad()
+        try:
+            selection = learning.backward(losses, labels)
+        except NonFiniteError:
+            return False
+        learning.optimizer.step()
+        learning.scheduler.step()
+        if learning.recorder is not None:
+            learning.recorder.add(batch, selection)
+
+        at.step += 1
+        at.processed += len(batch)
+        at.since.samples += len(batch)
+        at.since.loss += loss * len(batch)
+        for name, size in (selection.sizes if selection is not None else {}).items():
+            at.since.chosen[name] += size
+        self._updating = False
+        self._observer.step(at.step, loss)
+        return True
+
+    def _evaluated(self) -> bool:
+        return bool(self._at.history) and self._at.history[-1].step == self._at.step
+
+    def _evaluate(self) -> None:
+        at, since = self._at, self._at.since
+        with self._clock.evaluation():
+            loss, errors = _evaluate(self._model, self._test_data)
+            row = HistoryRow(
+                step=at.step,
+                epoch=round(at.processed / len(self._train_data), 6),
+                samples_processed=at.processed,
+                train_loss=since.loss / since.samples if since.samples else None,
+                test_loss=loss,
+                test_accuracy=(len(self._test_data) - errors) / len(self._test_data),
+                test_errors=errors,
+                fractions={name: n / since.samples for name, n in since.chosen.items()},
+                seconds=self._clock.running,
+            )
+            at.history.append(row)
+            at.since = Since()
+            self._observer.row(row)
+
+    def _save(self, keeper: Keeper) -> None:
+        with self._clock.paused():
+            keeper.save(self.state_dict())
+
+    def _outcome(self, diverged_at_step: int | None) -> Outcome:
+        return Outcome(self._at.history, diverged_at_step, self._clock.running, self._clock.evaluating)
 
 
 def train(
@@ -148,65 +241,7 @@ def train(
     that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
     Epochs are counted in samples: one is as many as there are, whatever the batches.
     """
-    history: list[HistoryRow] = []
-    device = train_data.labels.device
-    since, processed, clock = _Since(), 0, _Clock(device)
-    lower = learning.precision == torch.bfloat16
-    precision = torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()
-
-    def evaluate(step: int) -> None:
-        with clock.paused():
-            loss, errors = _evaluate(model, test_data)
-            row = HistoryRow(
-                step=step,
-                epoch=round(processed / len(train_data), 6),
-                samples_processed=processed,
-                train_loss=since.loss / since.samples if since.samples else None,
-                test_loss=loss,
-                test_accuracy=(len(test_data) - errors) / len(test_data),
-                test_errors=errors,
-                fractions={name: n / since.samples for name, n in since.chosen.items()},
-                seconds=clock.running,
-            )
-            history.append(row)
-            observer.row(row)
-
-    def outcome(diverged_at_step: int | None = None) -> Outcome:
-        return Outcome(history, diverged_at_step, clock.running, clock.pauses)
-
-    evaluate(0)
-    batches = BatchOrder(len(train_data), timeline.batch_size, order, whole=timeline.whole_batches)
-    for step in range(1, timeline.steps + 1):
-        batch = next(batches).to(device)
-        labels = train_data.labels[batch]
-        with precision:
-            logits = model(train_data.images_at(batch))
-        if lower:
-            logits = logits.float()
-        losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=learning.label_smoothing)
-        loss = losses.detach().mean().item()
-        if not math.isfinite(loss):
-            return outcome(diverged_at_step=step)
-        learning.optimizer.zero_grad()
-        try:
-            selection = learning.backward(losses, labels)
-        except NonFiniteError:
-            return outcome(diverged_at_step=step)
-        learning.optimizer.step()
-        learning.scheduler.step()
-        if learning.recorder is not None:
-            learning.recorder.add(batch, selection)
-
-        processed += len(batch)
-        since.samples += len(batch)
-        since.loss += loss * len(batch)
-        for name, size in (selection.sizes if selection is not None else {}).items():
-            since.chosen[name] += size
-        observer.step(step, loss)
-        if step % timeline.evaluation_period == 0 or step == timeline.steps:
-            evaluate(step)
-            since = _Since()
-    return outcome(None if math.isfinite(history[-1].test_loss) else timeline.steps)
+    return Training(model, learning, train_data, test_data, timeline, order, observer).run()
 
 
 def _evaluate(model: nn.Module, data: TensorData) -> tuple[float, int]:
@@ -223,30 +258,3 @@ def predict(model: nn.Module, images: Tensor, chunk: int = 2000) -> Tensor:
     logits = torch.cat([model(part) for part in images.split(chunk)])  # type: ignore[no-untyped-call]
     model.train()
     return logits
-
-
-class _Clock:
-    """Seconds of training, with evaluation left out; waits for the device where work is queued."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._start = self._now()
-        self._paused_at: float | None = None
-        self.pauses = 0.0
-
-    @property
-    def running(self) -> float:
-        now = self._now() if self._paused_at is None else self._paused_at
-        return now - self._start - self.pauses
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        self._paused_at = self._now()
-        yield
-        self.pauses += self._now() - self._paused_at
-        self._paused_at = None
-
-    def _now(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        return time.perf_counter()

@@ -535,7 +535,9 @@ def test_an_exception_leaves_nothing_finished(results: Path, monkeypatch: pytest
     def broken(*arguments: object) -> None:
         raise RuntimeError("a fault of the program")
 
-    monkeypatch.setattr(module, "train", broken)
-    with pytest.raises(RuntimeError, match="a fault of the program"):
-        do(results, config(SGD))
+    monkeypatch.setattr(module, "build_optimizer", broken)
+    reporter = Reporter()
+    assert do(results, config(SGD), reporter=reporter) == []
+    assert [failure.error for failure in reporter.failures] == ["RuntimeError: a fault of the program"]
+    assert "in broken" in reporter.failures[0].traceback
     assert list(results.rglob("result.json")) == []

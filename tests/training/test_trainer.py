@@ -22,7 +22,7 @@ from dba_cli.training import (
     Outcome,
     TensorData,
     Timeline,
-    _trainer,
+    _clock,
     build_scheduler,
     gradient_rule,
     mean_gradient,
@@ -336,7 +336,7 @@ class Clock:
 
 def test_seconds_leave_evaluation_out(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(_trainer, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(_clock, "time", SimpleNamespace(perf_counter=clock.perf_counter))
 
     class Slow(Noting):
         def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,159 @@
+"""Going on where a run was stopped: its state on disk, saved at a period and at Ctrl-C."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dba_cli.config import Checkpoint
+from dba_cli.errors import UserError
+from dba_cli.experiments._plan import PlannedRun
+from dba_cli.experiments._provenance import Provenance
+from dba_cli.records import read_checkpoint, write_checkpoint
+from dba_cli.training import State, Training
+
+
+class RunKeeper:
+    """Saves the state of one run beside its record, under a name of its config; a `training.Keeper`.
+
+    ``notify`` gets a line for what must be seen: a state that cannot be used, or not be saved.
+    """
+
+    def __init__(self, run: PlannedRun, provenance: Provenance, notify: Callable[[str], None]) -> None:
+        self._folder, self._provenance, self._notify = run.folder, provenance, notify
+        self._file = run.folder.checkpoint_file(run.hash)
+        self._period: Checkpoint | None = run.config.training.checkpoint
+        self._began, self._before = time.monotonic(), 0.0
+        self._revision = provenance.git_revision
+        self._saved_step, self._saved_at = 0, time.monotonic()
+        self._full = False
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the run has taken, in the processes before this one too."""
+        return self._before + time.monotonic() - self._began
+
+    @property
+    def git_revision(self) -> str | None:
+        """Return the code's revision, and with it that of the start where it was another one."""
+        return self._revision
+
+    def resumed(self, fresh: Callable[[], Training]) -> Training:
+        """Return the training from where it was stopped; ``fresh()``, its beginning, where nothing usable is.
+
+        What cannot be used stays on disk until the run has something of its own to save.
+        """
+        training = fresh()
+        try:
+            state = read_checkpoint(self._file)
+            if state is None:
+                self._mention_others()
+                return training
+            self._check_provenance(state)
+            training.load_state_dict(state["training"])
+            self._before = float(state["seconds"])
+            self._revision = _revisions(state["git_revision"], self._provenance.git_revision)
+        except UserError as error:
+            self._notify(f"{error}; the run begins anew")
+            return training
+        except Exception as error:  # well-formed, but the state of something else
+            self._notify(f"{self._file}: no usable checkpoint ({type(error).__name__}); the run begins anew")
+            self._before = 0.0
+            return fresh()
+        self._saved_step = training.step
+        self._notify(f"{self._folder.path}: goes on from step {training.step}")
+        return training
+
+    def due(self, step: int) -> bool:
+        """Whether the period is over."""
+        if self._period is None:
+            return False
+        if self._period.steps is not None:
+            return step - self._saved_step >= self._period.steps
+        assert self._period.seconds is not None
+        return time.monotonic() - self._saved_at >= self._period.seconds
+
+    def save(self, state: State) -> None:
+        """Save the state of the training; a full disk does not end the run that it is to save."""
+        if self._period is None:
+            return
+        whole = {
+            "training": state,
+            "seconds": self.seconds,
+            "git_revision": self._revision,
+            "provenance": _identity(self._provenance),
+        }
+        try:
+            write_checkpoint(self._file, whole)
+            self._full = False
+        except UserError as error:
+            if not self._full:
+                self._notify(f"{error}; the run goes on, its state is not saved")
+            self._full = True
+        self._saved_step, self._saved_at = state["position"]["step"], time.monotonic()
+
+    def discard(self) -> None:
+        """Remove the run's states: there is a record now, or the run begins anew."""
+        self._folder.discard_checkpoints()
+
+    def _mention_others(self) -> None:
+        if self._folder.checkpoints():
+            self._notify(
+                f"{self._folder.path}: was stopped with another config, whose state is kept until this run "
+                "is over; the run begins anew"
+            )
+
+    def _check_provenance(self, state: State) -> None:
+        before, now = state["provenance"], _identity(self._provenance)
+        changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+        if changed:
+            key = changed[0]
+            raise UserError(
+                f"{self._file}: saved with {key} {before.get(key)}, this is {now.get(key)}: "
+                "the rest would not be the same run"
+            )
+
+
+@contextmanager
+def ctrl_c_between_steps() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back, so that no step is cut in two, until what is yielded is called.
+
+    A second Ctrl-C does not wait. Only the main thread hears of it at all, and only where nobody
+    else has a handler.
+    """
+    asked = False
+
+    def note(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    def check() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield check
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _identity(provenance: Provenance) -> dict[str, Any]:
+    """Return what must be the same for the bits to be: not the revision, which any commit changes."""
+    return (
+        provenance.versions
+        | {"device": provenance.device.type, "processor": provenance.device.name}
+        | {"threads": provenance.device.threads}
+    )
+
+
+def _revisions(first: str | None, now: str | None) -> str | None:
+    return first if first == now else f"{first}, gone on with at {now}"
