@@ -4,12 +4,13 @@ VENV := .venv
 DBA := $(VENV)/bin/dba
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REFERENCE := results/reference
+JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint compare bench reference tables clean
+.PHONY: help install run test lint compare bench reference tables reproduce reproduce-quick report clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed  ## make .venv with the command .venv/bin/dba
 
@@ -40,6 +41,18 @@ reference: install  ## do the missing reference runs (official MNIST only) and w
 tables: install  ## write the tables of the reference runs anew, in results/ and in the README
 	$(DBA) compare --strict --results $(REFERENCE) --format markdown --output $(REFERENCE)/tables.md
 	$(DBA) compare --strict --results $(REFERENCE) --format csv --output $(REFERENCE)/tables.csv
+	$(VENV)/bin/python tools/fill_readme.py
+
+reproduce: install  ## do the missing runs of every claim (official MNIST, hours) and write the report anew
+	$(VENV)/bin/python -m reproduction run --jobs $(JOBS)
+	$(MAKE) report
+
+reproduce-quick: install  ## the same in little, in minutes, in results/reproduction-quick
+	$(VENV)/bin/python -m reproduction run --quick --jobs $(JOBS)
+	$(VENV)/bin/python -m reproduction report --quick
+
+report: install  ## write results/REPORT.md and its figures anew from the recorded runs
+	$(VENV)/bin/python -m reproduction report
 	$(VENV)/bin/python tools/fill_readme.py
 
 clean:  ## remove .venv and caches; keep results and data
