@@ -4,6 +4,7 @@ from dba_cli.config._identity import config_hash
 from dba_cli.config._load import load, parse_seeds, to_yaml
 from dba_cli.config._schema import (
     AdamConfig,
+    Checkpoint,
     CNNConfig,
     Config,
     DataConfig,
@@ -26,6 +27,7 @@ from dba_cli.config._sweep import Sweep, SweepPoint, load_sweep
 __all__ = [
     "AdamConfig",
     "CNNConfig",
+    "Checkpoint",
     "Config",
     "DBAConfig",
     "DataConfig",

@@ -57,7 +57,13 @@ class Position:
 
     def state_dict(self) -> State:
         """Return the position."""
-        return asdict(self) | {"since": asdict(self.since) | {"chosen": dict(self.since.chosen)}}
+        since = self.since
+        return {
+            "step": self.step,
+            "processed": self.processed,
+            "since": {"loss": since.loss, "samples": since.samples, "chosen": dict(since.chosen)},
+            "history": [asdict(row) for row in self.history],
+        }
 
     def load_state_dict(self, state: State) -> None:
         """Go to the position of another training."""

@@ -29,6 +29,7 @@ RECORDED = sorted((CONFIGS.parent / "results" / "reference").glob("*/*/seed-*/co
 
 DATA_DEFAULTS = {"preprocessing": "none", "standardize": False, "evaluate_on": "test"}
 TRAINING_DEFAULTS = {"label_smoothing": 0.0, "precision": "float32", "trace": False}
+CHECKPOINT = {"seconds": 60}
 
 
 def test_a_small_config(put: Put) -> None:
@@ -50,6 +51,7 @@ def test_a_small_config(put: Put) -> None:
         "step_budget": None,
         "deformation": None,
         **TRAINING_DEFAULTS,
+        "checkpoint": {"steps": None, **CHECKPOINT},
     }
     assert [entry.kind for entry in config.optimizers] == ["sgd", "dba"]
     assert config.seeds == [0, 1]
@@ -405,6 +407,7 @@ def test_shipped_configs_differ_only_where_they_should(name: str) -> None:
             "schedule": {"kind": "constant", "warmup_steps": 0},
             "evaluation": {**evaluation, "copies": 0},
             **TRAINING_DEFAULTS,
+            "checkpoint": CHECKPOINT,
         },
         "optimizers": [
             {"name": "sgd", **sgd},

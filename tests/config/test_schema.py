@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from dba_cli.config import (
     AdamConfig,
+    Checkpoint,
     CNNConfig,
     Config,
     DataConfig,
@@ -60,6 +61,8 @@ BELOW_1 = 1 - 2**-53
         (TrainingConfig, {"epochs": 1}, "label_smoothing", [0, BELOW_1], [-TINY, 1, NAN, None]),
         (TrainingConfig, {"epochs": 1}, "precision", ["float32", "bfloat16"], ["float16", "bf16", 16, None]),
         (TrainingConfig, {"epochs": 1}, "trace", [True, False], [1, "true", None]),
+        (Checkpoint, {}, "steps", [1, 100_000_000], [0, 100_000_001, 1.0]),
+        (Checkpoint, {}, "seconds", [TINY, 1, 1_000_000], [0, -1, 1_000_001, INF, NAN, "60"]),
         (Evaluation, {}, "steps", [1], [0]),
         (Evaluation, {"steps": 1}, "copies", [0, 1000], [-1, 1001, 1.0, None]),
         (Draw, {"per_class": 1}, "by", ["random", "facility_location"], ["k-centre", "", None]),
