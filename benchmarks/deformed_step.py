@@ -57,7 +57,7 @@ def seconds(entry: OptimizerConfig, precision: torch.dtype, data: TrainingSample
 
 def report(frame: pd.DataFrame, run: dict[str, object], began: object) -> str:
     """The table."""
-    rows = []
+    rows, rounds = [], frame["round"].nunique()
     for (precision, name), case in frame.groupby(["precision", "optimizer"], sort=False):
         wide = case.pivot_table(index="round", columns="contestant", values="seconds")
         step = 1000 * wide.median() / STEPS
@@ -76,9 +76,8 @@ def report(frame: pd.DataFrame, run: dict[str, object], began: object) -> str:
 
 Regenerate with `python benchmarks/deformed_step.py`. CPU, one thread, MLP 784-{WIDTH}-10, {N} images,
 batches of {BATCH}; the trainer's own steps, from the images to the update, on copies deformed as
-configs/deformed.yaml says and on the images themselves. Ratios are medians over
-{frame["round"].nunique()} rounds
-of {STEPS} steps in which the two alternate, with the quartiles in brackets.
+configs/deformed.yaml says and on the images themselves. Ratios are medians over {rounds} rounds of
+{STEPS} steps in which the two alternate, with the quartiles in brackets.
 
 {run["cpu"]} ({run["capability"]}), {run["platform"]}; {versions}. Load average when the run
 began {began}, when it ended {run["load_average"]}.
