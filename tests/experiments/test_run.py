@@ -504,10 +504,10 @@ def interrupt_before_the_result(monkeypatch: pytest.MonkeyPatch) -> Reporter:
     """Config and history are already those of the new run."""
     write = _layout.write_atomically
 
-    def stop(path: Path, text: str) -> None:
+    def stop(path: Path, text: str, **keys: bool) -> None:
         if path.name == "result.json" and path.parent.parent.name == "dba":
             raise KeyboardInterrupt
-        write(path, text)
+        write(path, text, **keys)
 
     monkeypatch.setattr(_layout, "write_atomically", stop)
     return Reporter()
