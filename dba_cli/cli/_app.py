@@ -13,6 +13,7 @@ from dba_cli.cli._data import data_app
 from dba_cli.cli._inspect import inspect
 from dba_cli.cli._plot import plot
 from dba_cli.cli._run import run
+from dba_cli.cli._sweep import sweep
 from dba_cli.errors import UserError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(sweep)
 app.command()(compare)
 app.command()(plot)
 app.command()(inspect)
@@ -51,6 +53,8 @@ def _dba(
 
       dba run configs/mnist_1pct.yaml          train SGD, Adam and DBA on 1 % of MNIST
 
+      dba sweep configs/mnist_1pct.yaml --grid model.hidden=[50],[200] --jobs 2
+
       dba compare mnist_1pct                   the accuracy and error-reduction table
 
       dba inspect configs/mnist_1pct.yaml      what that would do, and how long it would take
@@ -60,7 +64,7 @@ def _dba(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad input (one line on stderr), 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 runs failed, 2 bad input (one line), 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         # Tables hold "±": a terminal that has no such sign shows another, not a traceback.
         if isinstance(stream, io.TextIOWrapper):

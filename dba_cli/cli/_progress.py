@@ -7,13 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
+from dba_cli.cli._whole import Whole
 from dba_cli.experiments import Reporter, RunLabel
-from dba_cli.records import RunRecord
+from dba_cli.records import FailureRecord, RunRecord
 from dba_cli.training import HistoryRow, Observer
 
 _REFRESH_SECONDS = 0.1
+_ROWS = 4  # runs that the live display shows at once; a cluster has more
 
 
 @contextmanager
@@ -50,7 +61,7 @@ class _Quiet:
     def notice(self, line: str) -> None:
         print(f"dba: {line}", file=sys.stderr, flush=True)
 
-    def planned(self, experiment: str, todo: int, done: int) -> None:
+    def planned(self, name: str, todo: int, done: int) -> None:
         """Say nothing."""
 
     def started(self, label: RunLabel) -> Observer:
@@ -60,38 +71,60 @@ class _Quiet:
         if record.status == "diverged":
             self.notice(f"{_title(label)}: diverged at step {record.diverged_at_step}; recorded as such")
 
+    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
+        self.notice(f"{_title(label)}: failed: {failure.error}")
+
+    def elsewhere(self, label: RunLabel) -> None:
+        """Say nothing."""
+
 
 class _Lines(_Quiet):
     """One line per event on stdout."""
 
     def __init__(self, results: Path) -> None:
         self._results = results
+        self.whole = Whole()
 
     def say(self, line: str) -> None:
         print(line, flush=True)
 
-    def planned(self, experiment: str, todo: int, done: int) -> None:
-        self.say(_plan_line(experiment, todo, done, self._results))
+    def planned(self, name: str, todo: int, done: int) -> None:
+        self.say(_plan_line(name, todo, done, self._results))
 
     def started(self, label: RunLabel) -> Observer:
+        self.whole.started(label)
         return _LineObserver(self.say, label)
 
     def finished(self, label: RunLabel, record: RunRecord) -> None:
         super().finished(label, record)
+        self.whole.ended(label)
         if record.final is not None:
             self.say(
-                f"{_title(label)}: test accuracy {record.final.test_accuracy:.2%} "
-                f"({record.durations.total:.1f} s)"
+                f"{_title(label)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
+                f"({record.durations.total:.1f} s{self._left(label)})"
             )
+
+    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
+        super().failed(label, failure)
+        self.whole.ended(label, failed=True)
+
+    def elsewhere(self, label: RunLabel) -> None:
+        self.whole.elsewhere(label)
+        self.say(f"{_title(label)}: done by another process")
+
+    def _left(self, label: RunLabel) -> str:
+        text = self.whole.time_left()
+        return f"; {self.whole.over} of {label.total} runs over, {text}" if text else ""
 
 
 class _Live(_Lines):
-    """A bar for the run in progress; finished runs scroll up as lines."""
+    """A bar for each run in progress and one for all of them; finished runs scroll up as lines."""
 
     def __init__(self, results: Path, progress: Progress) -> None:
         super().__init__(results)
         self._progress = progress
-        self._task = progress.add_task("", visible=False, total=None, detail="")
+        self._all: TaskID | None = None
+        self._tasks: dict[int, TaskID] = {}
 
     def notice(self, line: str) -> None:
         # The live display redirects stderr to itself; a warning must reach the real one.
@@ -101,15 +134,55 @@ class _Live(_Lines):
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def started(self, label: RunLabel) -> Observer:
-        self._progress.reset(
-            self._task, description=_title(label), total=label.timeline.steps, visible=True, detail=""
+        super().started(label)
+        if self._all is None and label.total > 1:
+            self._all = self._progress.add_task(
+                "", total=label.all_steps, detail=label.experiment, whole=self.whole
+            )
+        task = self._progress.add_task(
+            _title(label), total=label.timeline.steps, visible=len(self._tasks) < _ROWS, detail=""
         )
-        return _BarObserver(self._progress, self._task, label)
+        self._tasks[label.number] = task
+        self._show_all(label)
+        return _BarObserver(self._progress, task, label, self._stepped)
 
     def finished(self, label: RunLabel, record: RunRecord) -> None:
         super().finished(label, record)
-        if label.number == label.total:
-            self._progress.update(self._task, visible=False)
+        self._remove(label)
+
+    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
+        super().failed(label, failure)
+        self._remove(label)
+
+    def elsewhere(self, label: RunLabel) -> None:
+        super().elsewhere(label)
+        self._remove(label)
+
+    def _remove(self, label: RunLabel) -> None:
+        task = self._tasks.pop(label.number, None)
+        if task is not None:
+            self._progress.remove_task(task)
+        for shown in list(self._tasks.values())[:_ROWS]:
+            self._progress.update(shown, visible=True)
+        self._show_all(label)
+
+    def _stepped(self, label: RunLabel, step: int) -> None:
+        self.whole.stepped(label, step)
+        self._show_all(label)
+
+    def _show_all(self, label: RunLabel) -> None:
+        if self._all is None:
+            return
+        failed = f", {self.whole.failed} failed" if self.whole.failed else ""
+        hidden = len(self._tasks) - _ROWS
+        self._progress.update(
+            self._all,
+            completed=self.whole.steps,
+            total=self.whole.all_steps,
+            description=f"{self.whole.over} of {label.total} runs over{failed}",
+            detail=f"and {hidden} more under way" if hidden > 0 else "",
+            visible=self.whole.over < label.total,
+        )
 
 
 class _Silent:
@@ -130,8 +203,10 @@ class _LineObserver(_Silent):
 
 
 class _BarObserver:
-    def __init__(self, progress: Progress, task: "object", label: RunLabel) -> None:
-        self._progress, self._task, self._label = progress, task, label
+    def __init__(
+        self, progress: Progress, task: TaskID, label: RunLabel, stepped: Callable[[RunLabel, int], None]
+    ) -> None:
+        self._progress, self._task, self._label, self._stepped = progress, task, label, stepped
         self._last: HistoryRow | None = None
         self._next = 0.0
 
@@ -139,11 +214,19 @@ class _BarObserver:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _REFRESH_SECONDS
-        detail = _detail(self._label, step, loss, self._last)
-        self._progress.update(self._task, completed=step, detail=detail)  # type: ignore[arg-type]
+        self._progress.update(self._task, completed=step, detail=_detail(self._label, step, loss, self._last))
+        self._stepped(self._label, step)
 
     def row(self, row: HistoryRow) -> None:
         self._last = row
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """Rich's estimate for a run, from its last seconds; for all of them the pace since the start."""
+
+    def render(self, task: Task) -> Text:
+        whole = task.fields.get("whole")
+        return super().render(task) if whole is None else Text(whole.time_left(), style="progress.remaining")
 
 
 def _progress() -> Progress:
@@ -151,7 +234,7 @@ def _progress() -> Progress:
         # Two lines, so that nothing is cut off at 80 columns.
         TextColumn("{task.description}\n{task.fields[detail]}"),
         BarColumn(bar_width=12),
-        TimeRemainingColumn(),
+        _TimeLeft(),
         transient=True,
         redirect_stderr=False,
     )
@@ -168,7 +251,7 @@ def _detail(label: RunLabel, step: int, loss: float | None, row: HistoryRow | No
     return f"{epoch}  loss {loss:.4f}  {accuracy}" if loss is not None else epoch
 
 
-def _plan_line(experiment: str, todo: int, done: int, results: Path) -> str:
+def _plan_line(name: str, todo: int, done: int, results: Path) -> str:
     if not todo:
-        return f"{experiment}: all {done} runs are already there in {results / experiment}"
-    return f"{experiment}: {todo} runs to do" + (f", {done} already there" if done else "")
+        return f"{name}: all {done} runs are already there in {results / name.partition(' ')[0]}"
+    return f"{name}: {todo} runs to do" + (f", {done} already there" if done else "")

@@ -1,13 +1,23 @@
 """``dba run``."""
 
 import enum
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import DEFAULT_DATA_DIR, DEFAULT_RESULTS_DIR, DataDir, ResultsDir
+from dba_cli.cli._finish import chosen_workers, finish
+from dba_cli.cli._options import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_RESULTS_DIR,
+    Address,
+    Backend,
+    BackendName,
+    DataDir,
+    Jobs,
+    ResultsDir,
+    RetryFailed,
+)
 
 
 class DeviceName(enum.StrEnum):
@@ -19,58 +29,74 @@ class DeviceName(enum.StrEnum):
     mps = "mps"
 
 
+Optimizers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--optimizer",
+        help="Only this optimizer of the config; repeatable.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Seeds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--seed", help="Only these seeds of the config; repeatable.", metavar="N|A-B", show_default=False
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Override a value of the config, checked like the file; repeatable.",
+        metavar="KEY=VALUE",
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished runs again.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
+
+
 def run(
     configs: Annotated[
         list[Path], typer.Argument(help="Config files.", metavar="CONFIG...", show_default=False)
     ],
-    optimizer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only this optimizer of the config; repeatable.", metavar="NAME", show_default=False
-        ),
-    ] = None,
-    seed: Annotated[
-        list[str] | None,
-        typer.Option(help="Only these seeds of the config; repeatable.", metavar="N|A-B", show_default=False),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Override a value of the config, checked like the file; repeatable.",
-            metavar="KEY=VALUE",
-            show_default=False,
-        ),
-    ] = None,
+    optimizer: Optimizers = None,
+    seed: Seeds = None,
+    overrides: Overrides = None,
+    jobs: Jobs = None,
+    backend: BackendName = Backend.loky,
+    address: Address = None,
     data: DataDir = DEFAULT_DATA_DIR,
     results: ResultsDir = DEFAULT_RESULTS_DIR,
     device: Annotated[
         DeviceName, typer.Option(help="auto takes a GPU where there is one.")
     ] = DeviceName.auto,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do finished runs again.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
+    overwrite: Overwrite = False,
+    retry_failed: RetryFailed = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train every optimizer and seed that the configs name, and record each run.
 
     A run leaves its config, history.csv and result.json in RESULTS/EXPERIMENT/OPTIMIZER/seed-N.
     Finished runs are skipped, so the same command goes on where it was stopped.
-    A run of a changed config is refused without --overwrite.
+    A run of a changed config is refused without --overwrite. One that fails does not stop the others.
 
     [bold]Examples[/bold]
 
       dba run configs/mnist_1pct.yaml
 
-      dba run configs/mnist_1pct.yaml --optimizer dba --seed 0-2
+      dba run configs/mnist_1pct.yaml --optimizer dba --seed 0-2 --jobs 2
 
       dba run configs/smoke.yaml --set training.epochs=5 --set optimizers.dba.metric=norm
     """
     # Here, not above: `dba --help` must not wait for torch.
-    from dba_cli.cli._progress import reporter
     from dba_cli.config import load, parse_seeds
     from dba_cli.errors import UserError
     from dba_cli.experiments import Selectors, Settings, run_experiments
     from dba_cli.training import resolve_device
 
+    workers = chosen_workers(jobs, backend, address)
     seeds = [number for text in seed or [] for number in parse_seeds(text, "--seed")]
     loaded = [load(path, overrides or ()) for path in configs]
     # Compared without case: two names that differ only in case are one folder on some systems.
@@ -86,10 +112,7 @@ def run(
         device=resolve_device(device.value),
         selectors=Selectors(optimizer or (), seeds),
         overwrite=overwrite,
+        retry_failed=retry_failed,
+        workers=workers,
     )
-    with reporter(results, quiet=quiet) as report:
-        try:
-            run_experiments(loaded, settings, report)
-        except KeyboardInterrupt:
-            report.notice("interrupted; finished runs are kept, the same command goes on with the others")
-            sys.exit(130)
+    finish(lambda report: run_experiments(loaded, settings, report), results, quiet=quiet)

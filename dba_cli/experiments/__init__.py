@@ -2,7 +2,10 @@
 
 from dba_cli.experiments._images import drawn, evaluation_samples
 from dba_cli.experiments._plan import PlannedRun, Selectors, plan
-from dba_cli.experiments._run import Reporter, RunLabel, Settings, run_experiments
+from dba_cli.experiments._report import Reporter, RunLabel
+from dba_cli.experiments._run import Settings, Summary, run_experiments
+from dba_cli.experiments._sweep import run_sweep, sweep_folder
+from dba_cli.experiments._workers import Workers
 
 __all__ = [
     "PlannedRun",
@@ -10,8 +13,12 @@ __all__ = [
     "RunLabel",
     "Selectors",
     "Settings",
+    "Summary",
+    "Workers",
     "drawn",
     "evaluation_samples",
     "plan",
     "run_experiments",
+    "run_sweep",
+    "sweep_folder",
 ]

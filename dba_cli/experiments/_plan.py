@@ -6,7 +6,14 @@ from pathlib import Path
 
 from dba_cli.config import Config, config_hash
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.records import ExperimentFolder, ExperimentRecord, PaperRecord, RunFolder
+from dba_cli.records import (
+    ExperimentFolder,
+    ExperimentRecord,
+    FailureRecord,
+    PaperRecord,
+    RunFolder,
+    read_failure,
+)
 
 
 @dataclass(frozen=True)
@@ -19,12 +26,18 @@ class Selectors:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run: its config narrowed to one optimizer and one seed, and its folder."""
+    """One run: its config narrowed to one optimizer and one seed, and its folder.
+
+    ``failure`` is how it failed before, with this very config; ``stamp`` tells the record that was
+    there from one that another process writes later.
+    """
 
     config: Config
     hash: str
     folder: RunFolder
     done: bool
+    failure: FailureRecord | None = None
+    stamp: int | None = None
 
     @property
     def optimizer(self) -> str:
@@ -70,8 +83,10 @@ def plan(
                 not selectors.optimizers or name in selectors.optimizers
             ):
                 run = folder.run(name, seed)
+                before = stamp(run)
                 done = not overwrite and _done(run, hashes[name])
-                runs.append(PlannedRun(narrowed, hashes[name], run, done))
+                failure = None if done or overwrite else _failed(run, hashes[name])
+                runs.append(PlannedRun(narrowed, hashes[name], run, done, failure, before))
     paper = config.experiment.paper
     record = ExperimentRecord(
         name=config.experiment.name,
@@ -93,6 +108,20 @@ def _done(run: RunFolder, wanted: str) -> bool:
             "--overwrite replaces it, --results DIR keeps both"
         )
     return True
+
+
+def stamp(run: RunFolder) -> int | None:
+    """Return what changes when the run's result is written anew; None where there is no result."""
+    try:
+        return run.result_file.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _failed(run: RunFolder, wanted: str) -> FailureRecord | None:
+    """Return how this very run failed; one of another config may succeed."""
+    failure = read_failure(run)
+    return failure if failure is not None and failure.config_hash == wanted else None
 
 
 def _brief(seeds: Sequence[int]) -> str:

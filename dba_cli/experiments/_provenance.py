@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Provenance:
         return cls(versions(), device_record(device), git_revision())
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a result."""
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}

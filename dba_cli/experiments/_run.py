@@ -1,99 +1,176 @@
 """Doing every run that the configs name, once."""
 
+import os
+import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from dba_cli.config import Config
 from dba_cli.data import ImageData, load
-from dba_cli.experiments._images import evaluation_samples
-from dba_cli.experiments._plan import Selectors, plan
+from dba_cli.experiments._images import drawn
+from dba_cli.experiments._jobs import do_jobs
+from dba_cli.experiments._plan import PlannedRun, Selectors, plan
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._single import PreparedRun, check_runs, do_run
-from dba_cli.records import ExperimentFolder, RunRecord, ensure_writable
-from dba_cli.training import Observer, Timeline
-
-
-@dataclass(frozen=True)
-class RunLabel:
-    """What a display says of the run in progress."""
-
-    experiment: str
-    optimizer: str
-    seed: int
-    number: int
-    total: int
-    timeline: Timeline
-
-
-class Reporter(Protocol):
-    """Is told what happens; must not change it."""
-
-    def notice(self, line: str) -> None:
-        """A line that must be seen, such as a fallback to other data."""
-
-    def planned(self, experiment: str, todo: int, done: int) -> None:
-        """An experiment begins: runs to do, and runs found done."""
-
-    def started(self, label: RunLabel) -> Observer:
-        """A run begins; what is returned watches its training."""
-
-    def finished(self, label: RunLabel, record: RunRecord) -> None:
-        """A run's record is on disk."""
+from dba_cli.experiments._report import Reporter, RunLabel
+from dba_cli.experiments._single import check_runs
+from dba_cli.experiments._work import Job, share_data
+from dba_cli.experiments._workers import Workers
+from dba_cli.records import (
+    ExperimentFolder,
+    ExperimentRecord,
+    FailureRecord,
+    RunFolder,
+    RunRecord,
+    SweepRecord,
+    add_to_sweep,
+    ensure_writable,
+)
+from dba_cli.training import Timeline
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are and what may be replaced."""
+    """Where things are, who works, and what may be replaced."""
 
     data_dir: Path
     results: Path
     device: torch.device
     selectors: Selectors = field(default_factory=Selectors)
     overwrite: bool = False
+    retry_failed: bool = False
+    workers: Workers = field(default_factory=Workers)
 
 
-def run_experiments(configs: Sequence[Config], settings: Settings, reporter: Reporter) -> list[RunRecord]:
-    """Do every run that the configs name and that is not done; return the new records.
+@dataclass(frozen=True)
+class Summary:
+    """What a command did: new records, and the failures of its runs, old ones that stand included."""
 
-    Everything that can be refused is refused before the first run starts.
+    records: list[RunRecord]
+    failures: list[FailureRecord]
+
+
+@dataclass(frozen=True)
+class _Experiment:
+    record: ExperimentRecord
+    data: ImageData
+    todo: list[PlannedRun]
+    done: int
+    failed: list[FailureRecord]
+
+
+def run_experiments(
+    configs: Sequence[Config], settings: Settings, reporter: Reporter, sweep: SweepRecord | None = None
+) -> Summary:
+    """Do every run that the configs name and that is not done; those of a ``sweep`` are announced as one.
+
+    Everything that can be refused is refused before the first run starts. A run that ends in an
+    exception is recorded as failed; it is left alone from then on unless failed runs are retried.
 
     Raises:
         UserError: Bad data, an impossible draw, a changed config, an unwritable folder.
     """
     ensure_writable(settings.results)
     sources = _Sources(settings.data_dir, reporter.notice)
-    planned = []
-    for config in configs:
-        data = sources(config.data.dataset, config.data.source)
-        record, runs = plan(
-            config, data.source, settings.results, settings.selectors, overwrite=settings.overwrite
-        )
-        todo = [run for run in runs if not run.done]
-        if todo:
-            check_runs(todo, data)
-        planned.append((record, data, todo, len(runs) - len(todo)))
-    for _, _, todo, _ in planned:
-        for run in todo:
+    experiments = [_planned(config, sources, settings) for config in configs]
+    for experiment in experiments:
+        for run in experiment.todo:
             ensure_writable(run.folder.path)
 
+    if sweep is not None:
+        add_to_sweep(settings.results, sweep)
+    _announce(experiments, reporter, None if sweep is None else settings.results.name)
+    for experiment in experiments:
+        ExperimentFolder(settings.results / experiment.record.name).write_plan(experiment.record)
+    failures = [failure for experiment in experiments for failure in experiment.failed]
+    if not any(experiment.todo for experiment in experiments):
+        return Summary([], failures)
+    session = uuid.uuid4().hex
+    sources.share(session)
+    jobs, labels = _jobs(experiments, settings, session)
+    ends = do_jobs(jobs, labels, settings.workers, reporter)
+    return Summary(
+        [end.record for end in ends if end.record is not None and not end.elsewhere],
+        failures + [end.failure for end in ends if end.failure is not None],
+    )
+
+
+def _planned(config: Config, sources: "_Sources", settings: Settings) -> _Experiment:
+    data = sources(config.data.dataset, config.data.source)
+    record, runs = plan(
+        config, data.source, settings.results, settings.selectors, overwrite=settings.overwrite
+    )
+    failed = [] if settings.retry_failed else [run.failure for run in runs if run.failure is not None]
+    todo = [run for run in runs if not run.done and (run.failure is None or settings.retry_failed)]
+    if todo:
+        check_runs(todo, data)
+    return _Experiment(record, data, todo, len(runs) - len(todo) - len(failed), failed)
+
+
+def _announce(experiments: Sequence[_Experiment], reporter: Reporter, sweep: str | None) -> None:
+    if sweep is not None:
+        todo, done = sum(len(e.todo) for e in experiments), sum(e.done for e in experiments)
+        reporter.planned(f"{sweep} ({len(experiments)} points)", todo, done)
+    else:
+        for experiment in experiments:
+            if experiment.todo or not experiment.failed:
+                reporter.planned(experiment.record.name, len(experiment.todo), experiment.done)
+
+
+def _jobs(
+    experiments: Sequence[_Experiment], settings: Settings, session: str
+) -> tuple[list[Job], dict[int, RunLabel]]:
+    """Return all jobs, experiment by experiment, and what to call them."""
     provenance = Provenance.now(settings.device)
-    records = []
-    for record, data, todo, done in planned:
-        reporter.planned(record.name, len(todo), done)
-        ExperimentFolder(settings.results / record.name).write_plan(record)
-        tensors = evaluation_samples(todo[0].config.data, data, settings.device) if todo else None
-        for number, run in enumerate(todo, start=1):
-            assert tensors is not None
-            prepared = PreparedRun.of(run, data)
-            label = RunLabel(record.name, run.optimizer, run.seed, number, len(todo), prepared.timeline)
-            finished = do_run(prepared, tensors, provenance, reporter.started(label))
-            records.append(finished)
-            reporter.finished(label, finished)
-    return records
+    draws: dict[tuple[str, int], Tensor] = {}  # shared by all optimizers and points of a seed
+    todo = [(run, experiment.data) for experiment in experiments for run in experiment.todo]
+    drawn_for = [_drawn(run, data, draws) for run, data in todo]
+    timelines = [_timeline(run, len(indices)) for (run, _), indices in zip(todo, drawn_for, strict=True)]
+    jobs, labels = [], {}
+    for number, ((planned, _), indices, timeline) in enumerate(
+        zip(todo, drawn_for, timelines, strict=True), start=1
+    ):
+        # Absolute, since a worker may start in another folder.
+        folder = RunFolder(planned.folder.path if settings.workers.inside else planned.folder.path.absolute())
+        jobs.append(
+            Job(
+                number,
+                replace(planned, folder=folder),
+                indices,
+                timeline,
+                data_dir=settings.data_dir.absolute(),
+                device=settings.device,
+                provenance=provenance,
+                session=session,
+                stop_file=settings.results.absolute() / f".stop-{session}",
+                threads=settings.workers.threads,
+                watcher=os.getpid(),
+            )
+        )
+        labels[number] = RunLabel(
+            planned.config.experiment.name,
+            planned.optimizer,
+            planned.seed,
+            number,
+            len(todo),
+            timeline,
+            sum(each.steps for each in timelines),
+        )
+    return jobs, labels
+
+
+def _drawn(run: PlannedRun, data: ImageData, draws: dict[tuple[str, int], Tensor]) -> Tensor:
+    key = (run.config.data.model_dump_json(), run.seed)
+    if key not in draws:
+        draws[key] = drawn(run.config.data, data, run.seed)
+    return draws[key]
+
+
+def _timeline(run: PlannedRun, n: int) -> Timeline:
+    return Timeline.of(n, run.config.training, run.config.optimizers[0].batch_size)
 
 
 class _Sources:
@@ -108,3 +185,7 @@ class _Sources:
         if key not in self._loaded:
             self._loaded[key] = load(dataset, source, self._data_dir, notify=self._notify)
         return self._loaded[key]
+
+    def share(self, session: str) -> None:
+        for (dataset, _), data in self._loaded.items():
+            share_data(session, data, dataset, data.source)

@@ -1,7 +1,7 @@
 """One process at a time in a folder: a lock that the operating system takes back from a dead owner."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +14,11 @@ _POLL_SECONDS = 0.2
 
 
 @contextmanager
-def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+def locked(folder: Path, *, wait: bool = False, until: Callable[[], bool] | None = None) -> Iterator[bool]:
     """Hold the lock of ``folder`` and yield True; where another process holds it, yield False or ``wait``.
 
-    It is the system's lock on an open file: whoever dies, by SIGKILL or by a power cut, holds it no more.
+    Waiting ends, and False is yielded, when ``until`` comes true. It is the system's lock on an open
+    file: whoever dies, by SIGKILL or by a power cut, holds it no more.
 
     Raises:
         UserError: No lock can be had there.
@@ -27,7 +28,7 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(Timeout):
-            lock.acquire(timeout=-1 if wait else 0, poll_interval=_POLL_SECONDS)
+            lock.acquire(timeout=-1 if wait else 0, poll_interval=_POLL_SECONDS, cancel_check=until)
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{folder}: cannot be locked ({reason}); give another --results DIR") from None

@@ -8,6 +8,7 @@ from dba_cli import __version__
     [
         [],
         ["run"],
+        ["sweep"],
         ["compare"],
         ["inspect"],
         ["data"],

@@ -11,7 +11,7 @@ import torch
 
 from dba_cli.config import Config
 from dba_cli.experiments import RunLabel, Selectors, Settings, run_experiments
-from dba_cli.records import RunRecord
+from dba_cli.records import FailureRecord, RunRecord
 from dba_cli.training import HistoryRow
 
 SGD = {"name": "sgd", "kind": "sgd", "lr": 0.1}
@@ -60,6 +60,8 @@ class Reporter:
     labels: list[RunLabel] = field(default_factory=list)
     rows: list[HistoryRow] = field(default_factory=list)
     records: list[RunRecord] = field(default_factory=list)
+    failures: list[FailureRecord] = field(default_factory=list)
+    others: list[RunLabel] = field(default_factory=list)
 
     def notice(self, line: str) -> None:
         self.notices.append(line)
@@ -73,6 +75,12 @@ class Reporter:
 
     def finished(self, label: RunLabel, record: RunRecord) -> None:
         self.records.append(record)
+
+    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
+        self.failures.append(failure)
+
+    def elsewhere(self, label: RunLabel) -> None:
+        self.others.append(label)
 
     @property
     def runs(self) -> list[tuple[str, int]]:
@@ -105,7 +113,7 @@ def do(
         selectors=Selectors(optimizers, seeds),
         overwrite=overwrite,
     )
-    return run_experiments(configs, settings, reporter or Reporter())
+    return run_experiments(configs, settings, reporter or Reporter()).records
 
 
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -1,0 +1,179 @@
+"""What a worker does, in this process or in another one: one run, under its lock, whatever happens."""
+
+import contextlib
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dba_cli.config import Config
+from dba_cli.data import ImageData, load
+from dba_cli.errors import UserError
+from dba_cli.experiments._images import evaluation_samples
+from dba_cli.experiments._plan import PlannedRun, stamp
+from dba_cli.experiments._provenance import Provenance, device_record, versions
+from dba_cli.experiments._single import PreparedRun, do_run
+from dba_cli.records import FailureRecord, RunRecord, discard_failure, locked, read_failure, write_failure
+from dba_cli.training import Observer, TensorData, Timeline
+
+_ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as a worker gets it: nothing but what can be pickled, and no images.
+
+    ``watcher`` is the process that waits for the answer; Ctrl-C, which a terminal sends to every process,
+    is for it alone, and it writes the ``stop_file`` then.
+    """
+
+    number: int
+    planned: PlannedRun
+    indices: Tensor
+    timeline: Timeline
+    data_dir: Path
+    device: torch.device
+    provenance: Provenance
+    session: str
+    stop_file: Path
+    threads: int | None
+    watcher: int
+    wait: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended: with a record or a failure, or with neither where another process has the run.
+
+    ``elsewhere``: the record or the failure is another process's. ``stopped``: it was told to.
+    """
+
+    number: int
+    record: RunRecord | None = None
+    failure: FailureRecord | None = None
+    elsewhere: bool = False
+    stopped: bool = False
+
+
+def work(job: Job, watch: Callable[[], Observer]) -> Ended:
+    """Do the run of ``job`` unless another process has it or had it; never raise an Exception."""
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    run = job.planned
+    if os.getpid() != job.watcher and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        if job.stop_file.exists():
+            return Ended(job.number, stopped=True)
+        with locked(run.folder.path, wait=job.wait, until=job.stop_file.exists) as mine:
+            if not mine:
+                return Ended(job.number, elsewhere=True)
+            done = _done_meanwhile(run)
+            if done is not None:
+                return Ended(job.number, record=done, elsewhere=True)
+            failure = read_failure(run.folder)
+            if failure is not None and failure.config_hash == run.hash and failure != run.failure:
+                return Ended(job.number, failure=failure, elsewhere=True)
+            try:
+                discard_failure(run.folder)
+                return Ended(job.number, record=_trained(job, watch()))
+            except Exception as error:
+                return Ended(job.number, failure=_recorded(run, error, job.provenance.git_revision))
+            finally:
+                with contextlib.suppress(OSError):
+                    progress_file(run).unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        if job.stop_file.exists():  # asked for by the watching process, which waits for the answer
+            return Ended(job.number, stopped=True)
+        raise
+    except Exception as error:
+        # No lock, or another config's record: there is nothing here that is ours to write to.
+        return Ended(job.number, failure=failure_of(run, error, job.provenance.git_revision))
+
+
+def progress_file(run: PlannedRun) -> Path:
+    """Return where a worker notes how far the run is, while it goes on."""
+    return run.folder.path / ".progress.json"
+
+
+def failure_of(run: PlannedRun, error: BaseException, revision: str | None) -> FailureRecord:
+    """Return the record of ``error``."""
+    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return FailureRecord(
+        experiment=run.config.experiment.name,
+        optimizer=run.optimizer,
+        seed=run.seed,
+        config_hash=run.hash,
+        error=" ".join(text.split())[:_ERROR_LENGTH],
+        traceback="".join(traceback.format_exception(error)),
+        git_revision=revision,
+        failed_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+    )
+
+
+def _recorded(run: PlannedRun, error: Exception, revision: str | None) -> FailureRecord:
+    failure = failure_of(run, error, revision)
+    with contextlib.suppress(UserError):  # a full disk fails the run, and then the note of it
+        write_failure(run.folder, failure)
+    return failure
+
+
+def _done_meanwhile(run: PlannedRun) -> RunRecord | None:
+    """Return the record that another process wrote since this one planned."""
+    if stamp(run.folder) in (None, run.stamp):
+        return None
+    record = run.folder.read()
+    if record is not None and record.config_hash != run.hash:
+        raise UserError(f"{run.folder.path}: another process did a run of another config here meanwhile")
+    return record
+
+
+def _trained(job: Job, observer: Observer) -> RunRecord:
+    config = job.planned.config
+    data = _data(job)
+    prepared = PreparedRun(job.planned, data, job.indices, job.timeline)
+    # A worker on another machine says what it is computed on there.
+    here = replace(job.provenance, versions=versions(), device=device_record(job.device))
+    return do_run(prepared, _evaluation(job.session, config, data, job.device), here, observer)
+
+
+_loaded: dict[tuple[str, str, str], ImageData] = {}
+_tensors: dict[tuple[str, str, torch.device], TensorData] = {}
+
+
+def share_data(session: str, data: ImageData, dataset: str, source: str) -> None:
+    """Keep ``data`` for the jobs of ``session`` that this process does itself."""
+    _forget_other_sessions(session)
+    _loaded[session, dataset, source] = data
+
+
+def _data(job: Job) -> ImageData:
+    """Return the images of a job: read once per process."""
+    _forget_other_sessions(job.session)
+    where = job.planned.config.data
+    key = (job.session, where.dataset, where.source)
+    if key not in _loaded:
+        _loaded[key] = load(where.dataset, where.source, job.data_dir, notify=lambda line: None)
+    return _loaded[key]
+
+
+def _evaluation(session: str, config: Config, data: ImageData, device: torch.device) -> TensorData:
+    key = (session, config.data.model_dump_json(exclude={"draw"}), device)
+    if key not in _tensors:
+        _tensors[key] = evaluation_samples(config.data, data, device)
+    return _tensors[key]
+
+
+def _forget_other_sessions(session: str) -> None:
+    caches: tuple[dict[Any, Any], ...] = (_loaded, _tensors)
+    for cache in caches:
+        for key in [key for key in tuple(cache) if key[0] != session]:
+            cache.pop(key, None)  # another thread may have been faster

@@ -1,0 +1,88 @@
+"""Who does the work: this process, processes of this machine, or a cluster. joblib is the one way to all."""
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from dba_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from joblib import Parallel
+
+
+@dataclass(frozen=True)
+class Workers:
+    """``jobs`` processes with one thread each; None is this process, or all the cores of a cluster.
+
+    ``address`` is that of a running Ray cluster; without it Ray starts one on this machine.
+    """
+
+    jobs: int | None = None
+    backend: Literal["loky", "ray"] = "loky"
+    address: str | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether this very process does the work."""
+        return self.backend == "loky" and self.jobs in (None, 1)
+
+    @property
+    def threads(self) -> int | None:
+        """Return the threads of each worker; None leaves them as they are."""
+        return None if self.backend == "loky" and self.jobs is None else 1
+
+    @contextmanager
+    def pool(self) -> Iterator["Pool"]:
+        """Yield what does jobs, for as long as there is something to do.
+
+        Raises:
+            UserError: Ray is not installed, or there is no cluster at the address.
+        """
+        if self.backend == "ray":
+            with _ray(self.jobs, self.address):
+                yield Pool("ray", self.jobs or -1)
+        else:
+            yield Pool("loky", self.jobs or 1)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A joblib backend by name and its number of workers."""
+
+    backend: str
+    jobs: int
+
+    def results(self, calls: Iterable[Any]) -> Iterator[Any]:
+        """Yield the results of ``delayed`` calls as they come; take the calls only when they are due."""
+        return iter(self._parallel()(calls))
+
+    def _parallel(self) -> "Parallel":
+        from joblib import Parallel
+
+        # One run a batch: joblib would else keep the records of short runs back to make larger ones.
+        return Parallel(n_jobs=self.jobs, backend=self.backend, batch_size=1, return_as="generator_unordered")
+
+
+@contextmanager
+def _ray(jobs: int | None, address: str | None) -> Iterator[None]:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise UserError("--backend ray: Ray is not installed; pip install 'dba-cli[ray]'") from None
+    # On a machine of its own Ray is given the workers that were asked for; a cluster knows its cores.
+    size = {"num_cpus": jobs, "include_dashboard": False} if address is None else {"address": address}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Ray about itself, at its start
+        try:
+            ray.init(**size, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(f"--address {address}: no Ray cluster there ({str(error)[:200]})") from None
+    try:
+        register_ray()  # type: ignore[no-untyped-call]
+        yield
+    finally:
+        ray.shutdown()
