@@ -43,6 +43,27 @@ def test_the_bench_report_is_made_of_its_recorded_timings() -> None:
     assert f"{middle:.2f} ({low:.2f}-{high:.2f})" in row
 
 
+@pytest.mark.parametrize(
+    ("name", "cases", "over", "under"),
+    [
+        ("deformed_step", ["precision", "optimizer"], "deformed", "plain"),
+        ("trace_cost", ["batch"], "with a trace", "without"),
+    ],
+)
+def test_the_small_benches_are_made_of_their_recorded_timings(
+    name: str, cases: list[str], over: str, under: str
+) -> None:
+    timings = pd.read_csv(ROOT / f"results/bench/{name}.csv")
+    lines = (ROOT / f"results/bench/{name}.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ") and "target" not in line]
+    groups = list(timings.groupby(cases, sort=False))
+    assert len(groups) == len(rows)
+    for (_, case), row in zip(groups, rows, strict=True):
+        seconds = case.pivot(index="round", columns="contestant", values="seconds")
+        low, middle, high = (seconds[over] / seconds[under]).quantile([0.25, 0.5, 0.75])
+        assert f"{middle:.2f} ({low:.2f}-{high:.2f})" in row
+
+
 def _finished(folder: ExperimentFolder) -> list[RunRecord]:
     return [record for run in folder.runs() if (record := run.read()) is not None]
 

@@ -7,8 +7,14 @@ import pytest
 
 
 @pytest.fixture
-def recorded(dba, config):
-    assert dba("run", config, "--quiet", "--set", "training.trace=true").code == 0
+def recorded(dba, config, tmp_path_factory):
+    """The command in a folder with recorded runs, which are made once and copied for each test."""
+    kept = tmp_path_factory.getbasetemp() / "recorded-for-plots"
+    if not kept.exists():
+        assert dba("run", config, "--quiet", "--set", "training.trace=true").code == 0
+        shutil.copytree("results", kept)
+    else:
+        shutil.copytree(kept, "results")
     return dba
 
 
@@ -100,6 +106,31 @@ def test_damage_is_one_line(recorded, name, content, part):
     line = recorded("plot").refused()
     assert str(path) in line
     assert part in line
+
+
+def test_a_trace_or_predictions_that_cannot_be_of_this_run(recorded):
+    import numpy as np
+
+    from dba_cli.records import TraceWriter, write_predictions
+
+    folder = Path("results/tiny/dba/seed-0")
+    writer = TraceWriter()
+    writer.add(np.array([3, 20]), {"hidden1": np.array([True, False])})  # of 20 images
+    writer.write(folder / "trace.npz")
+    line = recorded("plot", "--kind", "choices").refused()
+    assert f"{folder / 'trace.npz'}: damaged trace" in line
+    assert "the 20 of the draw" in line
+    write_predictions(folder / "predictions.npz", np.full(4000, 10, dtype=np.uint8))
+    assert "below 10" in recorded("plot", "--kind", "confusion").refused()
+
+
+def test_a_draw_that_has_changed_is_not_shown_as_the_runs_own(recorded):
+    path = Path("results/tiny/sgd/seed-0/result.json")
+    text = path.read_text()
+    sha = text.partition('"draw_sha256": "')[2][:64]
+    for record in Path("results/tiny").glob("*/seed-0/result.json"):
+        record.write_text(record.read_text().replace(sha, sha[::-1]))
+    assert "drew other images" in recorded("plot", "--kind", "drawn").refused()
 
 
 def test_predictions_of_other_images_are_refused(recorded):

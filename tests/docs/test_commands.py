@@ -31,14 +31,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def cheaper(config: str) -> str:
     """Return a config that ends in a second, on the data that every machine has."""
     content = yaml.safe_load(config)
-    training = content.get("training", {})
-    for length in (training, training.get("evaluation", {})):
+    training = content.get("training") or {}
+    for length in (training, training.get("evaluation") or {}):
         length.update({key: value for key, value in {"epochs": 1, "steps": 2}.items() if length.get(key)})
-    if "copies" in training.get("evaluation", {}):
+    if "copies" in (training.get("evaluation") or {}):
         training["evaluation"]["copies"] = 1
-    if "hidden" in content.get("model", {}):
+    if "hidden" in (content.get("model") or {}):
         content["model"]["hidden"] = [8]
-    if content.get("data", {}).get("source") == "official":
+    if (content.get("data") or {}).get("source") == "official":
         content["data"]["source"] = "auto"
     return yaml.safe_dump(content, sort_keys=False)
 
