@@ -64,6 +64,8 @@ def _finished(study: Study, folder: Path) -> Iterator[tuple[str, dict[str, Any],
         points = [("", {})]
     for name, values in points:
         experiment = ExperimentFolder(folder / name)
+        if not experiment.plan_file.exists():  # a sweep that is not over
+            continue
         plan = experiment.plan()
         for optimizer, wanted in plan.optimizers.items():
             for seed in plan.seeds:
