@@ -4,7 +4,7 @@ from dba_cli.comparison._frame import frame
 from dba_cli.comparison._human import setting_line
 from dba_cli.comparison._model import Comparison, PaperFigures, Row, Section, Setting
 from dba_cli.comparison._render import FORMATS, render
-from dba_cli.comparison._statistics import Estimate, mean_with_interval
+from dba_cli.comparison._statistics import Estimate, error_reduction, mean_with_interval
 from dba_cli.comparison._table import compare
 from dba_cli.comparison._terminal import print_tables, rich_table
 
@@ -17,6 +17,7 @@ __all__ = [
     "Section",
     "Setting",
     "compare",
+    "error_reduction",
     "frame",
     "mean_with_interval",
     "print_tables",
