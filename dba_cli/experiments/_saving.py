@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from dba_cli.config import Checkpoint
 from dba_cli.errors import UserError
@@ -23,7 +22,7 @@ class RunKeeper:
 
     def __init__(self, run: PlannedRun, provenance: Provenance, notify: Callable[[str], None]) -> None:
         self._folder, self._provenance, self._notify = run.folder, provenance, notify
-        self._file = run.folder.checkpoint_file(run.hash)
+        self._file = run.folder.checkpoint_file(run.hash, _identity(provenance))
         self._period: Checkpoint | None = run.config.training.checkpoint
         self._began, self._before = time.monotonic(), 0.0
         self._revision = provenance.git_revision
@@ -41,17 +40,13 @@ class RunKeeper:
         return self._revision
 
     def resumed(self, fresh: Callable[[], Training]) -> Training:
-        """Return the training from where it was stopped; ``fresh()``, its beginning, where nothing usable is.
-
-        What cannot be used stays on disk until the run has something of its own to save.
-        """
+        """Return the training from where it was stopped; its beginning, ``fresh()``, if nothing says so."""
         training = fresh()
         try:
             state = read_checkpoint(self._file)
             if state is None:
                 self._mention_others()
                 return training
-            self._check_provenance(state)
             training.load_state_dict(state["training"])
             self._before = float(state["seconds"])
             self._revision = _revisions(state["git_revision"], self._provenance.git_revision)
@@ -83,7 +78,6 @@ class RunKeeper:
             "training": state,
             "seconds": self.seconds,
             "git_revision": self._revision,
-            "provenance": _identity(self._provenance),
         }
         try:
             write_checkpoint(self._file, whole)
@@ -94,6 +88,11 @@ class RunKeeper:
             self._full = True
         self._saved_step, self._saved_at = state["position"]["step"], time.monotonic()
 
+    def save_end(self, training: Training) -> None:
+        """Save the end of a run that was long enough to be saved before: it may yet be lost in writing it."""
+        if self._saved_step:
+            self.save(training.state_dict())
+
     def discard(self) -> None:
         """Remove the run's states: there is a record now, or the run begins anew."""
         self._folder.discard_checkpoints()
@@ -101,18 +100,8 @@ class RunKeeper:
     def _mention_others(self) -> None:
         if self._folder.checkpoints():
             self._notify(
-                f"{self._folder.path}: was stopped with another config, whose state is kept until this run "
-                "is over; the run begins anew"
-            )
-
-    def _check_provenance(self, state: State) -> None:
-        before, now = state["provenance"], _identity(self._provenance)
-        changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
-        if changed:
-            key = changed[0]
-            raise UserError(
-                f"{self._file}: saved with {key} {before.get(key)}, this is {now.get(key)}: "
-                "the rest would not be the same run"
+                f"{self._folder.path}: stopped before with another config, on another machine or with other "
+                "threads or packages; begins anew, and the state of before is kept until it is over"
             )
 
 
@@ -146,13 +135,11 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _identity(provenance: Provenance) -> dict[str, Any]:
+def _identity(provenance: Provenance) -> str:
     """Return what must be the same for the bits to be: not the revision, which any commit changes."""
-    return (
-        provenance.versions
-        | {"device": provenance.device.type, "processor": provenance.device.name}
-        | {"threads": provenance.device.threads}
-    )
+    device = provenance.device
+    names = [f"{name} {version}" for name, version in sorted(provenance.versions.items())]
+    return ", ".join([*names, device.type, device.name, f"{device.threads} threads"])
 
 
 def _revisions(first: str | None, now: str | None) -> str | None:

@@ -1,6 +1,7 @@
 """One run, from its config to its record: draw, network, training, what it left."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,7 +76,7 @@ def do_run(
     """
     run, data, indices = prepared.planned, prepared.data, prepared.indices
     config, seed, entry = run.config, run.seed, run.config.optimizers[0]
-    notify = getattr(observer, "notice", lambda line: None)
+    notify = getattr(observer, "notice", _to_stderr)
     keeper = RunKeeper(run, provenance, notify)
     if run.folder.result_file.exists():  # it is done again: what is there is of before
         keeper.discard()
@@ -86,6 +87,8 @@ def do_run(
         training = keeper.resumed(lambda: trainee.training(watcher))
         watcher.rows = [_csv_row(row) for row in training.history]
         outcome = training.run(keeper)
+    if outcome.diverged_at_step is None:
+        keeper.save_end(training)
     model, train_data, recorder = trainee.model, trainee.train_data, trainee.recorder
     record = RunRecord(
         status="finished" if outcome.diverged_at_step is None else "diverged",
@@ -142,6 +145,10 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
             gradient_rule(entry, _model(config, data, seed, indices), generator(seed, Stream.SELECTION))
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: optimizer {entry.name}: {error}") from None
+
+
+def _to_stderr(line: str) -> None:
+    print(f"dba: {line}", file=sys.stderr, flush=True)
 
 
 class _Trainee:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from dba_cli.errors import UserError
 
+UNFINISHED = ".tmp"
+"""How the name of a file ends while it is being written: what a killed process leaves."""
+
 
 def write_atomically(path: Path, content: str | bytes, *, flush: bool = True) -> None:
     """Write ``content``, text as UTF-8, to ``path``: beside it, flushed to the disk, then renamed into place.
@@ -20,7 +23,7 @@ def write_atomically(path: Path, content: str | bytes, *, flush: bool = True) ->
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())

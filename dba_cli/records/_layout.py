@@ -1,6 +1,7 @@
 """Where records lie: ``<results>/<experiment>/<optimizer>/seed-<k>/``."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from dba_cli.errors import UserError
-from dba_cli.records._atomic import write_atomically
+from dba_cli.records._atomic import UNFINISHED, write_atomically
 from dba_cli.records._history import HistoryPoint, read_history
 from dba_cli.records._result import ExperimentRecord, RunRecord
 
@@ -47,9 +48,13 @@ class RunFolder:
         """Return the test predictions, which stand there with ``training.trace: true`` only."""
         return self.path / "predictions.npz"
 
-    def checkpoint_file(self, config_hash: str) -> Path:
-        """Return the file of the run's state while it goes on: each config has one of its own."""
-        return self.path / f"checkpoint-{config_hash[:16]}.pt"
+    def checkpoint_file(self, config_hash: str, computed_on: str) -> Path:
+        """Return the file of the run's state while it goes on.
+
+        Another config, and another place to compute it on, have another file: none is in the other's way.
+        """
+        place = hashlib.sha256(computed_on.encode()).hexdigest()
+        return self.path / f"checkpoint-{config_hash[:12]}-{place[:8]}.pt"
 
     def checkpoints(self) -> list[Path]:
         """Return the states that are there, of whatever config."""
@@ -77,10 +82,13 @@ class RunFolder:
     def discard(self) -> None:
         """Take the finished mark away, before a run is done again; then what it might not write again.
 
+        What a killed process left half written goes as well: nobody else may be at work here.
+
         Raises:
             UserError: A file cannot be removed.
         """
-        for path in (self.result_file, self.trace_file, self.predictions_file):
+        half_written = self.path.glob(f".*{UNFINISHED}")
+        for path in (self.result_file, self.trace_file, self.predictions_file, *half_written):
             _remove(path)
 
     def discard_checkpoints(self) -> None:
