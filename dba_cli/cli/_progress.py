@@ -65,7 +65,7 @@ class _Quiet:
         """Say nothing."""
 
     def started(self, label: RunLabel) -> Observer:
-        return _Silent()
+        return _Silent(self.notice)
 
     def finished(self, label: RunLabel, record: RunRecord) -> None:
         if record.status == "diverged":
@@ -93,7 +93,7 @@ class _Lines(_Quiet):
 
     def started(self, label: RunLabel) -> Observer:
         self.whole.started(label)
-        return _LineObserver(self.say, label)
+        return _LineObserver(self.notice, self.say, label)
 
     def finished(self, label: RunLabel, record: RunRecord) -> None:
         super().finished(label, record)
@@ -144,7 +144,7 @@ class _Live(_Lines):
         )
         self._tasks[label.number] = task
         self._show_all(label)
-        return _BarObserver(self._progress, task, label, self._stepped)
+        return _BarObserver(self.notice, self._progress, task, label, self._stepped)
 
     def finished(self, label: RunLabel, record: RunRecord) -> None:
         super().finished(label, record)
@@ -186,6 +186,9 @@ class _Live(_Lines):
 
 
 class _Silent:
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self.notice = notice
+
     def step(self, step: int, loss: float) -> None:
         """Say nothing."""
 
@@ -194,7 +197,8 @@ class _Silent:
 
 
 class _LineObserver(_Silent):
-    def __init__(self, say: Callable[[str], None], label: RunLabel) -> None:
+    def __init__(self, notice: Callable[[str], None], say: Callable[[str], None], label: RunLabel) -> None:
+        super().__init__(notice)
         self._say, self._label = say, label
 
     def row(self, row: HistoryRow) -> None:
@@ -202,10 +206,16 @@ class _LineObserver(_Silent):
             self._say(f"{_title(self._label)}: {_detail(self._label, row.step, row.train_loss, row)}")
 
 
-class _BarObserver:
+class _BarObserver(_Silent):
     def __init__(
-        self, progress: Progress, task: TaskID, label: RunLabel, stepped: Callable[[RunLabel, int], None]
+        self,
+        notice: Callable[[str], None],
+        progress: Progress,
+        task: TaskID,
+        label: RunLabel,
+        stepped: Callable[[RunLabel, int], None],
     ) -> None:
+        super().__init__(notice)
         self._progress, self._task, self._label, self._stepped = progress, task, label, stepped
         self._last: HistoryRow | None = None
         self._next = 0.0

@@ -89,7 +89,7 @@ def drawn(space: Space, number: int, seed: int) -> list[Point]:
     available = _size(space)
     if number > available:
         raise ValueError(
-            f"{number} points of {available} cannot be drawn; "
+            f"{number} points of {available:.0f} cannot be drawn; "
             "leave out --random (sweep.random) to do them all"
         )
     found: dict[str, Point] = {}

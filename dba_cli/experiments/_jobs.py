@@ -48,6 +48,7 @@ class _Crew:
         self._labels, self._workers, self._reporter = labels, workers, reporter
         self._lock = threading.Lock()
         self._stopping = False
+        self._before: set[int] = set()  # what a worker may have done before it died
         self.ended: dict[int, Ended] = {}
 
     def do(self, jobs: Sequence[Job], pool: Pool) -> None:
@@ -56,7 +57,7 @@ class _Crew:
             for end in pool.results(self._calls(jobs, lambda job: partial(self._begin, job))):
                 self._note(end, None)
             return
-        with Relay(self._begin, self._lock) as relay, self._ctrl_c(jobs[0].stop_file):
+        with Relay(self._begin, self._reporter.notice, self._lock) as relay, self._ctrl_c(jobs[0].stop_file):
             for job in self._all_at_once(jobs, pool, relay):
                 # A dead worker takes its siblings along: alone, a run shows whether it was the cause.
                 error = self._attempt([job], pool, relay, set())
@@ -74,6 +75,7 @@ class _Crew:
             if error is None:
                 break
             hit = self._taken_back(relay)
+            self._before |= {job.number for job in left} - answered
             barren = 0 if hit else barren + 1
             if barren == _BARREN_DEATHS:
                 raise UserError(
@@ -119,6 +121,8 @@ class _Crew:
     def _note(self, end: Ended, observer: object | None) -> None:
         if end.stopped or (end.elsewhere and end.record is None and end.failure is None):
             return
+        if end.number in self._before:
+            end = replace(end, elsewhere=False)
         self.ended[end.number] = end
         label = self._labels[end.number]
         if end.elsewhere:

@@ -24,7 +24,13 @@ class ProgressFile:
 
     def __init__(self, job: Job) -> None:
         self._path, self._stop_file = progress_file(job.planned), job.stop_file
-        self._state: dict[str, Any] = {"session": job.session, "step": 0, "loss": None, "row": None}
+        self._state: dict[str, Any] = {
+            "session": job.session,
+            "step": 0,
+            "loss": None,
+            "row": None,
+            "notices": [],
+        }
         self._next = 0.0
         self._write()
 
@@ -41,6 +47,11 @@ class ProgressFile:
         self._state |= {"step": row.step, "row": asdict(row)}
         self._write()
 
+    def notice(self, line: str) -> None:
+        """Note a line that must be seen."""
+        self._state["notices"].append(line)
+        self._write()
+
     def _write(self) -> None:
         self._next = time.monotonic() + _SECONDS
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
@@ -53,14 +64,18 @@ class ProgressFile:
 class Relay:
     """Reads what the jobs under way have noted and tells their observers, in a thread of its own.
 
-    ``begin`` makes a job's observer; it is called, like the observers, with ``lock`` held.
+    ``begin`` makes a job's observer, ``notify`` passes a line on; they are called, like the observers,
+    with ``lock`` held.
     """
 
-    def __init__(self, begin: Callable[[Job], Observer], lock: threading.Lock) -> None:
-        self._begin, self._lock = begin, lock
+    def __init__(
+        self, begin: Callable[[Job], Observer], notify: Callable[[str], None], lock: threading.Lock
+    ) -> None:
+        self._begin, self._notify, self._lock = begin, notify, lock
         self._jobs: dict[int, Job] = {}
         self._observers: dict[int, Observer] = {}
         self._rows: dict[int, int] = {}
+        self._notices: dict[int, int] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="dba-progress", daemon=True)
 
@@ -100,6 +115,10 @@ class Relay:
         if job.number not in self._observers:
             self._observers[job.number] = self._begin(job)
         observer, row = self._observers[job.number], state["row"]
+        heard = self._notices.get(job.number, 0)
+        for line in state["notices"][heard:]:
+            self._notify(line)
+        self._notices[job.number] = len(state["notices"])
         if row is not None and self._rows.get(job.number) != row["step"]:
             self._rows[job.number] = row["step"]
             observer.row(HistoryRow(**row))

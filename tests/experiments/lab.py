@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from dba_cli.config import Config
-from dba_cli.experiments import RunLabel, Selectors, Settings, run_experiments
+from dba_cli.experiments import RunLabel, Selectors, Settings, Workers, run_experiments
 from dba_cli.records import FailureRecord, RunRecord
 from dba_cli.training import HistoryRow
 
@@ -104,6 +104,8 @@ def do(
     optimizers: Sequence[str] = (),
     seeds: Sequence[int] = (),
     overwrite: bool = False,
+    retry_failed: bool = False,
+    jobs: int | None = None,
 ) -> list[RunRecord]:
     """Run the configs on the CPU."""
     settings = Settings(
@@ -112,6 +114,8 @@ def do(
         device=torch.device("cpu"),
         selectors=Selectors(optimizers, seeds),
         overwrite=overwrite,
+        retry_failed=retry_failed,
+        workers=Workers(jobs),
     )
     return run_experiments(configs, settings, reporter or Reporter()).records
 

@@ -1,0 +1,48 @@
+"""What a failed run leaves."""
+
+from pathlib import Path
+
+import pytest
+
+from dba_cli.errors import UserError
+from dba_cli.records import FailureRecord, RunFolder, discard_failure, read_failure, write_failure
+
+FAILURE = FailureRecord(
+    experiment="exp",
+    optimizer="dba",
+    seed=3,
+    config_hash="a" * 64,
+    error="ValueError: ü",
+    traceback="Traceback\n  one\n",
+    git_revision=None,
+    failed_at="2026-01-01T00:00:00.000000+00:00",
+)
+
+
+def test_it_reads_back_until_it_is_discarded(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    assert read_failure(run) is None
+    write_failure(run, FAILURE)
+    assert read_failure(run) == FAILURE
+    assert run.read() is None  # no result
+    discard_failure(run)
+    discard_failure(run)
+    assert read_failure(run) is None
+
+
+def test_a_damaged_one_says_nothing(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    write_failure(run, FAILURE)
+    path = tmp_path / "failure.json"
+    whole = path.read_bytes()
+    for end in range(0, len(whole) - 2):
+        path.write_bytes(whole[:end])
+        assert read_failure(run) is None
+    path.write_bytes(b"\xff\xfe")
+    assert read_failure(run) is None
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written"):
+        write_failure(RunFolder(tmp_path / "file"), FAILURE)
