@@ -91,7 +91,7 @@ def _figures(results: Path) -> str:
         "deskewed, "
         "label smoothing; all values stand in `configs/deformed.yaml` and were chosen on the validation "
         "split. `dba` "
-        "takes the half of 512 candidates with the largest gradients, for each layer; `random` a random "
+        "takes the half of the 256 candidates with the largest gradients, for each layer; `random` a random "
         "half. "
         "*Averaged over copies* is the same network's mean prediction over each test image and 20 deformed "
         "copies of "
