@@ -29,7 +29,7 @@ class PlannedRun:
     """One run: its config narrowed to one optimizer and one seed, and its folder.
 
     ``failure`` is how it failed before, with this very config; ``stamp`` tells the record that was
-    there from one that another process writes later.
+    there from one that another process writes later. ``anew``: not even from where it was stopped.
     """
 
     config: Config
@@ -38,6 +38,7 @@ class PlannedRun:
     done: bool
     failure: FailureRecord | None = None
     stamp: int | None = None
+    anew: bool = False
 
     @property
     def optimizer(self) -> str:
@@ -86,7 +87,7 @@ def plan(
                 before = stamp(run)
                 done = not overwrite and _done(run, hashes[name])
                 failure = None if done or overwrite else _failed(run, hashes[name])
-                runs.append(PlannedRun(narrowed, hashes[name], run, done, failure, before))
+                runs.append(PlannedRun(narrowed, hashes[name], run, done, failure, before, overwrite))
     paper = config.experiment.paper
     record = ExperimentRecord(
         name=config.experiment.name,

@@ -1,5 +1,6 @@
 """Doing every run that the configs name, once."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from dba_cli.config import Config
 from dba_cli.data import ImageData, load
+from dba_cli.errors import UserError
 from dba_cli.experiments._images import drawn
 from dba_cli.experiments._jobs import do_jobs
 from dba_cli.experiments._plan import PlannedRun, Selectors, plan
@@ -92,6 +94,10 @@ def run_experiments(
     sources.share(session)
     jobs, labels = _jobs(experiments, settings, session)
     ends = do_jobs(jobs, labels, settings.workers, reporter)
+    for experiment in experiments:
+        folder = ExperimentFolder(settings.results / experiment.record.name)
+        if not folder.plan_file.exists():  # somebody removed it while the runs went on
+            folder.write_plan(experiment.record)
     return Summary(
         [end.record for end in ends if end.record is not None and not end.elsewhere],
         failures + [end.failure for end in ends if end.failure is not None],
@@ -103,6 +109,10 @@ def _planned(config: Config, sources: "_Sources", settings: Settings) -> _Experi
     record, runs = plan(
         config, data.source, settings.results, settings.selectors, overwrite=settings.overwrite
     )
+    for run in runs:
+        if run.done:  # a process that was killed after its last word left its state
+            with contextlib.suppress(UserError):
+                run.folder.discard_checkpoints()
     failed = [] if settings.retry_failed else [run.failure for run in runs if run.failure is not None]
     todo = [run for run in runs if not run.done and (run.failure is None or settings.retry_failed)]
     if todo:

@@ -61,6 +61,11 @@ class RunKeeper:
         self._notify(f"{self._folder.path}: goes on from step {training.step}")
         return training
 
+    def look(self) -> None:
+        """Say so if the run's folder is gone: whatever is written next makes it again."""
+        if not self._folder.path.exists():
+            self._notify(f"{self._folder.path}: was removed while the run goes on; made again")
+
     def due(self, step: int) -> bool:
         """Whether the period is over."""
         if self._period is None:
@@ -79,6 +84,7 @@ class RunKeeper:
             "seconds": self.seconds,
             "git_revision": self._revision,
         }
+        self.look()
         try:
             write_checkpoint(self._file, whole)
             self._full = False

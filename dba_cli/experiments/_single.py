@@ -76,14 +76,13 @@ def do_run(
     """
     run, data, indices = prepared.planned, prepared.data, prepared.indices
     config, seed, entry = run.config, run.seed, run.config.optimizers[0]
-    notify = getattr(observer, "notice", _to_stderr)
-    keeper = RunKeeper(run, provenance, notify)
-    if run.folder.result_file.exists():  # it is done again: what is there is of before
+    keeper = RunKeeper(run, provenance, getattr(observer, "notice", _to_stderr))
+    if run.anew:
         keeper.discard()
     run.folder.discard()
     trainee = _Trainee(prepared, test_data)
     with ctrl_c_between_steps() as check:
-        watcher = _Watcher(run.folder, observer, check)
+        watcher = _Watcher(run.folder, keeper, observer, check)
         training = keeper.resumed(lambda: trainee.training(watcher))
         watcher.rows = [_csv_row(row) for row in training.history]
         outcome = training.run(keeper)
@@ -185,8 +184,10 @@ class _Trainee:
 class _Watcher:
     """Writes the history as it grows, hears of Ctrl-C, and tells the observer of the run."""
 
-    def __init__(self, folder: RunFolder, observer: Observer, check: Callable[[], None]) -> None:
-        self._folder, self._observer, self._check = folder, observer, check
+    def __init__(
+        self, folder: RunFolder, keeper: RunKeeper, observer: Observer, check: Callable[[], None]
+    ) -> None:
+        self._folder, self._keeper, self._observer, self._check = folder, keeper, observer, check
         self.rows: list[dict[str, object]] = []
 
     def step(self, step: int, loss: float) -> None:
@@ -195,6 +196,7 @@ class _Watcher:
 
     def row(self, row: HistoryRow) -> None:
         self.rows.append(_csv_row(row))
+        self._keeper.look()
         # It is written once more with the record: a full disk need not end the run before.
         with contextlib.suppress(UserError):
             self._folder.write_history(self.rows)

@@ -49,7 +49,7 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = found["state"]
     except Exception as error:  # whatever a damaged or hostile file makes the two readers raise
         text = str(error) or type(error).__name__
-        reason = "it holds pickled code" if "weights_only" in text.lower() else text[:200]
+        reason = "it holds pickled code" if "weights_only" in text.lower() else text[:100]
         raise UserError(f"{path}: no usable checkpoint ({' '.join(reason.split())})") from None
     return state
 
