@@ -3,16 +3,18 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from joblib import delayed
+
 from dba_cli.errors import UserError
-from dba_cli.experiments._relay import ProgressFile, Relay
+from dba_cli.experiments._relay import Relay, open_desk, work_and_tell
 from dba_cli.experiments._report import Reporter, RunLabel
-from dba_cli.experiments._work import Ended, Job, failure_of, progress_file, work
+from dba_cli.experiments._work import Ended, Job, failure_of, work
 from dba_cli.experiments._workers import Pool, Workers
 from dba_cli.records import locked, write_failure
 
@@ -48,34 +50,34 @@ class _Crew:
         self._labels, self._workers, self._reporter = labels, workers, reporter
         self._lock = threading.Lock()
         self._stopping = False
-        self._before: set[int] = set()  # what a worker may have done before it died
         self.ended: dict[int, Ended] = {}
 
     def do(self, jobs: Sequence[Job], pool: Pool) -> None:
         """Do each job once; those that another process has in hand stay out of ``ended``."""
         if self._workers.inside:
-            for end in pool.results(self._calls(jobs, lambda job: partial(self._begin, job))):
-                self._note(end, None)
+            pool.results(delayed(self._work_here)(job) for job in jobs)
             return
-        with Relay(self._begin, self._reporter.notice, self._lock) as relay, self._ctrl_c(jobs[0].stop_file):
+        relay = Relay(self._begin, self._reporter.notice, self._note, self._lock)
+        with open_desk(jobs[0].desk), relay, self._ctrl_c(jobs[0].stop_file):
             for job in self._all_at_once(jobs, pool, relay):
                 # A dead worker takes its siblings along: alone, a run shows whether it was the cause.
-                error = self._attempt([job], pool, relay, set())
+                error = self._attempt([job], pool, relay)
                 if error is not None:
-                    self._blame(job, relay, error)
+                    self._blame(job, error)
             if self._stopping:
                 raise KeyboardInterrupt
+
+    def _work_here(self, job: Job) -> None:
+        self._note(work(job, partial(self._begin, job)), None)
 
     def _all_at_once(self, jobs: Sequence[Job], pool: Pool, relay: Relay) -> list[Job]:
         """Do the jobs; return those that were under way when a worker died."""
         left, suspects, barren = list(jobs), list[Job](), 0
-        while left:
-            answered = set[int]()
-            error = self._attempt(left, pool, relay, answered)
+        while left and not self._stopping:
+            error = self._attempt(left, pool, relay)
             if error is None:
                 break
-            hit = self._taken_back(relay)
-            self._before |= {job.number for job in left} - answered
+            hit = relay.dropped()
             barren = 0 if hit else barren + 1
             if barren == _BARREN_DEATHS:
                 raise UserError(
@@ -84,36 +86,26 @@ class _Crew:
                 )
             self._reporter.notice(f"a worker died (out of memory?); {_runs(len(hit))} to be started again")
             suspects += hit
-            left = [job for job in left if job.number not in answered and job not in hit]
+            left = [job for job in left if job.number not in self.ended and job not in hit]
         return suspects
 
-    def _attempt(self, jobs: Sequence[Job], pool: Pool, relay: Relay, answered: set[int]) -> Exception | None:
+    def _attempt(self, jobs: Sequence[Job], pool: Pool, relay: Relay) -> Exception | None:
         """Note how each job ends; return what broke the pool, if anything did."""
         try:
-            for end in pool.results(
-                self._calls(jobs, lambda job: partial(ProgressFile, job), relay.dispatched)
-            ):
-                answered.add(end.number)
-                with self._lock:
-                    self._note(end, relay.ended(end.number))
+            ends = pool.results(self._calls(jobs, relay))
         except Exception as error:  # work() raises none
+            relay.look()  # at the ends of runs that the broken pool has lost
             return error
+        for end in ends:
+            relay.ended(end)
         return None
 
-    def _calls(
-        self,
-        jobs: Sequence[Job],
-        watch: Callable[[Job], Any],
-        dispatched: Callable[[Job], None] | None = None,
-    ) -> Iterator[Any]:
-        from joblib import delayed
-
+    def _calls(self, jobs: Sequence[Job], relay: Relay) -> Iterator[Any]:
         for job in jobs:
             if self._stopping:
                 return
-            if dispatched is not None:
-                dispatched(job)
-            yield delayed(work)(job, watch(job))
+            relay.dispatched(job)
+            yield delayed(work_and_tell)(job)
 
     def _begin(self, job: Job) -> Any:
         return self._reporter.started(self._labels[job.number])
@@ -121,8 +113,6 @@ class _Crew:
     def _note(self, end: Ended, observer: object | None) -> None:
         if end.stopped or (end.elsewhere and end.record is None and end.failure is None):
             return
-        if end.number in self._before:
-            end = replace(end, elsewhere=False)
         self.ended[end.number] = end
         label = self._labels[end.number]
         if end.elsewhere:
@@ -135,25 +125,14 @@ class _Crew:
         elif end.record is not None:
             self._reporter.finished(label, end.record)
 
-    def _taken_back(self, relay: Relay) -> list[Job]:
-        """Return the jobs that were under way, as if they had not begun."""
-        hit = relay.under_way()
-        for job in hit:
-            with self._lock:
-                relay.ended(job.number)
-            with contextlib.suppress(OSError):
-                progress_file(job.planned).unlink(missing_ok=True)
-        return hit
-
-    def _blame(self, job: Job, relay: Relay, error: Exception) -> None:
+    def _blame(self, job: Job, error: Exception) -> None:
         cause = WorkerDiedError(f"its worker died twice, killed or out of memory ({type(error).__name__})")
         failure = failure_of(job.planned, cause, job.provenance.git_revision)
-        self._taken_back(relay)
         with contextlib.suppress(Exception), locked(job.planned.folder.path) as mine:
             if mine:
                 write_failure(job.planned.folder, failure)
         with self._lock:
-            self._note(Ended(job.number, failure=failure), relay)
+            self._note(Ended(job.number, failure=failure), self)
 
     @contextlib.contextmanager
     def _ctrl_c(self, stop_file: Path) -> Iterator[None]:
@@ -174,8 +153,6 @@ class _Crew:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-            with contextlib.suppress(OSError):
-                stop_file.unlink(missing_ok=True)
 
 
 def _runs(number: int) -> str:

@@ -17,6 +17,7 @@ from dba_cli.experiments._images import drawn
 from dba_cli.experiments._jobs import do_jobs
 from dba_cli.experiments._plan import PlannedRun, Selectors, plan
 from dba_cli.experiments._provenance import Provenance
+from dba_cli.experiments._relay import DESKS
 from dba_cli.experiments._report import Reporter, RunLabel
 from dba_cli.experiments._single import check_runs
 from dba_cli.experiments._work import Job, share_data
@@ -90,9 +91,10 @@ def run_experiments(
     failures = [failure for experiment in experiments for failure in experiment.failed]
     if not any(experiment.todo for experiment in experiments):
         return Summary([], failures)
-    session = uuid.uuid4().hex
-    sources.share(session)
-    jobs, labels = _jobs(experiments, settings, session)
+    # Absolute, like everything in a job, since a worker may start in another folder.
+    desk = settings.results.absolute() / f"{DESKS}{uuid.uuid4().hex}"
+    sources.share(desk)
+    jobs, labels = _jobs(experiments, settings, desk)
     ends = do_jobs(jobs, labels, settings.workers, reporter)
     for experiment in experiments:
         folder = ExperimentFolder(settings.results / experiment.record.name)
@@ -131,7 +133,7 @@ def _announce(experiments: Sequence[_Experiment], reporter: Reporter, sweep: str
 
 
 def _jobs(
-    experiments: Sequence[_Experiment], settings: Settings, session: str
+    experiments: Sequence[_Experiment], settings: Settings, desk: Path
 ) -> tuple[list[Job], dict[int, RunLabel]]:
     """Return all jobs, experiment by experiment, and what to call them."""
     provenance = Provenance.now(settings.device)
@@ -143,7 +145,6 @@ def _jobs(
     for number, ((planned, _), indices, timeline) in enumerate(
         zip(todo, drawn_for, timelines, strict=True), start=1
     ):
-        # Absolute, since a worker may start in another folder.
         folder = RunFolder(planned.folder.path if settings.workers.inside else planned.folder.path.absolute())
         jobs.append(
             Job(
@@ -154,8 +155,7 @@ def _jobs(
                 data_dir=settings.data_dir.absolute(),
                 device=settings.device,
                 provenance=provenance,
-                session=session,
-                stop_file=settings.results.absolute() / f".stop-{session}",
+                desk=desk,
                 threads=settings.workers.threads,
                 watcher=os.getpid(),
             )
@@ -196,6 +196,6 @@ class _Sources:
             self._loaded[key] = load(dataset, source, self._data_dir, notify=self._notify)
         return self._loaded[key]
 
-    def share(self, session: str) -> None:
+    def share(self, desk: Path) -> None:
         for (dataset, _), data in self._loaded.items():
-            share_data(session, data, dataset, data.source)
+            share_data(desk, data, dataset, data.source)

@@ -32,7 +32,7 @@ class Job:
     """One run as a worker gets it: nothing but what can be pickled, and no images.
 
     ``watcher`` is the process that waits for the answer; Ctrl-C, which a terminal sends to every process,
-    is for it alone, and it writes the ``stop_file`` then.
+    is for it alone, and it writes the ``stop_file`` then. ``desk`` is the folder for such messages.
     """
 
     number: int
@@ -42,11 +42,20 @@ class Job:
     data_dir: Path
     device: torch.device
     provenance: Provenance
-    session: str
-    stop_file: Path
+    desk: Path
     threads: int | None
     watcher: int
     wait: bool = False
+
+    @property
+    def stop_file(self) -> Path:
+        """Return the file whose presence tells every worker to stop."""
+        return self.desk / "stop"
+
+    @property
+    def progress_file(self) -> Path:
+        """Return where the worker notes how far the run is."""
+        return self.desk / f"{self.number}.json"
 
 
 @dataclass(frozen=True)
@@ -87,9 +96,6 @@ def work(job: Job, watch: Callable[[], Observer]) -> Ended:
                 return Ended(job.number, record=_trained(job, watch()))
             except Exception as error:
                 return Ended(job.number, failure=_recorded(run, error, job.provenance.git_revision))
-            finally:
-                with contextlib.suppress(OSError):
-                    progress_file(run).unlink(missing_ok=True)
     except KeyboardInterrupt:
         if job.stop_file.exists():  # asked for by the watching process, which waits for the answer
             return Ended(job.number, stopped=True)
@@ -97,11 +103,6 @@ def work(job: Job, watch: Callable[[], Observer]) -> Ended:
     except Exception as error:
         # No lock, or another config's record: there is nothing here that is ours to write to.
         return Ended(job.number, failure=failure_of(run, error, job.provenance.git_revision))
-
-
-def progress_file(run: PlannedRun) -> Path:
-    """Return where a worker notes how far the run is, while it goes on."""
-    return run.folder.path / ".progress.json"
 
 
 def failure_of(run: PlannedRun, error: BaseException, revision: str | None) -> FailureRecord:
@@ -142,38 +143,38 @@ def _trained(job: Job, observer: Observer) -> RunRecord:
     prepared = PreparedRun(job.planned, data, job.indices, job.timeline)
     # A worker on another machine says what it is computed on there.
     here = replace(job.provenance, versions=versions(), device=device_record(job.device))
-    return do_run(prepared, _evaluation(job.session, config, data, job.device), here, observer)
+    return do_run(prepared, _evaluation(job.desk, config, data, job.device), here, observer)
 
 
-_loaded: dict[tuple[str, str, str], ImageData] = {}
-_tensors: dict[tuple[str, str, torch.device], TensorData] = {}
+_loaded: dict[tuple[Path, str, str], ImageData] = {}
+_tensors: dict[tuple[Path, str, torch.device], TensorData] = {}
 
 
-def share_data(session: str, data: ImageData, dataset: str, source: str) -> None:
-    """Keep ``data`` for the jobs of ``session`` that this process does itself."""
-    _forget_other_sessions(session)
-    _loaded[session, dataset, source] = data
+def share_data(desk: Path, data: ImageData, dataset: str, source: str) -> None:
+    """Keep ``data`` for the jobs of ``desk`` that this process does itself."""
+    _forget_other_desks(desk)
+    _loaded[desk, dataset, source] = data
 
 
 def _data(job: Job) -> ImageData:
     """Return the images of a job: read once per process."""
-    _forget_other_sessions(job.session)
+    _forget_other_desks(job.desk)
     where = job.planned.config.data
-    key = (job.session, where.dataset, where.source)
+    key = (job.desk, where.dataset, where.source)
     if key not in _loaded:
         _loaded[key] = load(where.dataset, where.source, job.data_dir, notify=lambda line: None)
     return _loaded[key]
 
 
-def _evaluation(session: str, config: Config, data: ImageData, device: torch.device) -> TensorData:
-    key = (session, config.data.model_dump_json(exclude={"draw"}), device)
+def _evaluation(desk: Path, config: Config, data: ImageData, device: torch.device) -> TensorData:
+    key = (desk, config.data.model_dump_json(exclude={"draw"}), device)
     if key not in _tensors:
         _tensors[key] = evaluation_samples(config.data, data, device)
     return _tensors[key]
 
 
-def _forget_other_sessions(session: str) -> None:
+def _forget_other_desks(desk: Path) -> None:
     caches: tuple[dict[Any, Any], ...] = (_loaded, _tensors)
     for cache in caches:
-        for key in [key for key in tuple(cache) if key[0] != session]:
+        for key in [key for key in tuple(cache) if key[0] != desk]:
             cache.pop(key, None)  # another thread may have been faster

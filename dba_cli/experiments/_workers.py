@@ -5,12 +5,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dba_cli.errors import UserError
-
-if TYPE_CHECKING:
-    from joblib import Parallel
 
 
 @dataclass(frozen=True)
@@ -55,15 +52,12 @@ class Pool:
     backend: str
     jobs: int
 
-    def results(self, calls: Iterable[Any]) -> Iterator[Any]:
-        """Yield the results of ``delayed`` calls as they come; take the calls only when they are due."""
-        return iter(self._parallel()(calls))
-
-    def _parallel(self) -> "Parallel":
+    def results(self, calls: Iterable[Any]) -> list[Any]:
+        """Return the results of ``delayed`` calls; take the calls only when they are due."""
         from joblib import Parallel
 
-        # One run a batch: joblib would else keep the records of short runs back to make larger ones.
-        return Parallel(n_jobs=self.jobs, backend=self.backend, batch_size=1, return_as="generator_unordered")
+        # One run a batch: joblib would else hold runs back to make batches of short ones.
+        return list(Parallel(n_jobs=self.jobs, backend=self.backend, batch_size=1)(calls))
 
 
 @contextmanager

@@ -106,6 +106,7 @@ def do(
     overwrite: bool = False,
     retry_failed: bool = False,
     jobs: int | None = None,
+    workers: Workers | None = None,
 ) -> list[RunRecord]:
     """Run the configs on the CPU."""
     settings = Settings(
@@ -115,7 +116,7 @@ def do(
         selectors=Selectors(optimizers, seeds),
         overwrite=overwrite,
         retry_failed=retry_failed,
-        workers=Workers(jobs),
+        workers=workers or Workers(jobs),
     )
     return run_experiments(configs, settings, reporter or Reporter()).records
 

@@ -1,0 +1,42 @@
+"""The same work on a Ray cluster: a real one on this machine."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dba_cli.errors import UserError
+from dba_cli.experiments import Workers
+
+from .lab import ADAM, DBA, SGD, Reporter, config, do, timeless
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+# Ray leaves its sockets and the handles of its processes to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_cluster_leaves_the_same_bits_and_records_failures(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    whole = config(SGD, ADAM, DBA)
+    do(tmp_path / "here" / "results", whole, jobs=1)
+    reporter = Reporter()
+    records = do(tmp_path / "there" / "results", whole, reporter=reporter, workers=Workers(2, "ray"))
+    assert len(records) == 3
+    assert timeless(tmp_path / "here" / "results") == timeless(tmp_path / "there" / "results")
+    assert sorted(reporter.runs) == [("adam", 0), ("dba", 0), ("sgd", 0)]
+
+
+def test_without_ray_it_is_one_line(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"--backend ray: Ray is not installed; pip install 'dba-cli\[ray\]'"):
+        do(results, config(SGD), workers=Workers(2, "ray"))
+
+
+def test_who_works() -> None:
+    assert (Workers().inside, Workers().threads) == (True, None)
+    assert (Workers(1).inside, Workers(1).threads) == (True, 1)
+    assert (Workers(2).inside, Workers(2).threads) == (False, 1)
+    assert (Workers(None, "ray").inside, Workers(1, "ray").threads) == (False, 1)
