@@ -33,7 +33,10 @@ def finish(work: "Callable[[Reporter], Summary]", results: Path, *, quiet: bool)
         try:
             summary = work(report)
         except KeyboardInterrupt:
-            report.notice("interrupted; finished runs are kept, the same command goes on with the others")
+            report.notice(
+                "interrupted; finished runs are kept, and the state of those under way; "
+                "the same command goes on from there"
+            )
             sys.exit(130)
         for failure in summary.failures:
             report.notice(

@@ -1,6 +1,7 @@
 """``history.csv``: the state at each evaluation, read back as it was written."""
 
 import csv
+import io
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -33,8 +34,8 @@ class HistoryPoint(BaseModel):
     fractions: dict[str, Fraction]
 
 
-def read_history(path: Path) -> list[HistoryPoint]:
-    """Return the evaluations in ``path`` in their order, at least one.
+def read_history(path: Path, last_step: int | None = None) -> list[HistoryPoint]:
+    """Return the evaluations in ``path`` in their order, at least one, up to ``last_step`` where it is known.
 
     Raises:
         UserError: The file is missing or damaged.
@@ -42,7 +43,8 @@ def read_history(path: Path) -> list[HistoryPoint]:
     try:
         # utf-8-sig: a spreadsheet that saved the file again put a byte order mark before it.
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            text = file.read()
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, csv.Error):
@@ -50,9 +52,13 @@ def read_history(path: Path) -> list[HistoryPoint]:
     points = [_point(path, number, row) for number, row in enumerate(rows, start=1)]
     if not points:
         raise _damaged(path, "no rows")
+    if not text.endswith("\n"):
+        raise _damaged(path, "cut off within its last row")
     for number, (before, after) in enumerate(pairwise(points), start=2):
         if after.step <= before.step:
             raise _damaged(path, f"row {number}: step {after.step} after step {before.step}")
+    if last_step not in (None, points[-1].step):
+        raise _damaged(path, f"ends at step {points[-1].step}, the run at {last_step}")
     return points
 
 

@@ -75,9 +75,11 @@ class RunFolder:
         """Return the run's evaluations in their order, at least one.
 
         Raises:
-            UserError: ``history.csv`` is missing or damaged.
+            UserError: ``history.csv`` is missing or damaged, or ends before the run did.
         """
-        return read_history(self.path / "history.csv")
+        record = self.read()
+        final = None if record is None else record.final
+        return read_history(self.path / "history.csv", None if final is None else final.step)
 
     def discard(self) -> None:
         """Take the finished mark away, before a run is done again; then what it might not write again.

@@ -1,12 +1,14 @@
 """history.csv read back: the same values, and one line for whatever is wrong with it."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 from dba_cli.errors import UserError
 from dba_cli.records import RunFolder
+from dba_cli.records._history import read_history
 from dba_cli.records._layout import history_text
 
 ROWS: list[dict[str, object]] = [
@@ -76,6 +78,18 @@ def test_damage_is_one_line(tmp_path: Path, text: str, part: str) -> None:
     assert line.startswith(f"{tmp_path / 'history.csv'}: damaged record: ")
     assert part in line
     assert line.isprintable()
+
+
+def test_truncated_at_every_byte(tmp_path: Path) -> None:
+    text = history_text(ROWS)
+    path = tmp_path / "history.csv"
+    path.write_text(text)
+    assert [row.step for row in read_history(path, 7)] == [0, 7]
+    for size in range(len(text) - 1, -1, -1):
+        os.truncate(path, size)
+        with pytest.raises(UserError, match="damaged record") as caught:
+            read_history(path, 7)
+        assert "\n" not in str(caught.value)
 
 
 def test_no_text_at_all(tmp_path: Path) -> None:
