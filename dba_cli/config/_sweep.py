@@ -147,13 +147,13 @@ def _point(
 def point_name(values: Point) -> str:
     """Return the point's folder: its values to read, and a hash of its keys and values to be unique.
 
-    It depends on nothing but the point: in a larger grid the same point has the same name, and its
-    finished runs are found.
+    It depends on nothing but the point: in a larger grid, or with the keys in another order, the same
+    point has the same name, and its finished runs are found.
     """
     last = {key: key.rpartition(".")[2] for key in values}
     times = Counter(last.values())
     words = []
-    for key, value in values.items():
+    for key, value in sorted(values.items()):
         label = last[key] if times[last[key]] == 1 else ".".join(key.split(".")[-2:])
         words.append(f"{_plain(label)}-{_plain(shown(value))}")
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:_HASH]

@@ -75,9 +75,8 @@ class ProgressFile:
                 raise KeyboardInterrupt
 
     def row(self, row: HistoryRow) -> None:
-        """Note the evaluation."""
+        """Keep the evaluation for the next note: there may be one after each step."""
         self._state |= {"step": row.step, "row": asdict(row)}
-        self._write()
 
     def notice(self, line: str) -> None:
         """Note a line that must be seen."""

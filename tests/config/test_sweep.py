@@ -55,6 +55,7 @@ def test_a_name_depends_on_the_point_alone() -> None:
     large = load_sweep(SMOKE, grid=["optimizers.sgd.lr=0.5,0.1,0.2"]).points
     assert small[0].name in {point.name for point in large}
     assert len({point.name for point in large}) == 3
+    assert point_name({"a": 1, "b": 2}) == point_name({"b": 2, "a": 1}) != point_name({"a": 2, "b": 1})
 
 
 def test_names_are_folders_on_every_system() -> None:

@@ -10,9 +10,12 @@ from typing import Any
 import torch
 
 from dba_cli.config import Config
-from dba_cli.experiments import RunLabel, Selectors, Settings, Workers, run_experiments
+from dba_cli.experiments import RunLabel, Selectors, Settings, Workers, plan, run_experiments
+from dba_cli.experiments._provenance import Provenance
+from dba_cli.experiments._relay import DESKS
+from dba_cli.experiments._work import Job
 from dba_cli.records import FailureRecord, RunRecord
-from dba_cli.training import HistoryRow
+from dba_cli.training import HistoryRow, Timeline
 
 SGD = {"name": "sgd", "kind": "sgd", "lr": 0.1}
 ADAM = {"name": "adam", "kind": "adam", "lr": 0.01}
@@ -119,6 +122,24 @@ def do(
         workers=workers or Workers(jobs),
     )
     return run_experiments(configs, settings, reporter or Reporter()).records
+
+
+def job_of(results: Path, config: Config, overwrite: bool = False) -> Job:
+    """Return the job of the only run of ``config``, for a worker that nobody watches."""
+    _, (run,) = plan(config, "embedded", results, Selectors(), overwrite=overwrite)
+    device = torch.device("cpu")
+    return Job(
+        number=1,
+        planned=run,
+        indices=torch.arange(30),
+        timeline=Timeline.of(30, config.training),
+        data_dir=results.parent / "no-data",
+        device=device,
+        provenance=Provenance.now(device),
+        desk=results / f"{DESKS}test",
+        threads=1,
+        watcher=0,
+    )
 
 
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -1,0 +1,199 @@
+"""dba sweep, and the options that it shares with dba run."""
+
+import json
+import os
+import signal
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "dba"
+
+
+def points(folder: Path) -> dict[str, dict[str, object]]:
+    return {
+        point["name"]: point["values"] for point in json.loads((folder / "sweep.json").read_text())["points"]
+    }
+
+
+def finished(folder: Path) -> set[tuple[str, ...]]:
+    return {path.parts[-4:-1] for path in folder.glob("*/*/*/result.json")}
+
+
+def test_a_grid_is_done_once_and_every_command_reads_it(dba, config):
+    grid = ["--grid", "optimizers.sgd.lr=0.05,0.2", "--grid", "training.epochs=2,3", "--optimizer", "sgd"]
+    first = dba("sweep", config, *grid)
+    assert first.code == 0
+    assert first.out.splitlines()[0] == "tiny_sweep (4 points): 8 runs to do"
+    folder = Path("results/tiny_sweep")
+    found = points(folder)
+    assert sorted(tuple(values.values()) for values in found.values()) == [
+        (0.05, 2), (0.05, 3), (0.2, 2), (0.2, 3),
+    ]  # fmt: skip
+    assert finished(folder) == {(name, "sgd", f"seed-{seed}") for name in found for seed in (0, 1)}
+    for name, values in found.items():
+        record = json.loads((folder / name / "sgd/seed-1/result.json").read_text())
+        assert record["final"]["epoch"] == values["training.epochs"]
+        assert f"lr: {values['optimizers.sgd.lr']}" in (folder / name / "sgd/seed-1/config.yaml").read_text()
+
+    again = dba("sweep", config, *grid)
+    assert again.out == "tiny_sweep (4 points): all 8 runs are already there in results/tiny_sweep\n"
+    larger = dba("sweep", config, "--grid", "training.epochs=2,3,4", *grid[:2], *grid[-2:], "--seed", 0)
+    assert "tiny_sweep (6 points): 2 runs to do, 4 already there" in larger.out
+    assert len(points(folder)) == 6
+    table = dba("compare", "--results", folder, "--format", "csv")
+    assert table.code == 0
+    assert all(name in table.out for name in points(folder))
+
+
+def test_random_points_of_a_range_and_of_the_configs_section(dba, config):
+    config.write_text(
+        config.read_text() + "sweep: {grid: {'optimizers.sgd.lr': {low: 0.01, high: 1, log: true}}}\n"
+    )
+    narrow = ["--optimizer", "sgd", "--seed", "0", "--quiet"]
+    assert dba("sweep", config, "--random", 3, "--name", "drawn", *narrow).code == 0
+    folder = Path("results/drawn")
+    rates = [values["optimizers.sgd.lr"] for values in points(folder).values()]
+    assert len(set(rates)) == 3
+    assert all(0.01 <= rate <= 1 for rate in rates)
+    assert len(finished(folder)) == 3
+    dba("sweep", config, "--random", 4, "--name", "drawn", *narrow)
+    assert list(points(folder))[:3] == list(points(folder))[:3]
+    assert len(finished(folder)) == 4  # one more, the others were the same
+    dba("sweep", config, "--random", 2, "--sweep-seed", 1, "--name", "other", *narrow)
+    assert not finished(folder) & finished(Path("results/other"))
+
+
+def test_a_failed_run_is_listed_and_retried(dba, config, tmp_path, monkeypatch):
+    (tmp_path / "own_faults.py").write_text(
+        "from pathlib import Path\n"
+        "from dba_cli.method import register_metric\n\n\n"
+        "@register_metric('sometimes', larger_is_better=False)\n"
+        "def sometimes(s):\n"
+        "    if Path('fault').exists():\n"
+        "        raise ValueError('no such luck')\n"
+        "    return s.variance\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("fault").touch()
+    command = ["sweep", config, "--grid", "optimizers.dba.metric=own_faults:sometimes,snr", "--seed", 0]
+    failed = dba(*command)
+    assert failed.code == 1
+    assert "Traceback" not in failed.err
+    summary = failed.err.splitlines()[-2:]
+    assert summary[0].startswith("dba: failed: metric-own-faults-sometimes-")
+    assert summary[0].endswith(" dba seed 0: ValueError: no such luck")
+    assert "1 run has failed; --retry-failed does them again" in summary[1]
+    assert len(finished(Path("results/tiny_sweep"))) == 5
+
+    Path("fault").unlink()
+    alone = dba(*command)
+    assert (alone.code, alone.err.splitlines()[-2:]) == (1, summary)
+    retried = dba(*command, "--retry-failed")
+    assert retried.code == 0
+    assert len(finished(Path("results/tiny_sweep"))) == 6
+    assert dba(*command).code == 0
+
+
+def test_jobs_of_dba_run(dba, config):
+    assert dba("run", config, "--jobs", 2, "--quiet").code == 0
+    records = [json.loads(path.read_text()) for path in Path("results").rglob("result.json")]
+    assert len(records) == 6
+    assert {record["device"]["threads"] for record in records} == {1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["nothing to sweep", "--grid KEY=V1,V2"]),
+        (["--grid", "training.epoch=1,2"], ["--grid training.epoch=1,2", "did you mean 'epochs'?"]),
+        (["--grid", "optimizers.sgd.lr=1,no"], ["optimizers.sgd.lr=no", "number"]),
+        (["--grid", "training.epochs=1,2", "--random", "0"], ["--random 0"]),
+        (["--grid", "training.epochs=1,2", "--random", "3"], ["3 points of 2"]),
+        (["--grid", "training.epochs=1,2", "--jobs", "0"], ["--jobs", "equal to 1"]),
+        (["--grid", "training.epochs=1,2", "--backend", "dask"], ["--backend", "'dask'", "ray"]),
+        (["--grid", "training.epochs=1,2", "--address", "auto"], ["--address auto", "--backend ray"]),
+        (["--grid", "training.epochs=1,2", "--name", "../up"], ["--name ../up"]),
+        (["--grid", "training.epochs=1,2", "--optimizer", "adamm"], ["did you mean 'adam'?"]),
+        (["--grid", "training.batch_size=10,30"], ["batch_size 30", "at most 20"]),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_is_trained(dba, config, arguments, parts):
+    line = dba("sweep", config, *arguments).refused()
+    for part in parts:
+        assert part in line
+    assert not list(Path().glob("results/**/*.*"))
+
+
+def test_a_sweep_does_not_take_an_experiments_folder(dba, config):
+    dba("run", config, "--optimizer", "sgd", "--seed", 0)
+    line = dba("sweep", config, "--grid", "training.epochs=1,2", "--name", "tiny").refused()
+    assert "holds an experiment" in line
+    assert "--name" in line
+
+
+def started(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [COMMAND, *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_two_processes_never_do_a_run_twice(config, tmp_path):
+    # Each waits in the import of this module until the other is there too.
+    (tmp_path / "own_start.py").write_text(
+        "import os, time\nfrom pathlib import Path\nfrom dba_cli.method import register_metric\n"
+        "Path(f'{os.getpid()}.here').touch()\nend = time.monotonic() + 60\n"
+        "while len(list(Path().glob('*.here'))) < 2 and time.monotonic() < end:\n    time.sleep(0.01)\n\n\n"
+        "@register_metric('plain', larger_is_better=False)\ndef plain(s):\n    return s.variance\n"
+    )
+    grid = [
+        "--grid", "optimizers.dba.metric=own_start:plain", "--grid", "training.epochs=50,51,52,53,54,55",
+    ]  # fmt: skip
+    both = [started(tmp_path, "sweep", config, *grid) for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    done = [
+        {
+            line.split(":")[0].split("] ")[1] + line.split(" [")[0]
+            for line in out.splitlines()
+            if " accuracy" in line and " s" in line.partition("(")[2]
+        }
+        for out, _ in outputs
+    ]
+    assert done[0]
+    assert done[1]
+    assert not done[0] & done[1]
+    assert len(done[0] | done[1]) == 6 * 3 * 2 == len(finished(tmp_path / "results/tiny_sweep"))
+    assert not list((tmp_path / "results").rglob(".*"))
+
+
+def test_ctrl_c_stops_all_workers_and_the_same_command_goes_on(config, tmp_path):
+    command = ["sweep", config, "--grid", "training.epochs=2,100000", "--optimizer", "sgd", "--jobs", 2]
+    process = started(tmp_path, *command)
+    assert process.stdout is not None
+    while "epoch " not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does: to every process of the command
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "the same command goes on" in err
+    deadline = time.monotonic() + 20
+    while True:  # no worker is left in the group
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not [path for path in (tmp_path / "results").rglob(".*") if ".jobs" in str(path)]
+    assert {run[0].partition("-")[2][:2] for run in finished(tmp_path / "results/tiny_sweep")} == {"2-"}

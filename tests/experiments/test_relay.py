@@ -1,0 +1,116 @@
+"""What workers note, and what the watcher makes of it."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dba_cli.experiments._relay import DESKS, ProgressFile, Relay, open_desk, work_and_tell
+from dba_cli.experiments._work import Ended, Job, failure_of
+from dba_cli.training import HistoryRow
+
+from .lab import SGD, config, job_of
+
+ROW = HistoryRow(3, 1.5, 30, None, 2.25, 0.5, 2000, {"output": 0.25}, 0.1)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    job = job_of(tmp_path, config(SGD))
+    job.desk.mkdir()
+    return job
+
+
+class Told:
+    """Everything a relay passes on, in order."""
+
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+
+    def begin(self, job: Job) -> "Told":
+        self.all.append("begun")
+        return self
+
+    def end(self, end: Ended, observer: object) -> None:
+        self.all.append((end, observer))
+
+    def step(self, step: int, loss: float) -> None:
+        self.all.append((step, loss))
+
+    def row(self, row: HistoryRow) -> None:
+        self.all.append(row)
+
+    def relay(self) -> Relay:
+        return Relay(self.begin, self.all.append, self.end, threading.Lock())
+
+
+def test_a_job_is_followed_from_its_begin_to_its_end(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dba_cli.experiments._relay._SECONDS", 0.0)
+    told = Told()
+    relay, worker = told.relay(), ProgressFile(job)
+    relay.dispatched(job)
+    relay.look()
+    assert told.all == []
+    worker.begin()
+    worker.notice("a line")
+    worker.row(ROW)
+    worker.step(4, 0.75)
+    relay.look()
+    assert told.all == ["a line", "begun", ROW, (4, 0.75)]
+    relay.look()
+    assert told.all[4:] == [(4, 0.75)]  # a row and a line once, the step as it is
+    end = Ended(1, failure=failure_of(job.planned, ValueError("ü"), None))
+    worker.end(end)
+    relay.look()
+    relay.ended(end)  # as joblib hands it over in the end
+    assert told.all[5:] == [(end, told)]
+
+
+def test_a_worker_stops_where_it_is_told_to(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dba_cli.experiments._relay._SECONDS", 0.0)
+    worker = ProgressFile(job)
+    worker.step(1, 0.5)
+    job.stop_file.touch()
+    worker.row(ROW)
+    with pytest.raises(KeyboardInterrupt):
+        worker.step(2, 0.5)
+    assert work_and_tell(job) == Ended(1, stopped=True)  # not begun at all
+    assert not job.planned.folder.path.exists()
+
+
+def test_what_was_under_way_when_the_workers_died_is_known(job: Job) -> None:
+    told, other = Told(), replace(job, number=2)
+    relay = told.relay()
+    relay.dispatched(job)
+    relay.dispatched(other)
+    ProgressFile(job).begin()
+    assert relay.dropped() == [job]
+    assert relay.dropped() == []
+    relay.dispatched(job)
+    relay.look()
+    assert told.all == []  # what the dead one noted is gone
+
+
+def test_a_damaged_or_missing_note_is_no_fault(job: Job) -> None:
+    told = Told()
+    relay = told.relay()
+    relay.dispatched(job)
+    job.progress_file.write_text('{"step": 3, "lo')
+    relay.look()
+    job.desk.rename(job.desk.with_name("gone"))
+    relay.look()
+    ProgressFile(job).begin()
+    assert told.all == []
+
+
+def test_desks_of_dead_processes_are_cleared_and_those_of_others_kept(tmp_path: Path) -> None:
+    dead, mine = tmp_path / f"{DESKS}dead", tmp_path / f"{DESKS}mine"
+    dead.mkdir()
+    (dead / "1.json").touch()
+    with open_desk(tmp_path / f"{DESKS}other"):
+        with open_desk(mine):
+            assert {path.name for path in tmp_path.iterdir()} == {mine.name, f"{DESKS}other"}
+        assert {path.name for path in tmp_path.iterdir()} == {f"{DESKS}other"}
+    assert list(tmp_path.iterdir()) == []
