@@ -30,10 +30,11 @@ lint: $(VENV)/installed-lint  ## ruff, mypy and the import contract
 compare: install  ## print the tables of all runs in results/
 	@$(DBA) compare
 
-bench: $(VENV)/installed-bench  ## measure what steps cost (DBA, deformed, traced) and write results/bench/
+bench: $(VENV)/installed-bench  ## measure what steps cost and what --jobs 2 gains, and write results/bench/
 	$(VENV)/bin/python benchmarks/step_cost.py
 	$(VENV)/bin/python benchmarks/deformed_step.py
 	$(VENV)/bin/python benchmarks/trace_cost.py
+	$(VENV)/bin/python benchmarks/jobs.py
 	$(VENV)/bin/python tools/fill_readme.py
 
 reference: install  ## do the missing reference runs (official MNIST only) and write their tables anew
