@@ -150,11 +150,16 @@ def _tuning(results: Path) -> str:
     images = _evaluated(read_digest("tuning", results))
     rows = []
     for row in best.to_dict("records"):
-        lr = next(row[key] for key in row if str(key).startswith(f"optimizers.{row['optimizer']}."))
+        own = {
+            str(key).rpartition(".")[2]: value
+            for key, value in row.items()
+            if str(key).startswith(f"optimizers.{row['optimizer']}.")
+        }
         rows.append(
             [
                 f"{TITLES[row['draw']].partition(' (')[0]}: {row['optimizer']}",
-                f"{lr:.4g}",
+                f"{own['lr']:.4g}",
+                own.get("min_fraction", "-"),
                 row["training.batch_size"],
                 row["model.hidden"][0],
                 row["training.steps"],
@@ -163,7 +168,9 @@ def _tuning(results: Path) -> str:
         )
     return (
         "**Tuning**: the same number of points for every optimizer, 2 seeds each; the point chosen:\n\n"
-        + table(["", "learning rate", "batch size", "hidden", "steps", "validation, %"], rows)
+        + table(
+            ["", "learning rate", "smallest fraction", "batch size", "hidden", "steps", "validation, %"], rows
+        )
         + "\n"
         + command("dba sweep configs/reproduce/tuning.yaml")
     )
