@@ -10,6 +10,7 @@ import typer
 from dba_cli import __version__
 from dba_cli.cli._compare import compare
 from dba_cli.cli._data import data_app
+from dba_cli.cli._demo import demo
 from dba_cli.cli._inspect import inspect
 from dba_cli.cli._plot import plot
 from dba_cli.cli._run import run
@@ -28,6 +29,7 @@ app.command()(sweep)
 app.command()(compare)
 app.command()(plot)
 app.command()(inspect)
+app.command()(demo)
 app.add_typer(data_app, name="data")
 
 # The class of all wrong uses of the command line, wherever this release of typer takes it from.
@@ -50,6 +52,8 @@ def _dba(
     """Dynamic Batch Adaptation (arXiv 2208.00815): run the experiments, print the tables.
 
     [bold]Examples[/bold]
+
+      dba demo                                 see it learn, in under a minute
 
       dba run configs/mnist_1pct.yaml          train SGD, Adam and DBA on 1 % of MNIST
 

@@ -1,0 +1,107 @@
+"""``dba demo``."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dba_cli.cli._options import DEFAULT_RESULTS_DIR, ResultsDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from dba_cli.demo import Progress, Watcher
+    from dba_cli.experiments import RunLabel
+    from dba_cli.training import HistoryRow
+
+TITLE = "SGD, Adam and DBA side by side: one hidden layer, 600 images"
+
+
+def demo(
+    results: ResultsDir = DEFAULT_RESULTS_DIR,
+    steps: Annotated[int, typer.Option(min=1, max=100_000, help="Update steps of each run.")] = 1000,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only what comes out.")] = False,
+) -> None:
+    """Train SGD, Adam and DBA side by side in under a minute, and watch them learn.
+
+    On the MNIST sample that comes with the installation: no network, and no figure that compares to the
+    paper's. The three optimizers see the same 600 images, start from the same weights and advance
+    together; three seeds, one after the other. It ends in the table and the paths of the pictures. The
+    runs are recorded in RESULTS/demo, like any others, and done anew each time.
+
+    [bold]Examples[/bold]
+
+      dba demo
+
+      dba demo --steps 200 --no-pictures
+    """
+    from rich.console import Console
+
+    from dba_cli.comparison import compare, print_tables
+    from dba_cli.demo import Progress, demo_config, train_side_by_side
+
+    config = demo_config(steps)
+    progress = Progress.of([entry.name for entry in config.optimizers], config.seeds, steps)
+    console = Console(highlight=False)
+    try:
+        with _display(progress, console, quiet=quiet) as (watcher, refresh):
+            train_side_by_side(config, results, progress, watcher, refresh)
+    except KeyboardInterrupt:
+        print("dba: interrupted; 'dba demo' starts anew", file=sys.stderr)
+        sys.exit(130)
+    print_tables(compare(results, [config.experiment.name]), console)
+    if pictures:
+        console.print()
+        _draw(results, config.experiment.name)
+
+
+@contextmanager
+def _display(
+    progress: "Progress", console: "Console", *, quiet: bool
+) -> "Iterator[tuple[Watcher, Callable[[], None]]]":
+    """Yield what is told each evaluation, and what is called ten times a second."""
+    if quiet:
+        yield _ignore, lambda: None
+    elif sys.stdout.isatty():
+        from rich.live import Live
+
+        from dba_cli.demo import view
+
+        with Live(view(progress, TITLE), console=console, auto_refresh=False) as live:
+            yield _ignore, live.refresh
+    else:
+        typer.echo(TITLE)
+        yield _line, lambda: None
+
+
+def _ignore(label: "RunLabel", row: "HistoryRow") -> None:
+    """Say nothing."""
+
+
+def _line(label: "RunLabel", row: "HistoryRow") -> None:
+    """Say a tenth of the evaluations, and the last."""
+    steps, period = label.timeline.steps, label.timeline.evaluation_period
+    if row.step and (row.step % max(period, -(-steps // 10) // period * period) == 0 or row.step == steps):
+        kept = "".join(f"  {layer} keeps {share:.0%}" for layer, share in row.fractions.items())
+        typer.echo(
+            f"seed {label.seed}  {label.optimizer:<4}  step {row.step}/{steps}"
+            f"  test accuracy {row.test_accuracy:.1%}{kept}"
+        )
+
+
+def _draw(results: Path, name: str) -> None:
+    from dba_cli.plots import Wanted, make_album, save
+
+    album = make_album(results, [name], Wanted())
+    typer.echo("Pictures of the embedded sample's figures:")
+    for picture in album.pictures:
+        for path in save(picture.figure, results / name / "pictures" / picture.stem, ["png"]):
+            typer.echo(f"  {path}")
+    for note in album.notes:
+        print(f"dba: {note}", file=sys.stderr)

@@ -1,0 +1,113 @@
+"""Training side by side is training one after the other, seen while it goes on."""
+
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from dba_cli.config import Config
+from dba_cli.demo import Progress, demo_config, train_side_by_side, view
+from dba_cli.errors import UserError
+from dba_cli.experiments import RunLabel, Settings, run_experiments
+from dba_cli.records import ExperimentFolder
+from dba_cli.training import HistoryRow
+
+
+class Silent:
+    def __getattr__(self, name: str) -> object:
+        return lambda *args: self
+
+
+def short(steps: int = 6) -> Config:
+    config = demo_config(steps)
+    return config.model_copy(update={"seeds": [0, 1]})
+
+
+def progress_of(config: Config) -> Progress:
+    assert config.training.steps is not None
+    return Progress.of([entry.name for entry in config.optimizers], config.seeds, config.training.steps)
+
+
+def outcomes(results: Path, config: Config) -> dict[str, tuple[object, str]]:
+    folder = ExperimentFolder(results / config.experiment.name)
+    found = {}
+    for run in folder.runs():
+        record = run.read()
+        assert record is not None
+        curve = [(point.step, point.test_accuracy, point.fractions) for point in run.history()]
+        found[f"{record.optimizer} {record.seed}"] = (record.final, str(curve))
+    return found
+
+
+def test_the_records_are_those_of_one_run_after_the_other(tmp_path: Path) -> None:
+    config = short()
+    train_side_by_side(config, tmp_path / "together", progress_of(config))
+    settings = Settings(tmp_path, tmp_path / "alone", torch.device("cpu"))
+    run_experiments([config], settings, Silent())  # type: ignore[arg-type]
+    together = outcomes(tmp_path / "together", config)
+    assert len(together) == 6
+    assert together == outcomes(tmp_path / "alone", config)
+
+
+def test_the_optimizers_advance_together(tmp_path: Path) -> None:
+    config, seen = short(8), []
+
+    def watch(label: RunLabel, row: HistoryRow) -> None:
+        seen.append((label.seed, row.step, label.optimizer))
+
+    threads = torch.get_num_threads()
+    train_side_by_side(config, tmp_path, progress_of(config), watch)
+    assert torch.get_num_threads() == threads
+    first_seed = [(step, name) for seed, step, name in seen if seed == 0 and step > 0]
+    names = [entry.name for entry in config.optimizers]
+    assert first_seed == [(step, name) for step in range(1, 9) for name in names]
+
+
+def test_an_interruption_leaves_no_thread(tmp_path: Path) -> None:
+    config, ticks = short(1000), iter(range(100))
+
+    def refresh() -> None:
+        if next(ticks) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_side_by_side(config, tmp_path, progress_of(config), refresh=refresh)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("demo-")]
+
+
+def test_what_a_thread_cannot_do_is_one_line(tmp_path: Path) -> None:
+    config = short()
+    (tmp_path / config.experiment.name).write_text("in the way", encoding="utf-8")
+    with pytest.raises(UserError, match=config.experiment.name):
+        train_side_by_side(config, tmp_path, progress_of(config))
+
+
+@pytest.mark.parametrize("width", [44, 80, 120])
+def test_the_view_shows_every_optimizer_and_what_is_kept(tmp_path: Path, width: int) -> None:
+    config = short()
+    progress = progress_of(config)
+    before = rendered(progress, width)
+    assert before.count("waits") == 3
+    train_side_by_side(config, tmp_path, progress)
+    after = rendered(progress, width)
+    for name in ("sgd", "adam", "dba", "hidden1", "output", "kept of a batch"):
+        assert name in after
+    assert max(map(len, after.splitlines())) <= width
+    final = progress.curve("dba").rows[-1]
+    assert f"{final.test_accuracy:.1%}" in after
+    assert f"{final.fractions['hidden1']:.0%}" in after
+
+
+def rendered(progress: Progress, width: int) -> str:
+    console = Console(width=width, height=40, record=True, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(view(progress, "a title"))
+    return capture.get()
+
+
+def test_another_number_of_steps_is_another_experiment() -> None:
+    assert demo_config().experiment.name == demo_config(1000).experiment.name == "demo"
+    assert demo_config(80).experiment.name == "demo_80_steps"
+    assert demo_config(80).training.evaluation.steps == 2
