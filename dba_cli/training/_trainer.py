@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from dba_cli.method import NonFiniteError, Selection
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._clock import Clock
-from dba_cli.training._gradients import GradientRule
+from dba_cli.training._gradients import GradientRule, mean_gradient
 from dba_cli.training._samples import TensorData, TrainingSamples
 from dba_cli.training._state import (
     HistoryRow,
@@ -100,6 +100,8 @@ class Training:
         self._at = Position()
         self._clock = Clock(self._device)
         self._updating = False
+        groups = learning.optimizer.param_groups
+        self._parameters = [parameter for group in groups for parameter in group["params"]]
         self._lower = learning.precision == torch.bfloat16
 
     @property
@@ -167,18 +169,24 @@ class Training:
         at, learning = self._at, self._learning
         self._updating = True
         batch = next(self._batches).to(self._device)
-        labels = self._train_data.labels[batch]
+        labels = self._train_data.labels.index_select(0, batch)
         with torch.autocast(self._device.type, torch.bfloat16) if self._lower else nullcontext():
             logits = self._model(self._train_data.images_at(batch))
         if self._lower:
             logits = logits.float()
         losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=learning.label_smoothing)
-        loss = losses.detach().mean().item()
+        mean = losses.mean()
+        loss = mean.item()
         if not math.isfinite(loss):
             return False
-        learning.optimizer.zero_grad()
+        for parameter in self._parameters:  # optimizer.zero_grad, at a tenth of its price
+            parameter.grad = None
         try:
-            selection = learning.backward(losses, labels)
+            if learning.backward is mean_gradient:
+                selection = None
+                mean.backward()  # type: ignore[no-untyped-call]
+            else:
+                selection = learning.backward(losses, labels)
         except NonFiniteError:
             return False
         learning.optimizer.step()
