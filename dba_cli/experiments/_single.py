@@ -3,66 +3,36 @@
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dba_cli.config import Config
-from dba_cli.data import DeformedImages, ImageData, draw_sha256
+from dba_cli.data import DeformedImages, ImageData
 from dba_cli.errors import UserError
-from dba_cli.experiments._images import drawn, protocol, standardizer, training_samples
+from dba_cli.experiments._images import drawn, standardizer, training_samples
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
+from dba_cli.experiments._record import PreparedRun, Trained, csv_row, record_of
 from dba_cli.experiments._saving import RunKeeper, ctrl_c_between_steps
 from dba_cli.method import Selection
-from dba_cli.records import (
-    DataRecord,
-    Durations,
-    FinalFigures,
-    RunFolder,
-    RunRecord,
-    TraceWriter,
-    write_predictions,
-)
+from dba_cli.records import RunFolder, RunRecord, TraceWriter, write_predictions
 from dba_cli.training import (
     HistoryRow,
     Learning,
     Observer,
-    Outcome,
     State,
     Stream,
     TensorData,
-    Timeline,
     Training,
     build_model,
     build_optimizer,
     build_scheduler,
-    count_parameters,
     generator,
     gradient_rule,
     predict,
 )
-
-
-@dataclass(frozen=True)
-class PreparedRun:
-    """A run whose data is at hand: the images it draws and the length of its training."""
-
-    planned: PlannedRun
-    data: ImageData
-    indices: Tensor
-    timeline: Timeline
-
-    @classmethod
-    def of(cls, planned: PlannedRun, data: ImageData) -> "PreparedRun":
-        """Draw the images of ``planned``."""
-        config = planned.config
-        indices = drawn(config.data, data, planned.seed)
-        timeline = Timeline.of(len(indices), config.training, config.optimizers[0].batch_size)
-        return cls(planned, data, indices, timeline)
 
 
 def do_run(
@@ -74,8 +44,7 @@ def do_run(
         UserError: The record cannot be written; the state of a long run is kept.
         KeyboardInterrupt: Ctrl-C; the state is saved.
     """
-    run, data, indices = prepared.planned, prepared.data, prepared.indices
-    config, seed, entry = run.config, run.seed, run.config.optimizers[0]
+    run = prepared.planned
     keeper = RunKeeper(run, provenance, getattr(observer, "notice", _to_stderr))
     if run.anew:
         keeper.discard()
@@ -84,45 +53,16 @@ def do_run(
     with ctrl_c_between_steps() as check:
         watcher = _Watcher(run.folder, keeper, observer, check)
         training = keeper.resumed(lambda: trainee.training(watcher))
-        watcher.rows = [_csv_row(row) for row in training.history]
+        watcher.rows = [csv_row(row) for row in training.history]
         outcome = training.run(keeper)
     if outcome.diverged_at_step is None:
         keeper.save_end(training)
     model, train_data, recorder = trainee.model, trainee.train_data, trainee.recorder
-    record = RunRecord(
-        status="finished" if outcome.diverged_at_step is None else "diverged",
-        experiment=config.experiment.name,
-        optimizer=entry.name,
-        optimizer_kind=entry.kind,
-        seed=seed,
-        protocol=protocol(config),
-        data=DataRecord(
-            dataset=data.dataset,
-            source=data.source,
-            draw=config.data.draw.model_dump(exclude_defaults=True),
-            draw_sha256=draw_sha256(indices),
-            n_train=len(indices),
-            n_test=len(test_data),
-            evaluated_on=config.data.evaluate_on,
-            notice=data.notice,
-        ),
-        parameters=count_parameters(model),
-        final=_final(outcome, _copies_errors(config, model, train_data, test_data, seed)),
-        diverged_at_step=outcome.diverged_at_step,
-        config_hash=run.hash,
-        versions=provenance.versions,
-        device=provenance.device,
-        git_revision=keeper.git_revision,
-        durations=Durations(
-            training=outcome.training_seconds,
-            evaluation=outcome.evaluation_seconds,
-            total=keeper.seconds,
-            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        ),
-    )
+    trained = Trained(model, train_data, test_data, outcome)
+    record = record_of(prepared, trained, provenance, keeper.seconds, keeper.git_revision)
     if recorder is not None:
         recorder.write(run.folder, predict(model, test_data.images))
-    run.folder.write(config, [_csv_row(row) for row in outcome.history], record)
+    run.folder.write(run.config, [csv_row(row) for row in outcome.history], record)
     keeper.discard()
     return record
 
@@ -141,7 +81,9 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
                 f"{name}: {key} {batch_size} is more than the {n} images of the draw; give at most {n}"
             )
         try:
-            gradient_rule(entry, _model(config, data, seed, indices), generator(seed, Stream.SELECTION))
+            gradient_rule(
+                entry, initial_model(config, data, seed, indices), generator(seed, Stream.SELECTION)
+            )
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: optimizer {entry.name}: {error}") from None
 
@@ -162,7 +104,7 @@ class _Trainee:
         config, seed, entry = run.config, run.seed, run.config.optimizers[0]
         device = self._test_data.labels.device
         self.train_data = training_samples(config, self._prepared.data, indices, seed, device)
-        self.model = _model(config, self._prepared.data, seed, indices).to(device)
+        self.model = initial_model(config, self._prepared.data, seed, indices).to(device)
         self.recorder = _Recorder() if config.training.trace else None
         optimizer = build_optimizer(entry, self.model.parameters())
         generators = {"selection": generator(seed, Stream.SELECTION)}
@@ -195,7 +137,7 @@ class _Watcher:
         self._check()
 
     def row(self, row: HistoryRow) -> None:
-        self.rows.append(_csv_row(row))
+        self.rows.append(csv_row(row))
         self._keeper.look()
         # It is written once more with the record: a full disk need not end the run before.
         with contextlib.suppress(UserError):
@@ -228,25 +170,8 @@ class _Recorder:
         write_predictions(folder.predictions_file, logits.argmax(1).cpu().numpy().astype(np.uint8))
 
 
-def _copies_errors(
-    config: Config,
-    model: nn.Module,
-    train_data: TensorData | DeformedImages,
-    test_data: TensorData,
-    seed: int,
-) -> int | None:
-    """Return the errors of the mean probability over deformed copies of each image, the image included."""
-    copies = config.training.evaluation.copies
-    if copies == 0 or not isinstance(train_data, DeformedImages):
-        return None
-    stream = generator(seed, Stream.TEST_COPIES)
-    total = predict(model, test_data.images).softmax(1)
-    for _ in range(copies):
-        total += predict(model, train_data.copies_of(test_data.images, stream)).softmax(1)
-    return int((total.argmax(1) != test_data.labels).sum())
-
-
-def _model(config: Config, data: ImageData, seed: int, indices: Tensor) -> nn.Module:
+def initial_model(config: Config, data: ImageData, seed: int, indices: Tensor) -> nn.Module:
+    """Return the network of a seed as training finds it; the same for every optimizer."""
     height, width = data.train_images.shape[1:]
     return build_model(
         config.model,
@@ -255,34 +180,3 @@ def _model(config: Config, data: ImageData, seed: int, indices: Tensor) -> nn.Mo
         generator(seed, Stream.WEIGHTS),
         standardizer(config.data, data, indices),
     )
-
-
-def _final(outcome: Outcome, copies_errors: int | None) -> FinalFigures | None:
-    if outcome.diverged_at_step is not None:
-        return None
-    last = outcome.history[-1]
-    assert last.train_loss is not None
-    return FinalFigures(
-        step=last.step,
-        epoch=last.epoch,
-        samples_processed=last.samples_processed,
-        train_loss=last.train_loss,
-        test_loss=last.test_loss,
-        test_accuracy=last.test_accuracy,
-        test_errors=last.test_errors,
-        copies_errors=copies_errors,
-    )
-
-
-def _csv_row(row: HistoryRow) -> dict[str, object]:
-    """Return the columns of history.csv; DBA's selected fraction has one column per layer."""
-    return {
-        "step": row.step,
-        "epoch": row.epoch,
-        "samples_processed": row.samples_processed,
-        "train_loss": row.train_loss,
-        "test_loss": row.test_loss,
-        "test_accuracy": row.test_accuracy,
-        **{f"fraction.{name}": fraction for name, fraction in row.fractions.items()},
-        "seconds": row.seconds,
-    }

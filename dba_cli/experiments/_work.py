@@ -6,6 +6,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,9 @@ from dba_cli.errors import UserError
 from dba_cli.experiments._images import evaluation_samples
 from dba_cli.experiments._plan import PlannedRun, stamp
 from dba_cli.experiments._provenance import Provenance, device_record, versions
-from dba_cli.experiments._single import PreparedRun, do_run
+from dba_cli.experiments._record import PreparedRun
+from dba_cli.experiments._single import do_run
+from dba_cli.experiments._tensorboard import shown_on_tensorboard
 from dba_cli.records import FailureRecord, RunRecord, discard_failure, locked, read_failure, write_failure
 from dba_cli.training import Observer, TensorData, Timeline
 
@@ -45,6 +48,7 @@ class Job:
     desk: Path
     threads: int | None
     watcher: int
+    tensorboard: bool = False
     wait: bool = False
 
     @property
@@ -74,26 +78,21 @@ class Ended:
 
 def work(job: Job, watch: Callable[[], Observer]) -> Ended:
     """Do the run of ``job`` unless another process has it or had it; never raise an Exception."""
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
+    settle(job)
     run = job.planned
-    if os.getpid() != job.watcher and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         if job.stop_file.exists():
             return Ended(job.number, stopped=True)
         with locked(run.folder.path, wait=job.wait, until=job.stop_file.exists) as mine:
             if not mine:
                 return Ended(job.number, elsewhere=True)
-            done = _done_meanwhile(run)
-            if done is not None:
-                return Ended(job.number, record=done, elsewhere=True)
-            failure = read_failure(run.folder)
-            if failure is not None and failure.config_hash == run.hash and failure != run.failure:
-                return Ended(job.number, failure=failure, elsewhere=True)
+            other = ended_elsewhere(job)
+            if other is not None:
+                return other
             try:
                 discard_failure(run.folder)
-                return Ended(job.number, record=_trained(job, watch()))
+                with observed(job, watch()) as observer:
+                    return Ended(job.number, record=do_run(*at_hand(job), observer))
             except Exception as error:
                 return Ended(job.number, failure=_recorded(run, error, job.provenance.git_revision))
     except KeyboardInterrupt:
@@ -103,6 +102,35 @@ def work(job: Job, watch: Callable[[], Observer]) -> Ended:
     except Exception as error:
         # No lock, or another config's record: there is nothing here that is ours to write to.
         return Ended(job.number, failure=failure_of(run, error, job.provenance.git_revision))
+
+
+def settle(job: Job) -> None:
+    """Make this process a worker for ``job``."""
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    if os.getpid() != job.watcher and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def observed(job: Job, observer: Observer) -> AbstractContextManager[Observer]:
+    """Return what watches the run besides ``observer``."""
+    return shown_on_tensorboard(job.planned.folder.path, observer, wanted=job.tensorboard)
+
+
+def ended_elsewhere(job: Job) -> Ended | None:
+    """Return how another process has ended the run since it was planned; its lock must be held.
+
+    Raises:
+        UserError: It was a run of another config.
+    """
+    run = job.planned
+    done = _done_meanwhile(run)
+    if done is not None:
+        return Ended(job.number, record=done, elsewhere=True)
+    failure = read_failure(run.folder)
+    if failure is not None and failure.config_hash == run.hash and failure != run.failure:
+        return Ended(job.number, failure=failure, elsewhere=True)
+    return None
 
 
 def failure_of(run: PlannedRun, error: BaseException, revision: str | None) -> FailureRecord:
@@ -137,13 +165,14 @@ def _done_meanwhile(run: PlannedRun) -> RunRecord | None:
     return record
 
 
-def _trained(job: Job, observer: Observer) -> RunRecord:
+def at_hand(job: Job) -> tuple[PreparedRun, TensorData, Provenance]:
+    """Return the run with its images, the test data, and where a record of this process comes from."""
     config = job.planned.config
     data = _data(job)
     prepared = PreparedRun(job.planned, data, job.indices, job.timeline)
     # A worker on another machine says what it is computed on there.
     here = replace(job.provenance, versions=versions(), device=device_record(job.device))
-    return do_run(prepared, _evaluation(job.desk, config, data, job.device), here, observer)
+    return prepared, _evaluation(job.desk, config, data, job.device), here
 
 
 _loaded: dict[tuple[Path, str, str], ImageData] = {}

@@ -81,6 +81,9 @@ class RunRecord(_Part):
     config_hash: Sha256
     versions: dict[str, str]
     device: DeviceRecord
+    stack: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="Seeds that were trained as one computation, this one included."
+    )
     git_revision: str | None
     durations: Durations
 
