@@ -1,0 +1,84 @@
+"""TensorBoard: the history of a run under way as event files in its folder."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dba_cli.errors import UserError
+from dba_cli.training import HistoryRow, Observer
+
+_FOLDER = "tensorboard"
+
+
+def require_tensorboard() -> None:
+    """Say so before the first run if TensorBoard is not there.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "--tensorboard: TensorBoard is not installed; pip install 'dba-cli[tensorboard]'"
+        ) from None
+
+
+@contextlib.contextmanager
+def shown_on_tensorboard(run: Path, observer: Observer, *, wanted: bool) -> Iterator[Observer]:
+    """Yield an observer that also writes the evaluations to TensorBoard, where that is wanted."""
+    if not wanted:
+        yield observer
+        return
+    board = _Board(run, observer)
+    try:
+        yield board
+    finally:
+        board.close()
+
+
+class _Board:
+    def __init__(self, run: Path, observer: Observer) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and an extra
+
+        self._folder, self._observer = run / _FOLDER, observer
+        self._open: Callable[..., SummaryWriter] = SummaryWriter
+        self._writer: SummaryWriter | None = None
+        self.step = observer.step
+        self.notice: Callable[[str], None] = getattr(observer, "notice", lambda line: None)
+        self._broken = False
+
+    def row(self, row: HistoryRow) -> None:
+        """Write the evaluation; a full disk ends the writing, not the run."""
+        if not self._broken:
+            try:
+                self._write(row)
+            except OSError as error:
+                self._broken = True
+                self.notice(f"{self._folder}: cannot be written ({error.strerror or error}); the run goes on")
+        self._observer.row(row)
+
+    def _write(self, row: HistoryRow) -> None:
+        if self._writer is None:
+            if row.step == 0:
+                shutil.rmtree(self._folder, ignore_errors=True)  # of a run that is done again
+            # Of a run that goes on from here, later steps may be there from before it was stopped.
+            self._writer = self._open(str(self._folder), purge_step=row.step)
+        scalars = {
+            "accuracy/test": row.test_accuracy,
+            "loss/test": row.test_loss,
+            "loss/train": row.train_loss,
+            "time/training seconds": row.seconds,
+            **{f"fraction/{layer}": fraction for layer, fraction in row.fractions.items()},
+        }
+        for name, value in scalars.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, row.step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.close()
