@@ -17,6 +17,8 @@ from dba_cli.cli._options import (
     Jobs,
     ResultsDir,
     RetryFailed,
+    Stack,
+    TensorBoard,
 )
 
 
@@ -74,6 +76,8 @@ def run(
     ] = DeviceName.auto,
     overwrite: Overwrite = False,
     retry_failed: RetryFailed = False,
+    stack: Stack = False,
+    tensorboard: TensorBoard = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every optimizer and seed that the configs name, and record each run.
@@ -114,5 +118,7 @@ def run(
         overwrite=overwrite,
         retry_failed=retry_failed,
         workers=workers,
+        stack=stack,
+        tensorboard=tensorboard,
     )
     finish(lambda report: run_experiments(loaded, settings, report), results, quiet=quiet)

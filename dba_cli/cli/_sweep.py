@@ -16,6 +16,8 @@ from dba_cli.cli._options import (
     Jobs,
     ResultsDir,
     RetryFailed,
+    Stack,
+    TensorBoard,
 )
 from dba_cli.cli._run import DeviceName, Optimizers, Overrides, Overwrite, Quiet, Seeds
 
@@ -62,6 +64,8 @@ def sweep(
     ] = DeviceName.auto,
     overwrite: Overwrite = False,
     retry_failed: RetryFailed = False,
+    stack: Stack = False,
+    tensorboard: TensorBoard = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a config at many points, every combination of --grid or a random sample of them.
@@ -96,5 +100,7 @@ def sweep(
         overwrite=overwrite,
         retry_failed=retry_failed,
         workers=workers,
+        stack=stack,
+        tensorboard=tensorboard,
     )
     finish(lambda report: run_sweep(loaded, folder, settings, report), results, quiet=quiet)

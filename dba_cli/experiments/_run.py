@@ -20,6 +20,7 @@ from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._relay import DESKS
 from dba_cli.experiments._report import Reporter, RunLabel
 from dba_cli.experiments._single import check_runs
+from dba_cli.experiments._tensorboard import require_tensorboard
 from dba_cli.experiments._work import Job, share_data
 from dba_cli.experiments._workers import Workers
 from dba_cli.records import (
@@ -46,6 +47,7 @@ class Settings:
     overwrite: bool = False
     retry_failed: bool = False
     workers: Workers = field(default_factory=Workers)
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,10 @@ def run_experiments(
     exception is recorded as failed; it is left alone from then on unless failed runs are retried.
 
     Raises:
-        UserError: Bad data, an impossible draw, a changed config, an unwritable folder.
+        UserError: Bad data, an impossible draw, a changed config, an unwritable folder, no TensorBoard.
     """
+    if settings.tensorboard:
+        require_tensorboard()
     ensure_writable(settings.results)
     sources = _Sources(settings.data_dir, reporter.notice)
     experiments = [_planned(config, sources, settings) for config in configs]
@@ -158,6 +162,7 @@ def _jobs(
                 desk=desk,
                 threads=settings.workers.threads,
                 watcher=os.getpid(),
+                tensorboard=settings.tensorboard,
             )
         )
         labels[number] = RunLabel(

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,10 @@ def test_a_metric_of_ones_own_by_name(dba, config, tmp_path, monkeypatch):
     line = dba("run", config, "--set", "optimizers.dba.metric=no_such_module:snr").refused()
     assert "no_such_module" in line
     assert "PYTHONPATH" in line
+
+
+def test_tensorboard_has_the_events_of_each_run(dba, config, monkeypatch):
+    assert dba("run", config, "--quiet", "--seed", 0, "--tensorboard").code == 0
+    assert len(list(Path("results/tiny").glob("*/seed-0/tensorboard/events.out.tfevents.*"))) == 3
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert "pip install 'dba-cli[tensorboard]'" in dba("run", config, "--tensorboard").refused()
