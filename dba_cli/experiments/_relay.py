@@ -10,14 +10,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dba_cli.experiments._work import Ended, Job, work
+from dba_cli.experiments._stack import work_stack
+from dba_cli.experiments._work import Ended, Job
 from dba_cli.records import FailureRecord, RunRecord, locked
 from dba_cli.training import HistoryRow, Observer
 
@@ -41,12 +42,13 @@ def open_desk(desk: Path) -> Iterator[None]:
             shutil.rmtree(desk, ignore_errors=True)
 
 
-def work_and_tell(job: Job) -> Ended:
-    """Do the run of ``job``, note its progress and its end, and return that."""
-    progress = ProgressFile(job)
-    end = work(job, partial(_begun, progress))
-    progress.end(end)
-    return end
+def work_and_tell(jobs: Sequence[Job]) -> list[Ended]:
+    """Do ``jobs`` together, note their progress and their ends, and return these."""
+    files = [ProgressFile(job) for job in jobs]
+    ends = work_stack(jobs, [partial(_begun, file) for file in files])
+    for file, end in zip(files, ends, strict=True):
+        file.end(end)
+    return ends
 
 
 def _begun(progress: "ProgressFile") -> "ProgressFile":

@@ -110,6 +110,7 @@ def do(
     retry_failed: bool = False,
     jobs: int | None = None,
     workers: Workers | None = None,
+    stack: bool = False,
 ) -> list[RunRecord]:
     """Run the configs on the CPU."""
     settings = Settings(
@@ -120,6 +121,7 @@ def do(
         overwrite=overwrite,
         retry_failed=retry_failed,
         workers=workers or Workers(jobs),
+        stack=stack,
     )
     return run_experiments(configs, settings, reporter or Reporter()).records
 
