@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,7 @@ def do(
 
 
 def job_of(results: Path, config: Config, overwrite: bool = False) -> Job:
-    """Return the job of the only run of ``config``, for a worker that nobody watches."""
+    """Return the job of the only run of ``config``, for a worker in this very process."""
     _, (run,) = plan(config, "embedded", results, Selectors(), overwrite=overwrite)
     device = torch.device("cpu")
     return Job(
@@ -140,7 +141,7 @@ def job_of(results: Path, config: Config, overwrite: bool = False) -> Job:
         provenance=Provenance.now(device),
         desk=results / f"{DESKS}test",
         threads=1,
-        watcher=0,
+        watcher=os.getpid(),
     )
 
 
