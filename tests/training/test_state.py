@@ -1,0 +1,179 @@
+"""A training's state: taken at any step and put into a new training, it ends in the same bits."""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dba_cli.config import AdamConfig, DBAConfig, ScheduleConfig, SGDConfig
+from dba_cli.training import (
+    HistoryRow,
+    Learning,
+    Outcome,
+    State,
+    TensorData,
+    Timeline,
+    Training,
+    build_optimizer,
+    build_scheduler,
+    gradient_rule,
+)
+
+SGD = {"kind": "sgd", "lr": 0.1}
+ENTRIES = {
+    "sgd": SGDConfig(name="x", **SGD),
+    "momentum": SGDConfig(name="x", kind="sgd", lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "adam": AdamConfig(name="x", kind="adam", lr=0.01),
+    "dba": DBAConfig.model_validate({"name": "x", "kind": "dba", "base": SGD}),
+    "random": DBAConfig.model_validate({"name": "x", "kind": "dba", "base": SGD, "rule": "random"}),
+}
+STEPS = 11
+
+
+def samples(n: int, seed: int) -> TensorData:
+    generator = torch.Generator().manual_seed(seed)
+    return TensorData(
+        torch.rand(n, 1, 4, 4, generator=generator), torch.randint(0, 3, (n,), generator=generator)
+    )
+
+
+@dataclass
+class Watcher:
+    """Notes what it sees; stops at a step or a row."""
+
+    at_step: int | None = None
+    at_row: int | None = None
+    steps: list[tuple[int, float]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+
+    def step(self, step: int, loss: float) -> None:
+        self.steps.append((step, loss))
+        if step == self.at_step:
+            raise KeyboardInterrupt
+
+    def row(self, row: HistoryRow) -> None:
+        self.rows.append(row.step)
+        if row.step == self.at_row:
+            raise KeyboardInterrupt
+
+
+@dataclass
+class Keeper:
+    """Keeps a state as a file would: by value, and only data."""
+
+    period: int = 1000
+    states: dict[int, bytes] = field(default_factory=dict)
+
+    def due(self, step: int) -> bool:
+        return step > 0 and step % self.period == 0
+
+    def save(self, state: State) -> None:
+        out = io.BytesIO()
+        torch.save(state, out)
+        self.states[state["position"]["step"]] = out.getvalue()
+
+    def at(self, step: int) -> Any:
+        return torch.load(io.BytesIO(self.states[step]), weights_only=True)
+
+
+def training(
+    name: str, watcher: Watcher, change: Callable[[nn.Module], nn.Module] = lambda model: model
+) -> tuple[nn.Module, Training]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, 3))
+    entry, selection = ENTRIES[name], torch.Generator().manual_seed(5)
+    optimizer = build_optimizer(entry, model.parameters())
+    schedule = build_scheduler(ScheduleConfig(kind="cosine", warmup_steps=3), optimizer, STEPS)
+    rule = gradient_rule(entry, model, selection)
+    learning = Learning(optimizer, schedule, rule, generators={"selection": selection})
+    timeline = Timeline(STEPS, batch_size=5, steps_per_epoch=5, evaluation_period=4)
+    order = torch.Generator().manual_seed(4)
+    return model, Training(change(model), learning, samples(23, 1), samples(31, 2), timeline, order, watcher)
+
+
+def bits(model: nn.Module, outcome: Outcome) -> tuple[list[list[float]], list[HistoryRow]]:
+    rows = [replace(row, seconds=0) for row in outcome.history]
+    return [parameter.flatten().tolist() for parameter in model.parameters()], rows
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_going_on_from_any_step_ends_in_the_same_bits(name: str) -> None:
+    keeper, watcher = Keeper(period=1), Watcher()
+    model, whole = training(name, watcher)
+    expected = bits(model, whole.run(keeper))
+    assert sorted(keeper.states) == list(range(1, STEPS + 1))
+    for step in keeper.states:
+        rest = Watcher()
+        model, second = training(name, rest)
+        second.load_state_dict(keeper.at(step))
+        assert second.step == step
+        assert bits(model, second.run()) == expected
+        assert rest.steps == watcher.steps[step:]
+        assert rest.rows == [row for row in watcher.rows if row > step]  # no evaluation is done twice
+
+
+@pytest.mark.parametrize(
+    "moment", [{"at_step": 4}, {"at_step": 6}, {"at_row": 0}, {"at_row": 4}, {"at_row": 11}]
+)
+def test_an_observer_that_stops_it_has_the_state_saved(moment: dict[str, int]) -> None:
+    model, whole = training("dba", Watcher())
+    expected = bits(model, whole.run())
+    keeper = Keeper()
+    with pytest.raises(KeyboardInterrupt):
+        training("dba", Watcher(**moment))[1].run(keeper)
+    (step,) = keeper.states
+    assert step == next(iter(moment.values()))
+    model, second = training("dba", Watcher())
+    second.load_state_dict(keeper.at(step))
+    assert bits(model, second.run()) == expected
+
+
+class Interrupted(nn.Module):
+    """Ctrl-C in the middle of a forward pass of training."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.passes = inner, 0
+
+    def forward(self, x: Tensor) -> Any:
+        self.passes += self.training
+        if self.passes == 7:
+            raise KeyboardInterrupt
+        return self.inner(x)
+
+
+def test_half_an_update_is_no_state() -> None:
+    keeper = Keeper(period=5)
+    with pytest.raises(KeyboardInterrupt):
+        training("adam", Watcher(), Interrupted)[1].run(keeper)
+    assert list(keeper.states) == [5]
+
+
+def test_seconds_are_counted_on() -> None:
+    keeper = Keeper(period=5)
+    outcome = training("sgd", Watcher())[1].run(keeper)
+    state = keeper.at(10)
+    state["seconds"] = [1000.0, 100.0]
+    _, second = training("sgd", Watcher())
+    second.load_state_dict(state)
+    found = second.run()
+    assert 1000 < found.training_seconds < 1000 + 60
+    assert 100 < found.evaluation_seconds < 100 + 60
+    assert math.isclose(found.history[-1].seconds, found.training_seconds, abs_tol=60)
+    assert outcome.training_seconds < 1000
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer", "scheduler", "batches", "generators", "position"])
+def test_a_state_without_a_part_is_refused(part: str) -> None:
+    keeper = Keeper(period=5)
+    training("random", Watcher())[1].run(keeper)
+    state = keeper.at(5)
+    state[part] = {}
+    with pytest.raises((KeyError, ValueError, RuntimeError)):
+        training("random", Watcher())[1].load_state_dict(state)
