@@ -7,7 +7,7 @@ REFERENCE := results/reference
 JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint compare bench reference tables reproduce reproduce-quick report clean
+.PHONY: help install run test lint compare bench reference tables reproduce reproduce-quick report docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ bench: $(VENV)/installed-bench  ## measure what steps cost and what --jobs 2 gai
 	$(VENV)/bin/python benchmarks/deformed_step.py
 	$(VENV)/bin/python benchmarks/trace_cost.py
 	$(VENV)/bin/python benchmarks/jobs.py
-	$(VENV)/bin/python tools/fill_readme.py
+	$(VENV)/bin/python -m tools.fill_pages
 
 reference: install  ## do the missing reference runs (official MNIST only) and write their tables anew
 	$(DBA) run configs/mnist_1pct.yaml configs/mnist_10_per_class.yaml --set data.source=official --results $(REFERENCE)
@@ -45,7 +45,7 @@ reference: install  ## do the missing reference runs (official MNIST only) and w
 tables: install  ## write the tables of the reference runs anew, in results/ and in the README
 	$(DBA) compare --strict --results $(REFERENCE) --format markdown --output $(REFERENCE)/tables.md
 	$(DBA) compare --strict --results $(REFERENCE) --format csv --output $(REFERENCE)/tables.csv
-	$(VENV)/bin/python tools/fill_readme.py
+	$(VENV)/bin/python -m tools.fill_pages
 
 reproduce: install  ## do the missing runs of every claim (official MNIST, hours) and write the report anew
 	$(VENV)/bin/python -m reproduction run --jobs $(JOBS)
@@ -57,7 +57,11 @@ reproduce-quick: install  ## the same in little, in minutes, in results/reproduc
 
 report: install  ## write results/REPORT.md and its figures anew from the recorded runs
 	$(VENV)/bin/python -m reproduction report
-	$(VENV)/bin/python tools/fill_readme.py
+	$(VENV)/bin/python -m tools.fill_pages
+
+docs: install  ## write the page of the configs anew, and the figures on the pages
+	$(VENV)/bin/python -m tools.config_page
+	$(VENV)/bin/python -m tools.fill_pages
 
 clean:  ## remove .venv and caches; keep results and data
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""The committed records, the tables made from them, and the figures in the README are one."""
+"""The committed records, the tables made from them, and the figures on the pages are one."""
 
 from pathlib import Path
 
@@ -23,11 +23,11 @@ def test_the_reference_experiments_are_complete() -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist_1pct", "mnist_10_per_class"])
-def test_the_readme_shows_the_table(name: str) -> None:
+def test_the_page_of_results_shows_the_table(name: str) -> None:
     assert _between("table", name) == "```text\n" + render(compare(REFERENCE, [name]), "table") + "```\n"
 
 
-def test_the_readme_shows_the_bench() -> None:
+def test_the_page_of_the_engine_shows_the_bench() -> None:
     shown = _between("bench", "DBA step over plain step")
     assert shown in (ROOT / "results/bench/step_cost.md").read_text()
     assert shown.startswith("| network")
@@ -69,8 +69,8 @@ def _finished(folder: ExperimentFolder) -> list[RunRecord]:
 
 
 def _between(kind: str, name: str) -> str:
-    """Return what stands between a pair of marks in the README."""
-    text = (ROOT / "README.md").read_text()
+    """Return what stands between a pair of marks on the page that has them."""
+    text = (ROOT / "docs" / {"table": "results.md", "bench": "engine.md"}[kind]).read_text()
     return text.partition(f"<!-- {kind}: {name} -->\n")[2].partition("<!-- end -->")[0]
 
 

@@ -34,11 +34,14 @@ Name = Annotated[
         description="A folder's name: letters, digits, '_', '.', '-'.",
     ),
 ]
-LearningRate = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+LearningRate = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False, description="Learning rate.")]
 Unit = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
-Steps = Annotated[int, Field(ge=1, le=100_000_000)]
+Epochs = Annotated[int, Field(ge=1, le=1_000_000, description="In passes over the draw.")]
+Activation = Annotated[
+    Literal["relu", "tanh", "sigmoid", "gelu", "silu"], Field(description="After each layer but the last.")
+]
+Steps = Annotated[int, Field(ge=1, le=100_000_000, description="In update steps.")]
 
 
 class _Section(BaseModel):
@@ -57,7 +60,7 @@ class ExperimentConfig(_Section):
     """The experiment's name (also its folder under the results) and what it is for."""
 
     name: Name
-    description: str = Field(default="", max_length=2000)
+    description: str = Field(default="", max_length=2000, description="What it is for, in a sentence.")
     paper: PaperFigures | None = None
 
 
@@ -88,7 +91,9 @@ class Draw(_Section):
 class DataConfig(_Section):
     """The dataset, where it comes from, and the draw."""
 
-    dataset: Literal["mnist", "fashion_mnist", "kmnist"] = "mnist"
+    dataset: Literal["mnist", "fashion_mnist", "kmnist"] = Field(
+        default="mnist", description="The embedded sample stands in for mnist alone."
+    )
     source: Literal["official", "embedded", "auto"] = Field(
         default="auto",
         description="official: the data folder or torchvision's download; embedded: the 5 000 images that "
@@ -115,16 +120,20 @@ class MLPConfig(_Section):
     """Fully connected network: 784 inputs, the hidden layers, 10 outputs."""
 
     kind: Literal["mlp"]
-    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[100], min_length=1, max_length=20)
-    activation: Literal["relu", "tanh", "sigmoid", "gelu", "silu"] = "relu"
+    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(
+        default=[100], min_length=1, max_length=20, description="Units of each hidden layer."
+    )
+    activation: Activation = "relu"
 
 
 class CNNConfig(_Section):
     """Small convolutional network: one 3 x 3 convolution, activation and 2 x 2 max-pooling per entry."""
 
     kind: Literal["cnn"]
-    channels: list[Annotated[int, Field(ge=1, le=1024)]] = Field(default=[16, 32], min_length=1, max_length=4)
-    activation: Literal["relu", "tanh", "sigmoid", "gelu", "silu"] = "relu"
+    channels: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
+        default=[16, 32], min_length=1, max_length=4, description="Of each convolution."
+    )
+    activation: Activation = "relu"
 
 
 ModelConfig = Annotated[MLPConfig | CNNConfig, Field(discriminator="kind")]
@@ -141,8 +150,8 @@ class ScheduleConfig(_Section):
 
 
 class _Length(_Section):
-    epochs: Epochs | None = None
-    steps: Steps | None = None
+    epochs: Epochs | None = Field(default=None, description="In passes over the draw; or steps.")
+    steps: Steps | None = Field(default=None, description="In update steps; or epochs.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -192,8 +201,10 @@ class Deformation(_Section):
 class Checkpoint(_Section):
     """How often a run saves its whole state, from which it goes on when it was stopped."""
 
-    steps: Steps | None = None
-    seconds: float | None = Field(default=None, gt=0, le=1_000_000, allow_inf_nan=False)
+    steps: Steps | None = Field(default=None, description="Every so many update steps; or seconds.")
+    seconds: float | None = Field(
+        default=None, gt=0, le=1_000_000, allow_inf_nan=False, description="Every so many seconds; or steps."
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -237,12 +248,17 @@ class TrainingConfig(_Length):
     )
 
 
+_WEIGHT_DECAY: Any = Field(default=0.0, description="L2 penalty, added to the gradient.")
+
+
 class _SGD(_Section):
+    """Stochastic gradient descent (torch.optim.SGD)."""
+
     kind: Literal["sgd"]
     lr: LearningRate
-    momentum: Unit = 0.0
-    nesterov: bool = False
-    weight_decay: Unit = 0.0
+    momentum: Unit = Field(default=0.0, description="Share of the step before that goes on.")
+    nesterov: bool = Field(default=False, description="Nesterov's momentum.")
+    weight_decay: Unit = _WEIGHT_DECAY
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
@@ -252,11 +268,15 @@ class _SGD(_Section):
 
 
 class _Adam(_Section):
+    """Adam (torch.optim.Adam)."""
+
     kind: Literal["adam"]
     lr: LearningRate = 1e-3
-    betas: list[Unit] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    eps: float = Field(default=1e-8, gt=0, le=1, allow_inf_nan=False)
-    weight_decay: Unit = 0.0
+    betas: list[Unit] = Field(
+        default=[0.9, 0.999], min_length=2, max_length=2, description="Decay of the two running means."
+    )
+    eps: float = Field(default=1e-8, gt=0, le=1, allow_inf_nan=False, description="Added to the denominator.")
+    weight_decay: Unit = _WEIGHT_DECAY
 
 
 _BATCH_SIZE: Any = Field(default=None, ge=1, le=60_000, description="Instead of training.batch_size.")
@@ -282,14 +302,28 @@ class DBAConfig(_Section):
     name: Name
     kind: Literal["dba"]
     batch_size: int | None = _BATCH_SIZE
-    base: Annotated[_SGD | _Adam, Field(discriminator="kind")]
-    rule: Annotated[str, Field(max_length=200), _registered(RULES)] = "prefix"
-    metric: Annotated[str, Field(max_length=200), _registered(METRICS)] = "snr"
-    order: Annotated[str, Field(max_length=200), _registered(ORDERS)] = "alignment"
-    min_fraction: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False)
-    max_fraction: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
+    base: Annotated[_SGD | _Adam, Field(discriminator="kind")] = Field(
+        description="The optimizer that gets the selected gradient."
+    )
+    rule: Annotated[str, Field(max_length=200), _registered(RULES)] = Field(
+        default="prefix", description="How subsets are searched (docs/method.md)."
+    )
+    metric: Annotated[str, Field(max_length=200), _registered(METRICS)] = Field(
+        default="snr", description="What a subset is judged by (docs/method.md)."
+    )
+    order: Annotated[str, Field(max_length=200), _registered(ORDERS)] = Field(
+        default="alignment", description="How samples are sorted (docs/method.md)."
+    )
+    min_fraction: float = Field(
+        default=0.25, gt=0, le=1, allow_inf_nan=False, description="Smallest share of the batch that is kept."
+    )
+    max_fraction: float = Field(
+        default=1.0, gt=0, le=1, allow_inf_nan=False, description="Largest share of the batch that is kept."
+    )
     size: int | None = Field(default=None, ge=1, le=60_000, description="Fixed size, for the fractions.")
-    scope: Literal["layer", "model"] = "layer"
+    scope: Literal["layer", "model"] = Field(
+        default="layer", description="layer: each chooses for itself (the paper); model: one choice for all."
+    )
     stratified: bool = Field(default=False, description="Apply the rule within each class.")
 
     @model_validator(mode="after")
@@ -349,8 +383,12 @@ class Config(_Section):
     data: DataConfig
     model: ModelConfig
     training: TrainingConfig
-    optimizers: list[OptimizerConfig] = Field(min_length=1, max_length=1000)
-    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(min_length=1, max_length=10_000)
+    optimizers: list[OptimizerConfig] = Field(
+        min_length=1, max_length=1000, description="Named entries; each is trained with every seed."
+    )
+    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
+        min_length=1, max_length=10_000, description="A list, or a range such as 0-4."
+    )
     sweep: SweepConfig | None = None
 
     @model_validator(mode="after")

@@ -1,0 +1,142 @@
+"""Write docs/configs.md from the schema: every key, what it may be, and its default."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from dba_cli.config import Config
+from dba_cli.records import write_atomically
+
+PAGE = Path(__file__).parents[1] / "docs/configs.md"
+_HEAD = """\
+# Configs
+
+<!-- Written by `make docs` from the schema; a test compares. -->
+
+A config is a YAML file. It says what differs from the file that it `extends`: mappings merge key by key,
+lists are replaced whole, `null` takes a value back to its default. Unknown keys, wrong types and impossible
+values are refused in one line that names the file, the line and the nearest valid choice.
+
+```bash
+dba inspect configs/mnist_1pct.yaml
+dba run configs/smoke.yaml --set data.source=embedded --set optimizers.dba.metric=variance --results try
+```
+
+`--set KEY=VALUE` overrides a value and is checked like the file; an entry of a list is addressed by its name
+(`optimizers.dba.metric`). Seeds are a list or a range such as `0-4`. In an entry of `optimizers`, `kind`
+decides which keys there are, as it does in `model`.
+"""
+_BOUNDS = {
+    annotated_types.Ge: ("ge", "at least {}"),
+    annotated_types.Gt: ("gt", "above {}"),
+    annotated_types.Le: ("le", "at most {}"),
+    annotated_types.Lt: ("lt", "below {}"),
+}
+_PLAIN = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Any: "any value"}
+
+
+def page() -> str:
+    """Return the text of docs/configs.md."""
+    parts = [_HEAD]
+    for name, section in _sections(Config, ""):
+        parts.append(
+            f"\n## {f'`{name}`' if name else 'The whole file'}\n\n{_first_line(section)}\n\n{_table(section)}"
+        )
+    return "".join(parts)
+
+
+def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield name, model
+    for key, field in model.model_fields.items():
+        for inner in _models(field.annotation):
+            kind = inner.model_fields.get("kind")
+            one_of_many = len(_models(field.annotation)) > 1 and kind is not None
+            title = f"{name}.{key}".lstrip(".") + (f": {get_args(kind.annotation)[0]}" if one_of_many else "")
+            yield from _sections(inner, title)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
+
+
+def _first_line(section: type[BaseModel]) -> str:
+    return (section.__doc__ or "").strip().partition("\n\n")[0].replace("\n", " ").replace("``", "`")
+
+
+def _table(section: type[BaseModel]) -> str:
+    rows = ["| key | what it may be | default | |", "| :-- | :-- | :-- | :-- |"]
+    for key, field in section.model_fields.items():
+        description = field.description or _documented(field.annotation)
+        cells = (f"`{key}`", _type(field.annotation, field.metadata), _default(field), description)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _type(annotation: Any, metadata: Any = ()) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(arguments[0], [*_flat(arguments[1:]), *metadata])
+    bounds = ", ".join(
+        text.format(_number(getattr(each, name)))
+        for each in _flat(metadata)
+        for kind, (name, text) in _BOUNDS.items()
+        if isinstance(each, kind)
+    )
+    tail = f", {bounds}" if bounds else ""
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, UnionType):
+        kinds = [_type(each) for each in arguments if each is not type(None)]
+        return " or ".join(dict.fromkeys(kinds)) + tail
+    if origin is list:
+        return f"list: {_type(arguments[0])}"
+    if origin is dict:
+        return f"mapping to {_type(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    return _PLAIN[annotation] + tail
+
+
+def _number(value: float) -> str:
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) else f"{value:g}"
+
+
+def _flat(metadata: Any) -> Iterator[Any]:
+    for each in metadata:
+        yield from _flat(each.metadata) if isinstance(each, FieldInfo) else [each]
+
+
+def _documented(annotation: Any) -> str:
+    """Return the description that an annotated type brings along."""
+    for each in get_args(annotation):
+        if isinstance(each, FieldInfo) and each.description:
+            return each.description
+    models = _models(annotation)
+    return _first_line(models[0]) if len(models) == 1 else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None:
+        return "none"
+    if isinstance(field.default, BaseModel):
+        values = field.default.model_dump(exclude_none=True, exclude_unset=True)
+        return f"`{values}`" if values else "as there"
+    return (
+        "none"
+        if field.default in ("", {})
+        else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+    )
+
+
+if __name__ == "__main__":
+    write_atomically(PAGE, page())

@@ -1,0 +1,47 @@
+"""Put what is measured between its marks in the README and on the pages of docs/."""
+
+import re
+from pathlib import Path
+
+from dba_cli.comparison import compare, render
+from dba_cli.records import write_atomically
+from reproduction.claims import short_table
+from reproduction.studies import RESULTS
+
+ROOT = Path(__file__).parents[1]
+
+
+def filled(page: str) -> str:
+    """Return the page with the text that belongs between each pair of marks.
+
+    ``<!-- table: NAME -->`` takes what ``dba compare NAME`` prints for the reference runs,
+    ``<!-- bench: HEADING -->`` the part of the bench's report under that heading, and
+    ``<!-- claims: short -->`` the short form of the report's claims table.
+    """
+
+    def text(match: re.Match[str]) -> str:
+        return f"{match['mark']}\n{_SOURCES[match['kind']](match['name'])}\n<!-- end -->"
+
+    marked = r"(?P<mark><!-- (?P<kind>table|bench|claims): (?P<name>[^\n]+) -->)\n.*?<!-- end -->"
+    return re.sub(marked, text, page, flags=re.DOTALL)
+
+
+def _table(experiment: str) -> str:
+    table = render(compare(ROOT / "results/reference", [experiment]), "table")
+    return f"```text\n{table}```"
+
+
+def _bench(heading: str) -> str:
+    report = (ROOT / "results/bench/step_cost.md").read_text(encoding="utf-8")
+    return report.partition(f"## {heading}\n")[2].partition("\n## ")[0].strip()
+
+
+def _claims(form: str) -> str:
+    return {"short": short_table}[form](RESULTS).strip()
+
+
+_SOURCES = {"table": _table, "bench": _bench, "claims": _claims}
+
+if __name__ == "__main__":
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        write_atomically(path, filled(path.read_text(encoding="utf-8")))
