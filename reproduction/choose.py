@@ -77,7 +77,15 @@ def confirmation(results: Path = RESULTS) -> str:
         "seeds": _SEEDS,
         "sweep": {"points": points},
     }
-    return _HEAD + yaml.safe_dump(config, sort_keys=False, width=110, default_flow_style=None)
+    return _HEAD + yaml.dump(config, Dumper=_Plain, sort_keys=False, width=110, default_flow_style=None)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes equal values out, where YAML would refer to the first."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return that nothing is referred to."""
+        return True
 
 
 def draw_of(point: str) -> str:
