@@ -14,6 +14,7 @@ import runpy
 import signal
 import socket
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ if __name__ == "__main__":
     sys.path.pop(0)  # this folder
     _import_everything()
     code = _exit_code(_job_of_a_fork(sys.argv[1]))
+    threading._shutdown()  # workers of --jobs end here; the line below would wait for them
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
