@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -33,6 +34,8 @@ from dba_cli.training import (
     gradient_rule,
     predict,
 )
+
+_FEW_ROWS = 1000
 
 
 def do_run(
@@ -131,6 +134,7 @@ class _Watcher:
     ) -> None:
         self._folder, self._keeper, self._observer, self._check = folder, keeper, observer, check
         self.rows: list[dict[str, object]] = []
+        self._next = 0.0
 
     def step(self, step: int, loss: float) -> None:
         self._observer.step(step, loss)
@@ -139,10 +143,17 @@ class _Watcher:
     def row(self, row: HistoryRow) -> None:
         self.rows.append(csv_row(row))
         self._keeper.look()
+        if len(self.rows) <= _FEW_ROWS or time.monotonic() >= self._next:
+            self._write()
+        self._observer.row(row)
+
+    def _write(self) -> None:
+        began = time.monotonic()
         # It is written once more with the record: a full disk need not end the run before.
         with contextlib.suppress(UserError):
             self._folder.write_history(self.rows)
-        self._observer.row(row)
+        # All rows are written each time: of many, that may take a tenth of the run, no more.
+        self._next = began + 10 * (time.monotonic() - began)
 
 
 class _Recorder:

@@ -1,6 +1,5 @@
 """What TensorBoard is shown: each evaluation of the history, once, also of a run that was stopped."""
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -108,17 +107,3 @@ def test_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_runs_that_do_not_ask_for_it_do_not_import_it() -> None:
     code = "import sys, dba_cli.experiments; sys.exit('tensorboard' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_history_grows_on_the_disk(tmp_path: Path) -> None:
-    """Another terminal sees each evaluation as soon as it is made, in a table that is whole."""
-    run = tmp_path / "results/exp/dba/seed-0"
-    seen: list[list[str]] = []
-
-    class Follower(Reporter):
-        def row(self, row: object) -> None:
-            with (run / "history.csv").open(newline="") as file:
-                seen.append([line["step"] for line in csv.DictReader(file)])
-
-    do(tmp_path / "results", reporter=Follower())
-    assert seen == [["0"], ["0", "3"], ["0", "3", "6"], ["0", "3", "6", "9"]]
