@@ -1,6 +1,7 @@
 """Who does the work: this process, processes of this machine, or a cluster. joblib is the one way to all."""
 
 import logging
+import socket
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dba_cli.errors import UserError
+
+_CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def _ray(jobs: int | None, address: str | None) -> Iterator[None]:
         from ray.util.joblib import register_ray
     except ImportError:
         raise UserError("--backend ray: Ray is not installed; pip install 'dba-cli[ray]'") from None
+    if address is not None:
+        _require_listener(address)
     # On a machine of its own Ray is given the workers that were asked for; a cluster knows its cores.
     size = {"num_cpus": jobs, "include_dashboard": False} if address is None else {"address": address}
     with warnings.catch_warnings():
@@ -80,3 +85,14 @@ def _ray(jobs: int | None, address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Refuse an address where nobody listens: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):
+        return  # "auto", say
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address}: no Ray cluster there ({error})") from None

@@ -1,5 +1,6 @@
 """The same work on a Ray cluster: a real one on this machine."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def test_without_ray_it_is_one_line(results: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"--backend ray: Ray is not installed; pip install 'dba-cli\[ray\]'"):
         do(results, config(SGD), workers=Workers(2, "ray"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "127.0.0.1:99999999"])
+def test_an_address_without_a_cluster_is_one_line(results: Path, address: str) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # nobody listens, and nobody else can
+        address = address.format(port=unused.getsockname()[1])
+        with pytest.raises(UserError, match=f"--address {address}: no Ray cluster there"):
+            do(results, config(SGD), workers=Workers(2, "ray", address))
 
 
 def test_who_works() -> None:
