@@ -13,6 +13,7 @@ from dba_cli.cli._data import data_app
 from dba_cli.cli._demo import demo
 from dba_cli.cli._inspect import inspect
 from dba_cli.cli._plot import plot
+from dba_cli.cli._report import report
 from dba_cli.cli._run import run
 from dba_cli.cli._sweep import sweep
 from dba_cli.errors import UserError
@@ -28,6 +29,7 @@ app.command()(run)
 app.command()(sweep)
 app.command()(compare)
 app.command()(plot)
+app.command()(report)
 app.command()(inspect)
 app.command()(demo)
 app.add_typer(data_app, name="data")

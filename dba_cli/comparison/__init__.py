@@ -1,7 +1,7 @@
 """Recorded runs become tables: which runs may share a row, the statistics, and the formats."""
 
 from dba_cli.comparison._frame import frame
-from dba_cli.comparison._human import setting_line
+from dba_cli.comparison._human import setting_line, table_cells
 from dba_cli.comparison._model import Comparison, PaperFigures, Row, Section, Setting
 from dba_cli.comparison._render import FORMATS, render
 from dba_cli.comparison._statistics import Estimate, error_reduction, mean_with_interval
@@ -24,4 +24,5 @@ __all__ = [
     "render",
     "rich_table",
     "setting_line",
+    "table_cells",
 ]

@@ -28,6 +28,14 @@ def columns(section: Section) -> list[Column]:
     ]
 
 
+def table_cells(section: Section) -> tuple[list[str], list[bool], list[list[str]], list[str]]:
+    """Return titles, which columns are numeric, the rows, and the lines that belong below the table."""
+    shown = columns(section)
+    rows = [[column.cell(row) for column in shown] for row in section.rows]
+    below = [text for text in (legend(section), *notes(section)) if text]
+    return [column.title for column in shown], [column.numeric for column in shown], rows, below
+
+
 def setting_line(section: Section) -> str:
     """Return the protocol, the data and the number of seeds, which every table must name."""
     setting = section.setting

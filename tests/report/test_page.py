@@ -1,0 +1,86 @@
+"""The page's structure, read by the standard library's parser."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from dba_cli.comparison import compare, table_cells
+from dba_cli.errors import UserError
+from dba_cli.report import report_page
+
+
+class Reader(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self._cell = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._cell = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._cell = self._cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._cell:
+            self.rows[-1][-1] += data
+
+
+def test_nothing_is_fetched_from_anywhere(page: str) -> None:
+    for tag, attributes in Reader(page).tags:
+        for name in ("src", "href", "srcset", "action"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, value)
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_identities_are_unique_and_every_link_has_its_end(page: str) -> None:
+    tags = Reader(page).tags
+    identities = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(identities) == len(set(identities))
+    links = [a["href"] for tag, a in tags if tag == "a" and a.get("href")]
+    assert links == ["#experiment-1", "#experiment-2"]
+    assert {link[1:] for link in links if link} <= set(identities)
+
+
+def test_the_tables_are_those_of_compare(page: str, recorded: Path) -> None:
+    rows = [[" ".join(cell.split()) for cell in row] for row in Reader(page).rows]
+    for section in compare(recorded).sections:
+        titles, _, cells, _ = table_cells(section)
+        for expected in (titles, *cells):
+            assert [" ".join(cell.split()) for cell in expected] in rows
+
+
+def test_every_run_has_a_row_and_every_optimizer_its_config_and_command(page: str) -> None:
+    reader = Reader(page)
+    runs = [row for row in reader.rows if "finished" in [cell.strip() for cell in row]]
+    assert len(runs) == 3 * 2 + 3 * 1
+    assert reader.text.count("Config of ") == 6
+    assert reader.text.count("/config.yaml --results again") == 6
+    assert reader.text.count("torch") >= 2
+
+
+def test_what_a_config_says_is_text_and_nothing_else(page: str) -> None:
+    assert "<script>document.title" not in page
+    assert "{{ 7 * 7 }}" in Reader(page).text
+    assert sum(tag == "script" for tag, _ in Reader(page).tags) == 1
+
+
+def test_the_same_records_give_the_same_page(page: str, recorded: Path) -> None:
+    assert report_page(recorded, None, recorded / "none", "dba report")[0] == page
+
+
+def test_an_unknown_experiment_is_refused(recorded: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'first'"):
+        report_page(recorded, ["frist"], recorded, "dba report")
