@@ -187,7 +187,7 @@ def test_two_processes_never_do_a_run_twice(config, tmp_path):
     assert not list((tmp_path / "results").rglob(".*"))
 
 
-def test_ctrl_c_stops_all_workers_and_the_same_command_goes_on(config, tmp_path):
+def test_ctrl_c_stops_all_workers_with_their_state_saved(config, tmp_path):
     command = ["sweep", config, "--grid", "training.epochs=2,100000", "--optimizer", "sgd", "--jobs", 2]
     process = started(tmp_path, *command)
     assert process.stdout is not None
@@ -206,5 +206,6 @@ def test_ctrl_c_stops_all_workers_and_the_same_command_goes_on(config, tmp_path)
             break
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert not [path for path in (tmp_path / "results").rglob(".*") if ".jobs" in str(path)]
+    assert not list((tmp_path / "results").rglob(".*"))
+    assert list((tmp_path / "results").rglob("checkpoint-*.pt"))
     assert {run[0].partition("-")[2][:2] for run in finished(tmp_path / "results/tiny_sweep")} == {"2-"}

@@ -53,7 +53,6 @@ def marks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         yield folder
-    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.fixture(autouse=True)
