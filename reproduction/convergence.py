@@ -34,7 +34,7 @@ def section(results: Path) -> str:
     """Return the report's section."""
     runs = chosen(results)
     parts = [
-        "Median over 5 seeds of the first evaluation (every 20 steps, on the test set) at or above the "
+        "Median over 3 seeds of the first evaluation (every 20 steps, on the test set) at or above the "
         "target; a "
         "seed that never gets there is infinite. The learning rate of each optimizer is the one of three "
         "that was "
