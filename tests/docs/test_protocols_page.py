@@ -16,11 +16,11 @@ PAGE = (ROOT / "docs/protocols.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize(
     ("config", "change"),
     [
-        ("mnist_1pct", "seeds=0"),
-        ("mnist_full", "seeds=0"),
+        ("mnist_1pct", "seeds=[0]"),
+        ("mnist_full", "seeds=[0]"),
         ("mnist_10_per_class_selected_deformed", "training.deformation=null"),
         ("reproduce/step_budget", "training.step_budget=1000"),
-        ("mnist_1pct_deformed", "seeds=0"),
+        ("mnist_1pct_deformed", "seeds=[0]"),
         ("mnist_1pct", "data.evaluate_on=validation"),
     ],
 )
