@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,9 @@ PAGE = (Path(__file__).parents[2] / "docs/method.md").read_text(encoding="utf-8"
 @pytest.mark.parametrize(
     ("heading", "registry"), [("Metrics", METRICS), ("Orders", ORDERS), ("Rules", RULES)]
 )
-def test_every_name_is_explained_and_no_other(heading: str, registry: object) -> None:
+def test_every_name_is_explained_and_no_other(heading: str, registry: Any) -> None:
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    assert sorted(re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE)) == sorted(registry)  # type: ignore[call-overload]
+    # Other tests register names of their own.
+    functions = {name: getattr(registry[name], "function", registry[name]) for name in registry}
+    own = [name for name, function in functions.items() if function.__module__.startswith("dba_cli.")]
+    assert sorted(re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE)) == sorted(own)
