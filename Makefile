@@ -19,7 +19,8 @@ run: install  ## train SGD, Adam and DBA on 1 % of MNIST and print the table
 	@$(DBA) compare mnist_1pct
 
 test: $(VENV)/installed-test  ## pass the tests
-	$(VENV)/bin/python -m pytest
+	@# Two processes of one thread each: more threads than cores wait for each other longer than they compute.
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/installed-lint  ## ruff, mypy and the import contract
 	$(VENV)/bin/ruff check .
