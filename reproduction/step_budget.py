@@ -60,10 +60,9 @@ def section(results: Path) -> str:
     header = ["", "steps", "after 200, %", "after 500, %", "end, %", "less sgd, points"]
     return (
         "All 60 000 images are candidates; SGD (momentum 0.9) and Adam step on random subsets of the same "
-        "size. "
-        "Mean of 3 seeds. These networks see every training image and label: the figures are no figures for "
-        "600 or "
-        "100 labels.\n\n"
+        "size. The limit holds for each layer, and layers may choose different images. Mean of 3 seeds, "
+        "nothing tuned. These networks see every training image and label: the figures are no figures for "
+        "600 or 100 labels.\n\n"
         + table(header, rows)
         + "\n"
         + command("dba sweep configs/reproduce/step_budget.yaml")
