@@ -37,7 +37,7 @@ def section(results: Path) -> str:
         "Median over 3 seeds of the first evaluation (every 20 steps, on the test set) at or above the "
         "target; a seed that never gets there is infinite. The learning rate of each optimizer is the one of "
         "three that was soonest at the targets on the validation split, on another seed; where that is the "
-        "highest of the three, a still higher one was not tried. `_25` is plain training on as many images per "
+        "highest of the three, a higher one was not tried. `_25` is plain training on as many images per "
         "step as the selections keep; `random` keeps a random quarter; `dba` keeps the quarter with the "
         "largest projection on the mean gradient, `dba_snr` the prefix with the best SNR.\n"
     ]
