@@ -10,6 +10,8 @@ from dba_cli.config import DataConfig, Draw
 from dba_cli.data import load
 from dba_cli.experiments import drawn
 from dba_cli.records import ExperimentFolder, read_sweep, read_trace, write_atomically
+from reproduction.choose import VARIANT, screened
+from reproduction.digest import read_digest
 from reproduction.markdown import command, table
 
 _FILE = "behaviour/selection.csv"
@@ -93,6 +95,22 @@ def section(results: Path) -> str:
         + table(header, rows)
         + "\n"
         + command("dba sweep configs/reproduce/behaviour.yaml")
+        + "\n"
+        + _scopes(results)
+    )
+
+
+def _scopes(results: Path) -> str:
+    """Return whether a subset for each layer was better than one for all, over the screening's variants."""
+    variants = screened(results)
+    sides = variants.pivot(index=["draw", "base", *VARIANT[:2]], columns=VARIANT[2], values="errors")
+    images = int(read_digest("screening", results).evaluated.iloc[0])
+    points = 100 * (sides["model"] - sides["layer"]) / images
+    return (
+        f"Is a subset for each layer better than one for all? Of the {len(points)} pairs of variants in the "
+        f"screening that differ in nothing else, the layer's own subset was better in {(points > 0).sum()}, one "
+        f"for all in {(points < 0).sum()}; median difference {points.median():+.2f} points (validation split; "
+        "`snr` and `noise_scale` choose alike and count twice).\n"
     )
 
 
