@@ -108,9 +108,9 @@ def _scopes(results: Path) -> str:
     points = 100 * (sides["model"] - sides["layer"]) / images
     return (
         f"Is a subset for each layer better than one for all? Of the {len(points)} pairs of variants in the "
-        f"screening that differ in nothing else, the layer's own subset was better in {(points > 0).sum()}, one "
-        f"for all in {(points < 0).sum()}; median difference {points.median():+.2f} points (validation split; "
-        "`snr` and `noise_scale` choose alike and count twice).\n"
+        f"screening that differ in nothing else, the layer's own subset was better in {(points > 0).sum()}, "
+        f"one for all in {(points < 0).sum()}; median difference {points.median():+.2f} points (validation "
+        "split; `snr` and `noise_scale` choose alike and count twice).\n"
     )
 
 
