@@ -81,7 +81,7 @@ def _ray(jobs: int | None, address: str | None) -> Iterator[None]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UserError(f"--address {address}: no Ray cluster there ({str(error)[:200]})") from None
     try:
-        register_ray()  # type: ignore[no-untyped-call]
+        register_ray()
         yield
     finally:
         ray.shutdown()
