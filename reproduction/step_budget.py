@@ -9,7 +9,7 @@ from dba_cli.plots import learning_curves
 from reproduction.digest import read_digest, read_histories
 from reproduction.figures import lines, save_figure
 from reproduction.markdown import command, interval, picture, table
-from reproduction.statistics import difference, mean_accuracy
+from reproduction.statistics import difference, mean_accuracy, reach
 
 POINTS = {"1pct": "at most 600 images a step", "10_per_class": "at most 100 images a step"}
 
@@ -41,6 +41,17 @@ def best(results: Path, draw: str) -> tuple[str, Estimate, Estimate | None]:
     return name, means[key], None if against is None else against.estimate
 
 
+def times(results: Path, draw: str, target: float) -> dict[tuple[str, str], float]:
+    """Return the median steps and seconds to ``target`` with 100 hidden units, by optimizer and column."""
+    rows = read_histories("step_budget", results)
+    here = rows[rows.point.str.startswith(f"{draw}_hidden-100-")]
+    return {
+        (str(name), column): reach(runs, target, column)
+        for name, runs in here.groupby("optimizer")
+        for column in ("step", "seconds")
+    }
+
+
 def section(results: Path) -> str:
     """Return the report's section."""
     found = cells(results)
@@ -62,7 +73,7 @@ def section(results: Path) -> str:
         "All 60 000 images are candidates; SGD (momentum 0.9) and Adam step on random subsets of the same "
         "size. The limit holds for each layer, and layers may choose different images. Mean of 3 seeds, "
         "nothing tuned. These networks see every training image and label: the figures are no figures for "
-        "600 or 100 labels.\n\n"
+        "600 or 100 labels. Whether the paper means this protocol, its abstract does not say.\n\n"
         + table(header, rows)
         + "\n"
         + command("dba sweep configs/reproduce/step_budget.yaml")
