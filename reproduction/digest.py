@@ -40,9 +40,10 @@ def write_digest(study: Study, results: Path) -> int:
 def read_digest(study: str, results: Path) -> pd.DataFrame:
     """Return the rows of ``runs.csv`` with the points' values as columns; empty where there are none."""
     try:
-        runs = pd.read_csv(results / study / "runs.csv", keep_default_na=False, na_values=[""])
+        runs = pd.read_csv(results / study / "runs.csv").astype({"point": "object"})
     except FileNotFoundError:
         return pd.DataFrame()
+    runs["point"] = runs.point.fillna("")  # a study that is one experiment has no points
     values = pd.DataFrame([json.loads(text) for text in runs.pop("values")], index=runs.index)
     return pd.concat([runs, values], axis=1)
 

@@ -55,7 +55,7 @@ def section(results: Path) -> str:
 def draw_figures(results: Path, folder: Path) -> None:
     """Draw the ladder."""
     rows = [
-        Rung(group, name, _fraction(mean), paper)
+        Rung(group, "random" if name.startswith("random") else name, _fraction(mean), paper)
         for group, runs, paper in _rungs(results)
         for name, here in runs.items()
         if (mean := mean_accuracy(here)) is not None
