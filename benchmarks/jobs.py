@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -97,28 +98,29 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="One short round, to see that it runs.")
     chosen = parser.parse_args()
     many = chosen.jobs
-    what = config(2, 20) if chosen.quick else config(8, 150)
+    sizes = [config(2, 20)] if chosen.quick else [config(8, 150), config(24, 150)]
     before = environment()
     start = seconds(config(1, 1), many)  # the workers start here, and stay
     warm = seconds(config(1, 1), many)
     rows = []
-    for round_ in range(1 if chosen.quick else 5):
+    for round_, what in product(range(1 if chosen.quick else 3), sizes):
+        runs = len(what.optimizers) * len(what.seeds)
         took = {jobs: seconds(what, jobs) for jobs in ((1, many) if round_ % 2 == 0 else (many, 1))}
-        rows += [{"round": round_, "jobs": jobs, "seconds": took[jobs]} for jobs in (1, many)]
-        say(f"round {round_ + 1}: --jobs 1 {took[1]:.1f} s, --jobs {many} {took[many]:.1f} s")
+        rows += [{"runs": runs, "round": round_, "jobs": jobs, "seconds": took[jobs]} for jobs in (1, many)]
+        say(f"round {round_ + 1}, {runs} runs: --jobs 1 {took[1]:.1f} s, --jobs {many} {took[many]:.1f} s")
     chosen.output.mkdir(parents=True, exist_ok=True)
     timings = pd.DataFrame(rows)
     timings.to_csv(chosen.output / "jobs.csv", index=False, float_format="%.4f")
-    (chosen.output / "jobs.md").write_text(text(timings, what, many, start - warm, before), encoding="utf-8")
+    (chosen.output / "jobs.md").write_text(text(timings, many, start - warm, before), encoding="utf-8")
     say(f"wrote {chosen.output / 'jobs.md'}")
 
 
-def text(timings: pd.DataFrame, what: Config, many: int, start: float, before: dict[str, object]) -> str:
+def text(timings: pd.DataFrame, many: int, start: float, before: dict[str, object]) -> str:
     """The table and what its figures depend on."""
-    wide = timings.pivot(index="round", columns="jobs", values="seconds")
-    runs = 3 * len(what.seeds)
-    table = pd.DataFrame(
-        [
+    rows = []
+    for runs, of_size in timings.groupby("runs"):
+        wide = of_size.pivot(index="round", columns="jobs", values="seconds")
+        rows.append(
             {
                 "runs": runs,
                 "--jobs 1, s": f"{wide[1].median():.1f}",
@@ -126,22 +128,22 @@ def text(timings: pd.DataFrame, what: Config, many: int, start: float, before: d
                 "throughput": ratio(wide, 1, many),
                 "target": verdict(float((wide[1] / wide[many]).median()), TARGET, at_least=True),
             }
-        ]
-    )
+        )
     versions = before["versions"]
     assert isinstance(versions, dict)
     return f"""# Runs side by side
 
-Regenerate with `python benchmarks/jobs.py`. {runs} runs of MLP 784-100-10 on 1 000 images (SGD, Adam and
-DBA), with their locks, evaluations and records; one thread each. The ratio is the median over {len(wide)}
-rounds in which the two alternate, with the quartiles in brackets. Starting {many} workers took {start:.1f} s
-more, once per command.
+Regenerate with `python benchmarks/jobs.py`. Runs of MLP 784-100-10 on 1 000 images (SGD, Adam and DBA, a
+third each), with their locks, evaluations and records; one thread each. The ratio is the median over
+{timings["round"].nunique()} rounds in which the two alternate, with the quartiles in brackets. Starting
+{many} workers took {start:.1f} s more, once per command. At the end of a sweep a worker waits for the
+other's last run: with few runs that is a share of the whole, and with many it is not.
 
 {before["cpu"]}, {os.cpu_count()} cores, {before["platform"]}; python {versions["python"]},
 torch {versions["torch"]}. Load average when it began {before["load_average"]}, when it ended
 {environment()["load_average"]}.
 
-{table.to_markdown(index=False, disable_numparse=True)}
+{pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)}
 """
 
 
