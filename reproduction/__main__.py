@@ -1,14 +1,15 @@
 """``python -m reproduction {run,choose,digest,report}``; ``make reproduce`` and ``make report`` call it."""
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from dba_cli.records import write_atomically
 from reproduction.behaviour import write_behaviour
-from reproduction.choose import confirmation
 from reproduction.digest import write_digest
+from reproduction.final_configs import final_configs
 from reproduction.report import DEFAULT_OUT, write_report
 from reproduction.studies import RESULTS, ROOT, STUDIES, Study
 
@@ -21,7 +22,12 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="one seed, few points, few steps; a folder of its own"
     )
-    parser.add_argument("--data", type=Path, default=None, help="folder of the official MNIST")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("DBA_DATA") or ROOT / "data"),
+        help="folder of the official MNIST (default: DBA_DATA, else data)",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     words = parser.parse_args()
     results = ROOT / "results/reproduction-quick" if words.quick else RESULTS
@@ -32,22 +38,22 @@ def main() -> int:
         for study in studies:
             print(f"{study.name}: {write_digest(study, results)} runs")
     elif words.part == "choose":
-        write_atomically(ROOT / "configs/reproduce/confirmation.yaml", confirmation(results))
+        for name, text in final_configs(results).items():
+            write_atomically(ROOT / f"configs/reproduce/{name}.yaml", text)
     else:
         write_report(results, results if words.quick else DEFAULT_OUT)
     return 0
 
 
 def _run(study: Study, results: Path, words: argparse.Namespace) -> int:
-    data = [] if words.data is None else ["--data", str(words.data)]
     command = study.command(str(results), quick=words.quick)
-    command += ["--jobs", str(words.jobs), *data]
+    command += ["--jobs", str(words.jobs), "--data", str(words.data)]
     print("dba", *command, flush=True)
     code = subprocess.run([sys.executable, "-m", "dba_cli", *command], check=False).returncode
     if code == 0:
         write_digest(study, results)
         if study.name == "behaviour":
-            write_behaviour(results, words.data or ROOT / "data")
+            write_behaviour(results, words.data)
     return code
 
 

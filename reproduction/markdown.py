@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import isfinite
 
+import pandas as pd
+
 from dba_cli.comparison import Estimate
 
 
@@ -35,6 +37,12 @@ def picture(name: str, caption: str) -> str:
     return f"![{caption}](figures/{name}.png)\n\n*{caption}* ([SVG](figures/{name}.svg))\n"
 
 
-def command(words: str) -> str:
-    """Return the command that makes what stands above it."""
-    return f"Made by `{words}`.\n"
+def diverged(runs: pd.DataFrame) -> str:
+    """Return how many of the runs behind a mean diverged; nothing where none did."""
+    gone = int((runs.status == "diverged").sum())
+    return f" ({gone} of {len(runs)} diverged)" if gone else ""
+
+
+def command(*commands: str) -> str:
+    """Return the commands that make what stands above."""
+    return "Made by " + " and ".join(f"`{words}`" for words in commands) + ".\n"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from dba_cli.comparison import Estimate
-from reproduction.choose import DRAWS, VARIANT, screened, tuned
+from reproduction.choose import DRAWS, VARIANT, draw_of, screened, tuned
 from reproduction.digest import read_digest
-from reproduction.markdown import command, interval, p_value, table
+from reproduction.markdown import command, diverged, interval, p_value, table
 from reproduction.statistics import Difference, difference, holm, mean_accuracy
 
 TITLES = {"1pct": "1 % of MNIST (600 images)", "10_per_class": "10 images per class (100 images)"}
@@ -62,7 +62,7 @@ def _confirmation(results: Path) -> str:
         cells = []
         for draw in DRAWS:
             here = runs.get((draw, name))
-            cells.append("-" if here is None else interval(mean_accuracy(here)) + _diverged(here))
+            cells.append("-" if here is None else interval(mean_accuracy(here)) + diverged(here))
         rows.append([name, *cells])
     text = table(["tuned optimizer, 10 fresh seeds", *(f"{TITLES[draw]}, %" for draw in DRAWS)], rows)
     return (
@@ -73,11 +73,6 @@ def _confirmation(results: Path) -> str:
         + "\n"
         + command("dba sweep configs/reproduce/confirmation.yaml")
     )
-
-
-def _diverged(runs: pd.DataFrame) -> str:
-    gone = int((runs.status == "diverged").sum())
-    return f" ({gone} of {len(runs)} diverged)" if gone else ""
 
 
 def _differences(results: Path) -> str:
@@ -133,9 +128,7 @@ def _screening(results: Path) -> str:
         "seeds, says what is left of it.\n\n"
         + table(header, rows)
         + "\n"
-        + command(
-            "dba sweep configs/reproduce/screening.yaml configs/reproduce/screening_rules.yaml"
-        ).replace(" configs/reproduce/screening_rules", "` and `dba sweep configs/reproduce/screening_rules")
+        + command(*(f"dba sweep configs/reproduce/{name}.yaml" for name in ("screening", "screening_rules")))
     )
 
 
@@ -147,7 +140,8 @@ def _rules(results: Path, draw: str, base: str) -> dict[str, float]:
 
 def _tuning(results: Path) -> str:
     best = tuned(results)
-    images = _evaluated(read_digest("tuning", results))
+    runs = read_digest("tuning", results)
+    images, tried = _evaluated(runs), runs[runs.point.map(draw_of) == DRAWS[0]].point.nunique()
     rows = []
     for row in best.to_dict("records"):
         own = {
@@ -167,7 +161,7 @@ def _tuning(results: Path) -> str:
             ]
         )
     return (
-        "**Tuning**: the same number of points for every optimizer, 2 seeds each; the point chosen:\n\n"
+        f"**Tuning**: {tried} points for every optimizer, 2 seeds each; the point with the fewest errors:\n\n"
         + table(
             ["", "learning rate", "smallest fraction", "batch size", "hidden", "steps", "validation, %"], rows
         )

@@ -37,7 +37,6 @@ class Study:
 
 _QUICK = ("--set", "training.steps=20", "--set", "training.evaluation={epochs: null, steps: 10, copies: 0}")
 _GRIDS = ("screening", "screening_rules", "tuning")
-_VALIDATION = ("--set", "data.evaluate_on=validation")
 
 HEADLINE = (
     "mnist_1pct_deformed",
@@ -54,13 +53,9 @@ STUDIES = (
     Study("screening_rules", "configs/reproduce/screening_rules.yaml"),
     Study("tuning", "configs/reproduce/tuning.yaml"),
     Study("confirmation", "configs/reproduce/confirmation.yaml"),
+    Study("step_budget_tuning", "configs/reproduce/step_budget_tuning.yaml"),
     Study("step_budget", "configs/reproduce/step_budget.yaml", histories=True),
-    Study(
-        "convergence_tuning",
-        "configs/reproduce/convergence.yaml",
-        (*_VALIDATION, "--set", "seeds=[100]"),
-        histories=True,
-    ),
+    Study("convergence_tuning", "configs/reproduce/convergence_tuning.yaml", histories=True),
     Study("convergence", "configs/reproduce/convergence.yaml", histories=True),
     Study("behaviour", "configs/reproduce/behaviour.yaml"),
     Study("ladder", "configs/reproduce/ladder.yaml"),

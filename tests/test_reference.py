@@ -27,19 +27,13 @@ def test_the_page_of_results_shows_the_table(name: str) -> None:
     assert _between("table", name) == "```text\n" + render(compare(REFERENCE, [name]), "table") + "```\n"
 
 
-def test_the_page_of_the_engine_shows_the_bench() -> None:
-    shown = _between("bench", "DBA step over plain step")
-    assert shown in (ROOT / "results/bench/step_cost.md").read_text()
-    assert shown.startswith("| network")
-
-
 def test_the_bench_report_is_made_of_its_recorded_timings() -> None:
     timings = pd.read_csv(ROOT / "results/bench/timings.csv")
     own = timings[(timings.table == "own") & (timings.network == "MLP 784-800-10") & (timings.n == 200)]
     seconds = own.pivot(index="round", columns="contestant", values="seconds")
     low, middle, high = (seconds["dba"] / seconds["plain"]).quantile([0.25, 0.5, 0.75])
-    row = next(line for line in _between("bench", "DBA step over plain step").splitlines() if "| 200 " in line
-               and "784-800-10" in line)  # fmt: skip
+    lines = _between("bench", "step_cost, DBA step over plain step").splitlines()
+    (row,) = (line for line in lines if "784-800-10" in line and "| 200 " in line)
     assert f"{middle:.2f} ({low:.2f}-{high:.2f})" in row
 
 
@@ -61,6 +55,16 @@ def test_the_small_benches_are_made_of_their_recorded_timings(
     for (_, case), row in zip(groups, rows, strict=True):
         seconds = case.pivot(index="round", columns="contestant", values="seconds")
         low, middle, high = (seconds[over] / seconds[under]).quantile([0.25, 0.5, 0.75])
+        assert f"{middle:.2f} ({low:.2f}-{high:.2f})" in row
+
+
+def test_the_gain_of_jobs_is_made_of_its_recorded_timings() -> None:
+    timings = pd.read_csv(ROOT / "results/bench/jobs.csv")
+    lines = (ROOT / "results/bench/jobs.md").read_text().splitlines()
+    for runs, case in timings.groupby("runs"):
+        seconds = case.pivot(index="round", columns="jobs", values="seconds")
+        low, middle, high = (seconds[1] / seconds[2]).quantile([0.25, 0.5, 0.75])
+        (row,) = (line for line in lines if line.startswith(f"| {runs} "))
         assert f"{middle:.2f} ({low:.2f}-{high:.2f})" in row
 
 

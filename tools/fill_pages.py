@@ -15,7 +15,8 @@ def filled(page: str) -> str:
     """Return the page with the text that belongs between each pair of marks.
 
     ``<!-- table: NAME -->`` takes what ``dba compare NAME`` prints for the reference runs,
-    ``<!-- bench: HEADING -->`` the part of the bench's report under that heading, and
+    ``<!-- bench: NAME -->`` the table of the bench's report of that name,
+    ``<!-- bench: NAME, HEADING -->`` the part of it under that heading, and
     ``<!-- claims: short -->`` the short form of the report's claims table.
     """
 
@@ -31,9 +32,12 @@ def _table(experiment: str) -> str:
     return f"```text\n{table}```"
 
 
-def _bench(heading: str) -> str:
-    report = (ROOT / "results/bench/step_cost.md").read_text(encoding="utf-8")
-    return report.partition(f"## {heading}\n")[2].partition("\n## ")[0].strip()
+def _bench(name: str) -> str:
+    file, _, heading = name.partition(", ")
+    report = (ROOT / f"results/bench/{file}.md").read_text(encoding="utf-8")
+    if heading:
+        return report.partition(f"## {heading}\n")[2].partition("\n## ")[0].strip()
+    return "\n".join(line for line in report.splitlines() if line.startswith("|"))
 
 
 def _claims(form: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dba_cli.config import CNNConfig, MLPConfig
+from dba_cli.config import CNNConfig, MLPConfig, ModelConfig
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -34,7 +34,7 @@ class Standardize(nn.Module):
 
 
 def build_model(
-    config: MLPConfig | CNNConfig,
+    config: ModelConfig,
     image_shape: tuple[int, int],
     num_classes: int,
     generator: torch.Generator,

@@ -7,9 +7,10 @@ import pytest
 
 from dba_cli.config import config_hash, load, load_sweep
 from dba_cli.records import ExperimentFolder
-from reproduction.choose import BASES, best_variant, confirmation
+from reproduction.choose import BASES, best_variant
 from reproduction.claims import short_table
 from reproduction.digest import read_digest
+from reproduction.final_configs import final_configs
 from reproduction.report import report
 from reproduction.studies import HEADLINE, RESULTS, ROOT, STUDIES
 
@@ -31,9 +32,10 @@ def test_the_readme_has_the_claims() -> None:
     assert shown == short_table(RESULTS)
 
 
-def test_the_confirmation_is_what_the_tuning_chose() -> None:
-    path = ROOT / "configs/reproduce/confirmation.yaml"
-    assert path.read_text(encoding="utf-8") == confirmation(RESULTS)
+@pytest.mark.parametrize("name", ["confirmation", "convergence", "step_budget"])
+def test_what_runs_on_the_test_set_is_what_the_validation_split_chose(name: str) -> None:
+    path = ROOT / f"configs/reproduce/{name}.yaml"
+    assert path.read_text(encoding="utf-8") == final_configs(RESULTS)[name]
 
 
 @pytest.mark.parametrize(("entry", "base"), [("dba", "sgd"), ("dba_adam", "adam")])
