@@ -51,15 +51,6 @@ Address = Annotated[
     ),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Do runs again that ended in an error.")]
-Stack = Annotated[
-    bool,
-    typer.Option(
-        "--stack",
-        help="Train up to five seeds as one computation where that is at least 1.5 times as fast; equal to "
-        "single runs but for float rounding, and begun anew where it was stopped.",
-    ),
-]
-
 TensorBoard = Annotated[
     bool,
     typer.Option(

@@ -17,7 +17,6 @@ from dba_cli.cli._options import (
     Jobs,
     ResultsDir,
     RetryFailed,
-    Stack,
     TensorBoard,
 )
 
@@ -76,7 +75,6 @@ def run(
     ] = DeviceName.auto,
     overwrite: Overwrite = False,
     retry_failed: RetryFailed = False,
-    stack: Stack = False,
     tensorboard: TensorBoard = False,
     quiet: Quiet = False,
 ) -> None:
@@ -118,7 +116,6 @@ def run(
         overwrite=overwrite,
         retry_failed=retry_failed,
         workers=workers,
-        stack=stack,
         tensorboard=tensorboard,
     )
     finish(lambda report: run_experiments(loaded, settings, report), results, quiet=quiet)

@@ -16,7 +16,6 @@ from dba_cli.cli._options import (
     Jobs,
     ResultsDir,
     RetryFailed,
-    Stack,
     TensorBoard,
 )
 from dba_cli.cli._run import DeviceName, Optimizers, Overrides, Overwrite, Quiet, Seeds
@@ -64,7 +63,6 @@ def sweep(
     ] = DeviceName.auto,
     overwrite: Overwrite = False,
     retry_failed: RetryFailed = False,
-    stack: Stack = False,
     tensorboard: TensorBoard = False,
     quiet: Quiet = False,
 ) -> None:
@@ -100,7 +98,6 @@ def sweep(
         overwrite=overwrite,
         retry_failed=retry_failed,
         workers=workers,
-        stack=stack,
         tensorboard=tensorboard,
     )
     finish(lambda report: run_sweep(loaded, folder, settings, report), results, quiet=quiet)

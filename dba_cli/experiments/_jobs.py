@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,11 @@ from joblib import delayed
 from dba_cli.errors import UserError
 from dba_cli.experiments._relay import Relay, open_desk, work_and_tell
 from dba_cli.experiments._report import Reporter, RunLabel
-from dba_cli.experiments._stack import work_stack
-from dba_cli.experiments._work import Ended, Job, failure_of
+from dba_cli.experiments._work import Ended, Job, failure_of, work
 from dba_cli.experiments._workers import Pool, Workers
 from dba_cli.records import locked, write_failure
 
 _BARREN_DEATHS = 3  # of workers without any run in hand, before the fault is the machine's
-
-
-Stack = Sequence[Job]
 
 
 class WorkerDiedError(Exception):
@@ -31,22 +26,20 @@ class WorkerDiedError(Exception):
 
 
 def do_jobs(
-    stacks: Sequence[Stack], labels: dict[int, RunLabel], workers: Workers, reporter: Reporter
+    jobs: Sequence[Job], labels: dict[int, RunLabel], workers: Workers, reporter: Reporter
 ) -> list[Ended]:
     """Do all jobs and tell ``reporter``; return how each ended, in the order of their numbers.
 
-    The jobs of a stack are trained as one computation. Runs that another process has in hand are put
-    off to the end and then waited for.
+    Runs that another process has in hand are put off to the end and then waited for.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, when every worker has stopped.
     """
     crew = _Crew(labels, workers, reporter)
-    jobs = sorted(chain.from_iterable(stacks), key=lambda job: job.number)
     with workers.pool() as pool:
-        crew.do(stacks, pool)
+        crew.do(jobs, pool)
         # Each for itself: two processes that wait for more than one lock could wait for each other.
-        left = [[replace(job, wait=True)] for job in jobs if job.number not in crew.ended]
+        left = [replace(job, wait=True) for job in jobs if job.number not in crew.ended]
         if left:
             reporter.notice(f"{_runs(len(left))} in the hands of another process: waiting")
             crew.do(left, pool)
@@ -60,36 +53,33 @@ class _Crew:
         self._stopping = False
         self.ended: dict[int, Ended] = {}
 
-    def do(self, stacks: Sequence[Stack], pool: Pool) -> None:
+    def do(self, jobs: Sequence[Job], pool: Pool) -> None:
         """Do each job once; those that another process has in hand stay out of ``ended``."""
         if self._workers.inside:
-            pool.results(delayed(self._work_here)(jobs) for jobs in stacks)
+            for job in jobs:
+                self._note(work(job, partial(self._begin, job)), None)
             return
-        first = stacks[0][0]
+        first = jobs[0]
         relay = Relay(self._begin, self._reporter.notice, self._note, self._lock)
         with open_desk(first.desk), relay, self._ctrl_c(first.stop_file):
-            for jobs in self._all_at_once(stacks, pool, relay):
+            for job in self._all_at_once(jobs, pool, relay):
                 # A dead worker takes its siblings along: alone, one shows whether it was the cause.
-                error = self._attempt([jobs], pool, relay)
+                error = self._attempt([job], pool, relay)
                 if error is not None:
-                    self._blame(jobs, error)
+                    self._blame(job, error)
             if self._stopping:
                 raise KeyboardInterrupt
 
-    def _work_here(self, jobs: Stack) -> None:
-        for end in work_stack(jobs, [partial(self._begin, job) for job in jobs]):
-            self._note(end, None)
-
-    def _all_at_once(self, stacks: Sequence[Stack], pool: Pool, relay: Relay) -> list[Stack]:
-        """Do the stacks; return those that were under way when a worker died."""
-        left, suspects, barren = list(stacks), list[Stack](), 0
+    def _all_at_once(self, jobs: Sequence[Job], pool: Pool, relay: Relay) -> list[Job]:
+        """Do the jobs; return those that were under way when a worker died."""
+        left, suspects, barren = list(jobs), list[Job](), 0
         while left and not self._stopping:
             error = self._attempt(left, pool, relay)
             if error is None:
                 break
             begun = {job.number for job in relay.dropped()}
-            left = [jobs for jobs in left if any(job.number not in self.ended for job in jobs)]
-            hit = [jobs for jobs in left if any(job.number in begun for job in jobs)]
+            left = [job for job in left if job.number not in self.ended]
+            hit = [job for job in left if job.number in begun]
             barren = 0 if hit else barren + 1
             if barren == _BARREN_DEATHS:
                 raise UserError(
@@ -98,27 +88,26 @@ class _Crew:
                 )
             self._reporter.notice(f"a worker died (out of memory?); {_runs(len(begun))} to be started again")
             suspects += hit
-            left = [jobs for jobs in left if jobs not in hit]
+            left = [job for job in left if job not in hit]
         return suspects
 
-    def _attempt(self, stacks: Sequence[Stack], pool: Pool, relay: Relay) -> Exception | None:
+    def _attempt(self, jobs: Sequence[Job], pool: Pool, relay: Relay) -> Exception | None:
         """Note how each job ends; return what broke the pool, if anything did."""
         try:
-            ends = pool.results(self._calls(stacks, relay))
+            ends = pool.results(self._calls(jobs, relay))
         except Exception as error:  # work() raises none
             relay.look()  # at the ends of runs that the broken pool has lost
             return error
-        for end in chain.from_iterable(ends):
+        for end in ends:
             relay.ended(end)
         return None
 
-    def _calls(self, stacks: Sequence[Stack], relay: Relay) -> Iterator[Any]:
-        for jobs in stacks:
+    def _calls(self, jobs: Sequence[Job], relay: Relay) -> Iterator[Any]:
+        for job in jobs:
             if self._stopping:
                 return
-            for job in jobs:
-                relay.dispatched(job)
-            yield delayed(work_and_tell)(jobs)
+            relay.dispatched(job)
+            yield delayed(work_and_tell)(job)
 
     def _begin(self, job: Job) -> Any:
         return self._reporter.started(self._labels[job.number])
@@ -138,17 +127,14 @@ class _Crew:
         elif end.record is not None:
             self._reporter.finished(label, end.record)
 
-    def _blame(self, jobs: Stack, error: Exception) -> None:
+    def _blame(self, job: Job, error: Exception) -> None:
         cause = WorkerDiedError(f"its worker died twice, killed or out of memory ({type(error).__name__})")
-        for job in jobs:
-            if job.number in self.ended:
-                continue
-            failure = failure_of(job.planned, cause, job.provenance.git_revision)
-            with contextlib.suppress(Exception), locked(job.planned.folder.path) as mine:
-                if mine:
-                    write_failure(job.planned.folder, failure)
-            with self._lock:
-                self._note(Ended(job.number, failure=failure), self)
+        failure = failure_of(job.planned, cause, job.provenance.git_revision)
+        with contextlib.suppress(Exception), locked(job.planned.folder.path) as mine:
+            if mine:
+                write_failure(job.planned.folder, failure)
+        with self._lock:
+            self._note(Ended(job.number, failure=failure), self)
 
     @contextlib.contextmanager
     def _ctrl_c(self, stop_file: Path) -> Iterator[None]:

@@ -50,7 +50,6 @@ def record_of(
     provenance: Provenance,
     seconds: float,
     revision: str | None,
-    stack: int = 1,
 ) -> RunRecord:
     """Return the record of a run that took ``seconds``, the code's ``revision`` included."""
     run, data, outcome = prepared.planned, prepared.data, trained.outcome
@@ -78,7 +77,6 @@ def record_of(
         config_hash=run.hash,
         versions=provenance.versions,
         device=provenance.device,
-        stack=stack,
         git_revision=revision,
         durations=Durations(
             training=outcome.training_seconds,

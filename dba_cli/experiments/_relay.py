@@ -10,15 +10,13 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dba_cli.experiments._stack import work_stack
-from dba_cli.experiments._work import Ended, Job
+from dba_cli.experiments._work import Ended, Job, work
 from dba_cli.records import FailureRecord, RunRecord, locked
 from dba_cli.training import HistoryRow, Observer
 
@@ -42,18 +40,12 @@ def open_desk(desk: Path) -> Iterator[None]:
             shutil.rmtree(desk, ignore_errors=True)
 
 
-def work_and_tell(jobs: Sequence[Job]) -> list[Ended]:
-    """Do ``jobs`` together, note their progress and their ends, and return these."""
-    files = [ProgressFile(job) for job in jobs]
-    ends = work_stack(jobs, [partial(_begun, file) for file in files])
-    for file, end in zip(files, ends, strict=True):
-        file.end(end)
-    return ends
-
-
-def _begun(progress: "ProgressFile") -> "ProgressFile":
-    progress.begin()
-    return progress
+def work_and_tell(job: Job) -> Ended:
+    """Do ``job``, note its progress and its end, and return the end."""
+    progress = ProgressFile(job)
+    end = work(job, progress.begin)
+    progress.end(end)
+    return end
 
 
 class ProgressFile:
@@ -64,9 +56,10 @@ class ProgressFile:
         self._state: dict[str, Any] = {"step": 0, "loss": None, "row": None, "notices": [], "end": None}
         self._next = 0.0
 
-    def begin(self) -> None:
+    def begin(self) -> "ProgressFile":
         """Note that the run has begun."""
         self._write()
+        return self
 
     def step(self, step: int, loss: float) -> None:
         """Note the step, about twice a second; raise KeyboardInterrupt when it is to be the last."""

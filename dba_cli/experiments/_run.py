@@ -20,7 +20,6 @@ from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._relay import DESKS
 from dba_cli.experiments._report import Reporter, RunLabel
 from dba_cli.experiments._single import check_runs
-from dba_cli.experiments._stack import stacks
 from dba_cli.experiments._tensorboard import require_tensorboard
 from dba_cli.experiments._work import Job, share_data
 from dba_cli.experiments._workers import Workers
@@ -39,10 +38,7 @@ from dba_cli.training import Timeline
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are, who works, and what may be replaced.
-
-    ``stack``: seeds are trained as one computation where that pays, equal but for float rounding.
-    """
+    """Where things are, who works, and what may be replaced."""
 
     data_dir: Path
     results: Path
@@ -51,7 +47,6 @@ class Settings:
     overwrite: bool = False
     retry_failed: bool = False
     workers: Workers = field(default_factory=Workers)
-    stack: bool = False
     tensorboard: bool = False
 
 
@@ -104,8 +99,7 @@ def run_experiments(
     desk = settings.results.absolute() / f"{DESKS}{uuid.uuid4().hex}"
     sources.share(desk)
     jobs, labels = _jobs(experiments, settings, desk)
-    together = stacks(jobs, _images_of(jobs, experiments)) if settings.stack else [[job] for job in jobs]
-    ends = do_jobs(together, labels, settings.workers, reporter)
+    ends = do_jobs(jobs, labels, settings.workers, reporter)
     for experiment in experiments:
         folder = ExperimentFolder(settings.results / experiment.record.name)
         if not folder.plan_file.exists():  # somebody removed it while the runs went on
@@ -181,11 +175,6 @@ def _jobs(
             sum(each.steps for each in timelines),
         )
     return jobs, labels
-
-
-def _images_of(jobs: Sequence[Job], experiments: Sequence[_Experiment]) -> dict[int, ImageData]:
-    data = [experiment.data for experiment in experiments for _ in experiment.todo]
-    return {job.number: each for job, each in zip(jobs, data, strict=True)}
 
 
 def _drawn(run: PlannedRun, data: ImageData, draws: dict[tuple[str, int], Tensor]) -> Tensor:

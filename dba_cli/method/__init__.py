@@ -17,34 +17,24 @@ from ._problem import SelectionProblem as SelectionProblem
 from ._rules import RULES as RULES
 from ._rules import register_rule as register_rule
 from ._selection import Selection as Selection
-from ._stacked import STACKABLE_RULES as STACKABLE_RULES
-from ._stacked import StackedSelector as StackedSelector
-from ._stacked import products_of_each as products_of_each
-from ._stacked import stacked_gradient as stacked_gradient
-from ._stacked import stacked_products as stacked_products
 from ._statistics import SubsetStatistics as SubsetStatistics
 
 __all__ = [
     "METRICS",
     "ORDERS",
     "RULES",
-    "STACKABLE_RULES",
     "DynamicBatch",
     "NonFiniteError",
     "Selection",
     "SelectionProblem",
     "SizeLimits",
-    "StackedSelector",
     "SubsetStatistics",
     "metric_names",
     "order_names",
-    "products_of_each",
     "register_metric",
     "register_order",
     "register_rule",
     "rule_names",
-    "stacked_gradient",
-    "stacked_products",
 ]
 
 

@@ -82,7 +82,7 @@ class RunRecord(_Part):
     versions: dict[str, str]
     device: DeviceRecord
     stack: Annotated[int, Field(ge=1)] = Field(
-        default=1, description="Seeds that were trained as one computation, this one included."
+        default=1, exclude=True, description="In records of dba-cli 0.1: seeds trained as one computation."
     )
     git_revision: str | None
     durations: Durations

@@ -11,8 +11,6 @@ from dba_cli.training._models import Standardize, build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._samples import TensorData, TrainingSamples
 from dba_cli.training._seeds import Stream, generator
-from dba_cli.training._stack_sizes import stack_sizes
-from dba_cli.training._stacked import SeedRun, train_stacked
 from dba_cli.training._state import HistoryRow, Keeper, State
 from dba_cli.training._timeline import Timeline
 from dba_cli.training._trainer import (
@@ -33,7 +31,6 @@ __all__ = [
     "Learning",
     "Observer",
     "Outcome",
-    "SeedRun",
     "SelectionRecorder",
     "Standardize",
     "State",
@@ -52,7 +49,5 @@ __all__ = [
     "mean_gradient",
     "predict",
     "resolve_device",
-    "stack_sizes",
     "train",
-    "train_stacked",
 ]

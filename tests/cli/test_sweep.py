@@ -105,17 +105,6 @@ def test_jobs_of_dba_run(dba, config):
     assert {record["device"]["threads"] for record in records} == {1}
 
 
-def test_seeds_trained_as_one_are_recorded_so(dba, config):
-    assert dba("sweep", config, "--grid", "training.epochs=2,3", "--stack", "--quiet").code == 0
-    records = [json.loads(path.read_text()) for path in Path("results").rglob("result.json")]
-    assert len(records) == 12
-    assert {(record["optimizer"], record["stack"]) for record in records} == {
-        ("sgd", 1),
-        ("adam", 1),
-        ("dba", 2),
-    }
-
-
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [

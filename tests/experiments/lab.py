@@ -111,7 +111,6 @@ def do(
     retry_failed: bool = False,
     jobs: int | None = None,
     workers: Workers | None = None,
-    stack: bool = False,
 ) -> list[RunRecord]:
     """Run the configs on the CPU."""
     settings = Settings(
@@ -122,7 +121,6 @@ def do(
         overwrite=overwrite,
         retry_failed=retry_failed,
         workers=workers or Workers(jobs),
-        stack=stack,
     )
     return run_experiments(configs, settings, reporter or Reporter()).records
 

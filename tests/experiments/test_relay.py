@@ -76,7 +76,7 @@ def test_a_worker_stops_where_it_is_told_to(job: Job, monkeypatch: pytest.Monkey
     worker.row(ROW)
     with pytest.raises(KeyboardInterrupt):
         worker.step(2, 0.5)
-    assert work_and_tell([job]) == [Ended(1, stopped=True)]  # not begun at all
+    assert work_and_tell(job) == Ended(1, stopped=True)  # not begun at all
     assert not job.planned.folder.path.exists()
 
 

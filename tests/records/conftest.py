@@ -42,7 +42,6 @@ def run_data() -> dict[str, Any]:
         "config_hash": SHA[::-1],
         "versions": {"python": "3.11", "torch": "2.3 é"},
         "device": {"type": "cpu", "name": "a processor", "threads": 2},
-        "stack": 1,
         "git_revision": None,
         "durations": {
             "training": 1.5,
