@@ -71,7 +71,7 @@ class RunRecord(_Part):
     status: Literal["finished", "diverged"]
     experiment: str
     optimizer: str
-    optimizer_kind: Literal["sgd", "adam", "dba"]
+    optimizer_kind: str
     seed: Count
     protocol: str
     data: DataRecord

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -48,10 +49,13 @@ def build_model(
     # (torch.manual_seed would seed every GPU as well, which fork_rng would not undo.)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        if isinstance(config, MLPConfig):
-            layers = _mlp(config, image_shape, num_classes)
-        else:
-            layers = _cnn(config, image_shape, num_classes)
+        match config.kind:
+            case "mlp":
+                layers = _mlp(config, image_shape, num_classes)
+            case "cnn":
+                layers = _cnn(config, image_shape, num_classes)
+            case _:
+                assert_never(config.kind)
         if standardize is not None:
             layers["standardize"] = standardize
             layers.move_to_end("standardize", last=False)

@@ -70,7 +70,7 @@ def test_other_values_read_back_too(run_data: Data, path: str, value: object) ->
         ("format", 2),
         ("format", "1"),
         ("experiment", 5),
-        ("optimizer_kind", "rmsprop"),
+        ("optimizer_kind", 5),
         ("seed", -1),
         ("seed", "3"),
         ("seed", 3.0),

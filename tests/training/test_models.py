@@ -68,6 +68,12 @@ def test_an_mlp_is_what_its_formula_says(activation: str) -> None:
     torch.testing.assert_close(model(x), expected)
 
 
+@pytest.mark.parametrize("config", [mlp(4), cnn(2)])
+def test_an_unknown_kind_is_never_built_as_another(config: MLPConfig | CNNConfig) -> None:
+    with pytest.raises(AssertionError, match="resnet"):
+        build(config.model_copy(update={"kind": "resnet"}))
+
+
 def test_shapes_within_a_cnn() -> None:
     shapes = {}
     x = images()

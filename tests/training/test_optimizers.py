@@ -54,6 +54,15 @@ def test_two_steps_of_adam_by_hand() -> None:
         assert w.item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("within_dba", [False, True])
+def test_an_unknown_kind_never_trains_as_another(within_dba: bool) -> None:
+    unknown = entry(**ADAM).model_copy(update={"kind": "rmsprop"})
+    if within_dba:
+        unknown = entry(kind="dba", base=ADAM).model_copy(update={"base": unknown})
+    with pytest.raises(AssertionError, match="rmsprop"):
+        build_optimizer(unknown, [weight()])
+
+
 R = math.sqrt(0.5)
 
 
