@@ -55,14 +55,11 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None]]:
         yield report
 
 
-class _Quiet:
+class _Quiet(Reporter):
     """Warnings only; also the base of the displays that say more."""
 
     def notice(self, line: str) -> None:
         print(f"dba: {line}", file=sys.stderr, flush=True)
-
-    def planned(self, name: str, todo: int, done: int) -> None:
-        """Say nothing."""
 
     def started(self, label: RunLabel) -> Observer:
         return _Silent(self.notice)
@@ -73,9 +70,6 @@ class _Quiet:
 
     def failed(self, label: RunLabel, failure: FailureRecord) -> None:
         self.notice(f"{_title(label)}: failed: {failure.error}")
-
-    def elsewhere(self, label: RunLabel) -> None:
-        """Say nothing."""
 
 
 class _Lines(_Quiet):
@@ -185,15 +179,12 @@ class _Live(_Lines):
         )
 
 
-class _Silent:
+class _Silent(Observer):
     def __init__(self, notice: Callable[[str], None]) -> None:
-        self.notice = notice
+        self._notice = notice
 
-    def step(self, step: int, loss: float) -> None:
-        """Say nothing."""
-
-    def row(self, row: HistoryRow) -> None:
-        """Say nothing."""
+    def notice(self, line: str) -> None:
+        self._notice(line)
 
 
 class _LineObserver(_Silent):
@@ -201,7 +192,7 @@ class _LineObserver(_Silent):
         super().__init__(notice)
         self._say, self._label = say, label
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         if row.step:
             self._say(f"{_title(self._label)}: {_detail(self._label, row.step, row.train_loss, row)}")
 
@@ -227,7 +218,7 @@ class _BarObserver(_Silent):
         self._progress.update(self._task, completed=step, detail=_detail(self._label, step, loss, self._last))
         self._stepped(self._label, step)
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         self._last = row
 
 

@@ -12,9 +12,9 @@ from dba_cli.config import Config
 from dba_cli.demo._progress import Progress
 from dba_cli.demo._turns import StoppedError, Turns
 from dba_cli.errors import UserError
-from dba_cli.experiments import RunLabel, Selectors, Settings, plan, run_experiments
+from dba_cli.experiments import Reporter, RunLabel, Selectors, Settings, plan, run_experiments
 from dba_cli.records import FailureRecord, RunRecord
-from dba_cli.training import HistoryRow
+from dba_cli.training import HistoryRow, Observer
 
 # A thread that has not come to its first evaluation by then does not hold up the others.
 _START_SECONDS = 20.0
@@ -70,7 +70,7 @@ def train_side_by_side(
 
 
 @dataclass
-class _Trainer:
+class _Trainer(Reporter, Observer):
     """One optimizer's thread; its runs report to it."""
 
     number: int
@@ -105,9 +105,6 @@ class _Trainer:
     def notice(self, line: str) -> None:
         self.progress.notice = line
 
-    def planned(self, name: str, todo: int, done: int) -> None:
-        """Say nothing."""
-
     def started(self, label: RunLabel) -> "_Trainer":
         self._label = label
         curve = self.progress.curve(label.optimizer)
@@ -124,13 +121,7 @@ class _Trainer:
     def failed(self, label: RunLabel, failure: FailureRecord) -> None:
         self.fault = UserError(f"{label.optimizer} seed {label.seed}: {failure.error}")
 
-    def elsewhere(self, label: RunLabel) -> None:
-        """Say nothing: another demo has recorded the same."""
-
-    def step(self, step: int, loss: float) -> None:
-        """Say nothing: a turn lasts from one evaluation to the next."""
-
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         assert self._label is not None
         self.progress.curve(self._label.optimizer).rows.append(row)
         self.watcher(self._label, row)

@@ -2,7 +2,7 @@
 
 from dba_cli.experiments._images import drawn, evaluation_samples
 from dba_cli.experiments._plan import PlannedRun, Selectors, plan
-from dba_cli.experiments._report import Reporter, RunLabel
+from dba_cli.experiments._reporter import Reporter, RunLabel
 from dba_cli.experiments._run import Settings, Summary, run_experiments
 from dba_cli.experiments._sweep import run_sweep, sweep_folder
 from dba_cli.experiments._workers import Workers

@@ -13,7 +13,7 @@ from joblib import delayed
 
 from dba_cli.errors import UserError
 from dba_cli.experiments._relay import Relay, open_desk, work_and_tell
-from dba_cli.experiments._report import Reporter, RunLabel
+from dba_cli.experiments._reporter import Reporter, RunLabel
 from dba_cli.experiments._work import Ended, Job, failure_of, work
 from dba_cli.experiments._workers import Pool, Workers
 from dba_cli.records import locked, write_failure

@@ -48,7 +48,7 @@ def work_and_tell(job: Job) -> Ended:
     return end
 
 
-class ProgressFile:
+class ProgressFile(Observer):
     """An observer that writes down where its run is; it also hears when the run is to stop."""
 
     def __init__(self, job: Job) -> None:
@@ -69,7 +69,7 @@ class ProgressFile:
             if self._stop_file.exists():
                 raise KeyboardInterrupt
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         """Keep the evaluation for the next note: there may be one after each step."""
         self._state |= {"step": row.step, "row": asdict(row)}
 
@@ -172,7 +172,7 @@ class Relay:
         observer, row = self._observers[job.number], state["row"]
         if row is not None and self._rows.get(job.number) != row["step"]:
             self._rows[job.number] = row["step"]
-            observer.row(HistoryRow(**row))
+            observer.evaluated(HistoryRow(**row))
         if state["loss"] is not None:
             observer.step(state["step"], state["loss"])
 

@@ -18,7 +18,7 @@ from dba_cli.experiments._jobs import do_jobs
 from dba_cli.experiments._plan import PlannedRun, Selectors, plan
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._relay import DESKS
-from dba_cli.experiments._report import Reporter, RunLabel
+from dba_cli.experiments._reporter import Reporter, RunLabel
 from dba_cli.experiments._single import check_runs
 from dba_cli.experiments._tensorboard import require_tensorboard
 from dba_cli.experiments._work import Job, share_data

@@ -1,7 +1,6 @@
 """One run, from its config to its record: draw, network, training, what it left."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -48,7 +47,7 @@ def do_run(
         KeyboardInterrupt: Ctrl-C; the state is saved.
     """
     run = prepared.planned
-    keeper = RunKeeper(run, provenance, getattr(observer, "notice", _to_stderr))
+    keeper = RunKeeper(run, provenance, observer.notice)
     if run.anew:
         keeper.discard()
     run.folder.discard()
@@ -57,7 +56,8 @@ def do_run(
         watcher = _Watcher(run.folder, keeper, observer, check)
         training = keeper.resumed(lambda: trainee.training(watcher))
         watcher.rows = [csv_row(row) for row in training.history]
-        outcome = training.run(keeper)
+        outcome = training.advance(keeper=keeper)
+        assert outcome is not None
     if outcome.diverged_at_step is None:
         keeper.save_end(training)
     model, train_data, recorder = trainee.model, trainee.train_data, trainee.recorder
@@ -91,10 +91,6 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
             raise UserError(f"{name}: optimizer {entry.name}: {error}") from None
 
 
-def _to_stderr(line: str) -> None:
-    print(f"dba: {line}", file=sys.stderr, flush=True)
-
-
 class _Trainee:
     """What a run trains and trains with, as they are at its beginning."""
 
@@ -117,6 +113,7 @@ class _Trainee:
             gradient_rule(entry, self.model, generators["selection"]),
             label_smoothing=config.training.label_smoothing,
             precision=getattr(torch, config.training.precision),
+            step_budget=config.training.step_budget,
             recorder=self.recorder,
             generators=generators,
         )
@@ -126,7 +123,7 @@ class _Trainee:
         return Training(self.model, learning, self.train_data, self._test_data, timeline, order, observer)
 
 
-class _Watcher:
+class _Watcher(Observer):
     """Writes the history as it grows, hears of Ctrl-C, and tells the observer of the run."""
 
     def __init__(
@@ -140,12 +137,12 @@ class _Watcher:
         self._observer.step(step, loss)
         self._check()
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         self.rows.append(csv_row(row))
         self._keeper.look()
         if len(self.rows) <= _FEW_ROWS or time.monotonic() >= self._next:
             self._write()
-        self._observer.row(row)
+        self._observer.evaluated(row)
 
     def _write(self) -> None:
         began = time.monotonic()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dba_cli.config import ExperimentConfig, Sweep
 from dba_cli.errors import UserError
-from dba_cli.experiments._report import Reporter
+from dba_cli.experiments._reporter import Reporter
 from dba_cli.experiments._run import Settings, Summary, run_experiments
 from dba_cli.records import ExperimentFolder, PointRecord, SweepRecord
 

@@ -38,18 +38,24 @@ def shown_on_tensorboard(run: Path, observer: Observer, *, wanted: bool) -> Iter
         board.close()
 
 
-class _Board:
+class _Board(Observer):
     def __init__(self, run: Path, observer: Observer) -> None:
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and an extra
 
         self._folder, self._observer = run / _FOLDER, observer
         self._open: Callable[..., SummaryWriter] = SummaryWriter
         self._writer: SummaryWriter | None = None
-        self.step = observer.step
-        self.notice: Callable[[str], None] = getattr(observer, "notice", lambda line: None)
         self._broken = False
 
-    def row(self, row: HistoryRow) -> None:
+    def step(self, step: int, loss: float) -> None:
+        """Pass it on."""
+        self._observer.step(step, loss)
+
+    def notice(self, line: str) -> None:
+        """Pass it on."""
+        self._observer.notice(line)
+
+    def evaluated(self, row: HistoryRow) -> None:
         """Write the evaluation; a full disk ends the writing, not the run."""
         if not self._broken:
             try:
@@ -57,7 +63,7 @@ class _Board:
             except OSError as error:
                 self._broken = True
                 self.notice(f"{self._folder}: cannot be written ({error.strerror or error}); the run goes on")
-        self._observer.row(row)
+        self._observer.evaluated(row)
 
     def _write(self, row: HistoryRow) -> None:
         if self._writer is None:

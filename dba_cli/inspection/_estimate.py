@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dba_cli.errors import UserError
 from dba_cli.inspection._config import ConfigView
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from dba_cli.config import Config
-    from dba_cli.experiments import RunLabel
+    from dba_cli.experiments import Reporter, RunLabel
     from dba_cli.records import DeviceRecord, FailureRecord, RunRecord
     from dba_cli.training import HistoryRow
 
@@ -86,7 +86,9 @@ def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.d
             data_dir, Path(folder), device, selectors=Selectors([optimizer], config.seeds[:1])
         )
         with contextlib.suppress(_EnoughError):
-            run_experiments([config.model_copy(update={"training": training})], settings, watch)
+            run_experiments(
+                [config.model_copy(update={"training": training})], settings, cast("Reporter", watch)
+            )
     return watch.extrapolated(config), len(watch.steps[_WARM_UP:]) or len(watch.steps)
 
 
@@ -129,7 +131,7 @@ class _Stopwatch:
     def step(self, step: int, loss: float) -> None:
         self.steps.append(self._lap())
 
-    def row(self, row: "HistoryRow") -> None:
+    def evaluated(self, row: "HistoryRow") -> None:
         if row.step:
             self.evaluations.append(self._lap())
         if len(self.steps) > _WARM_UP and self._since - self._begun > _MAX_SECONDS:

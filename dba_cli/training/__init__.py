@@ -2,11 +2,7 @@
 
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._device import describe_device, resolve_device
-from dba_cli.training._gradients import (
-    GradientRule,
-    gradient_rule,
-    mean_gradient,
-)
+from dba_cli.training._gradients import GradientRule, gradient_rule
 from dba_cli.training._models import Standardize, build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._samples import TensorData, TrainingSamples
@@ -20,7 +16,6 @@ from dba_cli.training._trainer import (
     SelectionRecorder,
     Training,
     predict,
-    train,
 )
 
 __all__ = [
@@ -46,8 +41,6 @@ __all__ = [
     "describe_device",
     "generator",
     "gradient_rule",
-    "mean_gradient",
     "predict",
     "resolve_device",
-    "train",
 ]

@@ -22,19 +22,18 @@ class GradientRule(Protocol):
         """
 
 
-def mean_gradient(losses: Tensor, labels: Tensor) -> None:
-    """Plain training: the gradient of the mean loss."""
-    losses.mean().backward()  # type: ignore[no-untyped-call]
+def gradient_rule(
+    entry: OptimizerConfig, model: nn.Module, generator: torch.Generator
+) -> GradientRule | None:
+    """Return the rule of a config entry, None for plain training on the gradient of the mean loss.
 
-
-def gradient_rule(entry: OptimizerConfig, model: nn.Module, generator: torch.Generator) -> GradientRule:
-    """Return the rule of a config entry; ``generator`` feeds rules that draw at random.
+    ``generator`` feeds rules that draw at random.
 
     Raises:
         ValueError: DBA cannot watch a module of the model.
     """
     if not isinstance(entry, DBAConfig):
-        return mean_gradient
+        return None
     dba = DynamicBatch(
         model,
         metric=entry.metric,

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from dba_cli.errors import UserError
 from dba_cli.method import NonFiniteError, Selection
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._clock import Clock
-from dba_cli.training._gradients import GradientRule, mean_gradient
+from dba_cli.training._gradients import GradientRule
 from dba_cli.training._samples import TensorData, TrainingSamples
 from dba_cli.training._state import (
     HistoryRow,
@@ -38,8 +39,8 @@ class Outcome:
     evaluation_seconds: float
 
 
-class Observer(Protocol):
-    """Watches training; must not touch the model or any random state.
+class Observer:
+    """Watches training; must not touch the model or any random state. This one ignores everything.
 
     It may raise KeyboardInterrupt, which ends the training with its state saved.
     """
@@ -47,8 +48,11 @@ class Observer(Protocol):
     def step(self, step: int, loss: float) -> None:
         """After each update: its number from 1 and the mean loss of its batch."""
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, evaluation: HistoryRow) -> None:
         """After each evaluation."""
+
+    def notice(self, line: str) -> None:
+        """A line that must be seen, such as a state that could not be saved."""
 
 
 class SelectionRecorder(Protocol):
@@ -68,20 +72,28 @@ class SelectionRecorder(Protocol):
 class Learning:
     """How a batch becomes an update; the optimizers share everything but ``backward``.
 
-    ``generators`` are the random streams that it and the training data draw from: part of the state.
+    ``backward`` None is plain training, on the gradient of the mean loss. No step may use more samples than
+    ``step_budget``. ``generators`` are the random streams that ``backward`` and the training data draw
+    from: part of the state.
     """
 
     optimizer: torch.optim.Optimizer
     scheduler: LRScheduler
-    backward: GradientRule
+    backward: GradientRule | None = None
     label_smoothing: float = 0.0
     precision: torch.dtype = torch.float32
+    step_budget: int | None = None
     recorder: SelectionRecorder | None = None
     generators: Mapping[str, torch.Generator] = field(default_factory=dict)
 
 
 class Training:
-    """One training, from its first step or from where another one was stopped."""
+    """One training, from its first step or from where another one was stopped.
+
+    The test data is read at each evaluation and decides nothing; only after the last step is a test loss
+    that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
+    Epochs are counted in samples: one is as many as there are, whatever the batches.
+    """
 
     def __init__(
         self,
@@ -91,10 +103,10 @@ class Training:
         test_data: TensorData,
         timeline: Timeline,
         order: torch.Generator,
-        observer: Observer,
+        observer: Observer | None = None,
     ) -> None:
         self._model, self._learning, self._timeline = model, learning, timeline
-        self._train_data, self._test_data, self._observer = train_data, test_data, observer
+        self._train_data, self._test_data, self._observer = train_data, test_data, observer or Observer()
         self._device = train_data.labels.device
         self._batches = BatchOrder(len(train_data), timeline.batch_size, order, whole=timeline.whole_batches)
         self._at = Position()
@@ -114,13 +126,25 @@ class Training:
         """Return the evaluations so far."""
         return self._at.history
 
-    def run(self, keeper: Keeper | None = None) -> Outcome:
-        """Train to the end of the timeline, or until a batch's loss or gradients are not finite.
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of training so far, without evaluations and saved states."""
+        return self._clock.running
 
-        ``keeper`` saves the state between two updates, when it is due and at a KeyboardInterrupt.
+    def advance(self, steps: int | None = None, keeper: Keeper | None = None) -> Outcome | None:
+        """Make ``steps`` more updates, all that are left unless given; return None while some are left.
+
+        Training is over at the end of the timeline, or where a batch's loss or gradients are not finite.
+        Evaluations that are due are made before and after the updates. ``keeper`` saves the state between
+        two updates, when it is due and at a KeyboardInterrupt.
+
+        Raises:
+            UserError: A step would use more samples than the step budget.
         """
         at, last = self._at, self._timeline.steps
         period = self._timeline.evaluation_period
+        pause = None if steps is None else at.step + steps
+        self._clock.start()
         try:
             while True:
                 if (at.step % period == 0 or at.step == last) and not self._evaluated():
@@ -129,6 +153,8 @@ class Training:
                     self._save(keeper)
                 if at.step == last:
                     return self._outcome(None if math.isfinite(at.history[-1].test_loss) else last)
+                if at.step == pause:
+                    return None
                 if not self._update():
                     return self._outcome(at.step + 1)
         except KeyboardInterrupt:
@@ -136,6 +162,8 @@ class Training:
             if keeper is not None and not self._updating:
                 self._save(keeper)
             raise
+        finally:
+            self._clock.stop()
 
     def state_dict(self) -> State:
         """Return the whole state; it refers to what the next update changes."""
@@ -182,13 +210,16 @@ class Training:
         for parameter in self._parameters:  # optimizer.zero_grad, at a tenth of its price
             parameter.grad = None
         try:
-            if learning.backward is mean_gradient:
-                selection = None
+            if learning.backward is None:
+                selection, used = None, {"": len(batch)}
                 mean.backward()  # type: ignore[no-untyped-call]
             else:
                 selection = learning.backward(losses, labels)
+                used = {"": len(batch)} if selection is None else selection.sizes
         except NonFiniteError:
             return False
+        if learning.step_budget is not None and max(used.values()) > learning.step_budget:
+            self._refuse(used, learning.step_budget)
         learning.optimizer.step()
         learning.scheduler.step()
         if learning.recorder is not None:
@@ -198,11 +229,20 @@ class Training:
         at.processed += len(batch)
         at.since.samples += len(batch)
         at.since.loss += loss * len(batch)
-        for name, size in (selection.sizes if selection is not None else {}).items():
-            at.since.chosen[name] += size
+        if selection is not None:
+            for name, size in used.items():
+                at.since.chosen[name] += size
         self._updating = False
         self._observer.step(at.step, loss)
         return True
+
+    def _refuse(self, used: Mapping[str, int], budget: int) -> None:
+        layer, most = max(used.items(), key=lambda item: item[1])
+        where = f" in layer {layer!r}" if layer else ""
+        raise UserError(
+            f"step {self._at.step + 1} would use {most} images{where}, above training.step_budget {budget}; "
+            "the selection rule does not keep to its limits: choose another one, or a smaller batch"
+        )
 
     def _evaluated(self) -> bool:
         return bool(self._at.history) and self._at.history[-1].step == self._at.step
@@ -224,7 +264,7 @@ class Training:
             )
             at.history.append(row)
             at.since = Since()
-            self._observer.row(row)
+            self._observer.evaluated(row)
 
     def _save(self, keeper: Keeper) -> None:
         with self._clock.paused():
@@ -232,24 +272,6 @@ class Training:
 
     def _outcome(self, diverged_at_step: int | None) -> Outcome:
         return Outcome(self._at.history, diverged_at_step, self._clock.running, self._clock.evaluating)
-
-
-def train(
-    model: nn.Module,
-    learning: Learning,
-    train_data: TrainingSamples,
-    test_data: TensorData,
-    timeline: Timeline,
-    order: torch.Generator,
-    observer: Observer,
-) -> Outcome:
-    """Train to the end of the timeline, or until a batch's loss or gradients are not finite.
-
-    The test data is read at each evaluation and decides nothing; only after the last step is a test loss
-    that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
-    Epochs are counted in samples: one is as many as there are, whatever the batches.
-    """
-    return Training(model, learning, train_data, test_data, timeline, order, observer).run()
 
 
 def _evaluate(model: nn.Module, data: TensorData) -> tuple[float, int]:

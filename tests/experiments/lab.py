@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
+from dba_cli import experiments
 from dba_cli.config import Config
 from dba_cli.experiments import RunLabel, Selectors, Settings, Workers, plan, run_experiments
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._relay import DESKS
 from dba_cli.experiments._work import Job
 from dba_cli.records import FailureRecord, RunRecord
-from dba_cli.training import HistoryRow, Timeline
+from dba_cli.training import HistoryRow, Observer, Timeline
 
 SGD = {"name": "sgd", "kind": "sgd", "lr": 0.1}
 ADAM = {"name": "adam", "kind": "adam", "lr": 0.01}
@@ -53,7 +54,7 @@ def config(
 
 
 @dataclass
-class Reporter:
+class Reporter(experiments.Reporter, Observer):
     """Remembers what it is told; interrupts the run named by ``interrupt`` at a step or a row."""
 
     interrupt: tuple[str, int] | None = None
@@ -95,7 +96,7 @@ class Reporter:
         if self.interrupt == self.runs[-1] and step == self.at_step:
             raise KeyboardInterrupt
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         self.rows.append(row)
         if self.interrupt == self.runs[-1] and row.step == self.at_row:
             raise KeyboardInterrupt

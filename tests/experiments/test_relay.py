@@ -39,7 +39,7 @@ class Told:
     def step(self, step: int, loss: float) -> None:
         self.all.append((step, loss))
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         self.all.append(row)
 
     def relay(self) -> Relay:
@@ -55,7 +55,7 @@ def test_a_job_is_followed_from_its_begin_to_its_end(job: Job, monkeypatch: pyte
     assert told.all == []
     worker.begin()
     worker.notice("a line")
-    worker.row(ROW)
+    worker.evaluated(ROW)
     worker.step(4, 0.75)
     relay.look()
     assert told.all == ["a line", "begun", ROW, (4, 0.75)]
@@ -73,7 +73,7 @@ def test_a_worker_stops_where_it_is_told_to(job: Job, monkeypatch: pytest.Monkey
     worker = ProgressFile(job)
     worker.step(1, 0.5)
     job.stop_file.touch()
-    worker.row(ROW)
+    worker.evaluated(ROW)
     with pytest.raises(KeyboardInterrupt):
         worker.step(2, 0.5)
     assert work_and_tell(job) == Ended(1, stopped=True)  # not begun at all

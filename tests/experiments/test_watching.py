@@ -20,7 +20,7 @@ class Follower(Reporter):
         super().__init__()
         self.run, self.seen = run, list[list[int]]()
 
-    def row(self, row: object) -> None:
+    def evaluated(self, row: object) -> None:
         with (self.run / "history.csv").open(newline="", encoding="utf-8") as file:
             self.seen.append([int(line["step"]) for line in csv.DictReader(file, strict=True)])
 

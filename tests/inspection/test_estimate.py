@@ -21,12 +21,12 @@ def observed(clock: SimpleNamespace, step: float, evaluation: float, steps: int)
     watch = _Stopwatch(queued=False)
     label: Any = SimpleNamespace(timeline=SimpleNamespace(steps_per_epoch=6))
     watch.started(label)
-    watch.row(SimpleNamespace(step=0))  # type: ignore[arg-type]
+    watch.evaluated(SimpleNamespace(step=0))  # type: ignore[arg-type]
     for number in range(1, steps + 1):
         clock.now += 50 * step if number <= 2 else step  # the first ones are slow and do not count
         watch.step(number, 0.0)
         clock.now += evaluation
-        watch.row(SimpleNamespace(step=number))  # type: ignore[arg-type]
+        watch.evaluated(SimpleNamespace(step=number))  # type: ignore[arg-type]
     return watch
 
 

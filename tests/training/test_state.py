@@ -14,6 +14,7 @@ from dba_cli.config import AdamConfig, DBAConfig, ScheduleConfig, SGDConfig
 from dba_cli.training import (
     HistoryRow,
     Learning,
+    Observer,
     Outcome,
     State,
     TensorData,
@@ -43,7 +44,7 @@ def samples(n: int, seed: int) -> TensorData:
 
 
 @dataclass
-class Watcher:
+class Watcher(Observer):
     """Notes what it sees; stops at a step or a row."""
 
     at_step: int | None = None
@@ -56,7 +57,7 @@ class Watcher:
         if step == self.at_step:
             raise KeyboardInterrupt
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         self.rows.append(row.step)
         if row.step == self.at_row:
             raise KeyboardInterrupt
@@ -106,14 +107,14 @@ def bits(model: nn.Module, outcome: Outcome) -> tuple[list[list[float]], list[Hi
 def test_going_on_from_any_step_ends_in_the_same_bits(name: str) -> None:
     keeper, watcher = Keeper(period=1), Watcher()
     model, whole = training(name, watcher)
-    expected = bits(model, whole.run(keeper))
+    expected = bits(model, whole.advance(keeper=keeper))
     assert sorted(keeper.states) == list(range(1, STEPS + 1))
     for step in keeper.states:
         rest = Watcher()
         model, second = training(name, rest)
         second.load_state_dict(keeper.at(step))
         assert second.step == step
-        assert bits(model, second.run()) == expected
+        assert bits(model, second.advance()) == expected
         assert rest.steps == watcher.steps[step:]
         assert rest.rows == [row for row in watcher.rows if row > step]  # no evaluation is done twice
 
@@ -123,15 +124,15 @@ def test_going_on_from_any_step_ends_in_the_same_bits(name: str) -> None:
 )
 def test_an_observer_that_stops_it_has_the_state_saved(moment: dict[str, int]) -> None:
     model, whole = training("dba", Watcher())
-    expected = bits(model, whole.run())
+    expected = bits(model, whole.advance())
     keeper = Keeper()
     with pytest.raises(KeyboardInterrupt):
-        training("dba", Watcher(**moment))[1].run(keeper)
+        training("dba", Watcher(**moment))[1].advance(keeper=keeper)
     (step,) = keeper.states
     assert step == next(iter(moment.values()))
     model, second = training("dba", Watcher())
     second.load_state_dict(keeper.at(step))
-    assert bits(model, second.run()) == expected
+    assert bits(model, second.advance()) == expected
 
 
 class Interrupted(nn.Module):
@@ -151,18 +152,18 @@ class Interrupted(nn.Module):
 def test_half_an_update_is_no_state() -> None:
     keeper = Keeper(period=5)
     with pytest.raises(KeyboardInterrupt):
-        training("adam", Watcher(), Interrupted)[1].run(keeper)
+        training("adam", Watcher(), Interrupted)[1].advance(keeper=keeper)
     assert list(keeper.states) == [5]
 
 
 def test_seconds_are_counted_on() -> None:
     keeper = Keeper(period=5)
-    outcome = training("sgd", Watcher())[1].run(keeper)
+    outcome = training("sgd", Watcher())[1].advance(keeper=keeper)
     state = keeper.at(10)
     state["seconds"] = [1000.0, 100.0]
     _, second = training("sgd", Watcher())
     second.load_state_dict(state)
-    found = second.run()
+    found = second.advance()
     assert 1000 < found.training_seconds < 1000 + 60
     assert 100 < found.evaluation_seconds < 100 + 60
     assert math.isclose(found.history[-1].seconds, found.training_seconds, abs_tol=60)
@@ -172,7 +173,7 @@ def test_seconds_are_counted_on() -> None:
 @pytest.mark.parametrize("part", ["model", "optimizer", "scheduler", "batches", "generators", "position"])
 def test_a_state_without_a_part_is_refused(part: str) -> None:
     keeper = Keeper(period=5)
-    training("random", Watcher())[1].run(keeper)
+    training("random", Watcher())[1].advance(keeper=keeper)
     state = keeper.at(5)
     state[part] = {}
     with pytest.raises((KeyError, ValueError, RuntimeError)):

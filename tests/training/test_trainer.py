@@ -19,14 +19,14 @@ from dba_cli.method import NonFiniteError
 from dba_cli.training import (
     HistoryRow,
     Learning,
+    Observer,
     Outcome,
     TensorData,
     Timeline,
+    Training,
     _clock,
     build_scheduler,
     gradient_rule,
-    mean_gradient,
-    train,
 )
 
 N, BATCH, CLASSES = 23, 5, 3  # an epoch is five steps, the last one on three samples
@@ -64,7 +64,7 @@ def constant(optimizer: torch.optim.Optimizer) -> LRScheduler:
 
 
 @dataclass
-class Watcher:
+class Watcher(Observer):
     """An observer that notes what it is told."""
 
     steps: list[tuple[int, float]] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Watcher:
     def step(self, step: int, loss: float) -> None:
         self.steps.append((step, loss))
 
-    def row(self, row: HistoryRow) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         self.rows.append(row)
 
 
@@ -81,14 +81,14 @@ def trained(
     model: nn.Module,
     optimizer: torch.optim.Optimizer | None = None,
     *,
-    backward: Any = mean_gradient,
+    backward: Any = None,
     train_data: TensorData = TRAIN,
     test_data: TensorData = TEST,
     lasting: Timeline | None = None,
     observer: Any = None,
 ) -> Outcome:
     optimizer = optimizer or sgd(model)
-    return train(
+    outcome = Training(
         model,
         Learning(optimizer, constant(optimizer), backward),
         train_data,
@@ -96,7 +96,9 @@ def trained(
         lasting or timeline(),
         order(),
         observer or Watcher(),
-    )
+    ).advance()
+    assert outcome is not None
+    return outcome
 
 
 def weights(model: nn.Module) -> list[list[float]]:
@@ -175,7 +177,7 @@ def test_the_schedule_is_stepped_once_per_update() -> None:
     optimizer = sgd(model, lr=0.1)
     optimizer.register_step_pre_hook(lambda used, *_: seen.append(used.param_groups[0]["lr"]))
     schedule = build_scheduler(ScheduleConfig(kind="linear", warmup_steps=2), optimizer, 7)
-    train(model, Learning(optimizer, schedule, mean_gradient), TRAIN, TEST, timeline(7), order(), Watcher())
+    Training(model, Learning(optimizer, schedule), TRAIN, TEST, timeline(7), order()).advance()
     assert seen == pytest.approx([0.05, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02])
 
 
@@ -230,7 +232,7 @@ def test_fractions_are_means_over_samples_since_the_row_before() -> None:
     told = iter([{"a": 1, "b": 5}, {"a": 2, "b": 5}, {"a": 3, "b": 4}, {"a": 4, "b": 3}, {"a": 3, "b": 1}])
 
     def rule(losses: Tensor, labels: Tensor) -> Any:
-        mean_gradient(losses, labels)
+        losses.mean().backward()
         return SimpleNamespace(sizes=next(told))
 
     rows = trained(network(), backward=rule, lasting=timeline(5, period=2)).history
@@ -247,7 +249,7 @@ def test_watching_does_not_change_the_run(rule: str) -> None:
     finals, losses = [], []
     for period in (1, 3, 5, 1000):
         model, watcher = network(), Watcher()
-        backward = mean_gradient if rule == "plain" else dba_rule(model, rule=rule)
+        backward = None if rule == "plain" else dba_rule(model, rule=rule)
         outcome = trained(model, backward=backward, lasting=timeline(12, period), observer=watcher)
         finals.append((weights(model), replace(outcome.history[-1], seconds=0, train_loss=0, fractions={})))
         losses.append(watcher.steps)
@@ -344,7 +346,7 @@ def test_seconds_leave_evaluation_out(monkeypatch: pytest.MonkeyPatch) -> None:
             return super().forward(x)
 
     class SlowWatcher(Watcher):
-        def row(self, row: HistoryRow) -> None:
+        def evaluated(self, row: HistoryRow) -> None:
             clock.now += 1000
 
     outcome = trained(Slow(), lasting=timeline(10, period=4), observer=SlowWatcher())
@@ -385,7 +387,7 @@ def test_gradients_that_are_not_finite_end_the_run_before_the_update() -> None:
         calls.append(len(losses))
         if len(calls) == 7:
             raise NonFiniteError
-        mean_gradient(losses, labels)
+        losses.mean().backward()
 
     model, shorter = network(), network()
     outcome = trained(model, backward=rule)

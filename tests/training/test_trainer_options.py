@@ -1,6 +1,7 @@
 """Label smoothing, mixed precision, samples that differ each time, and the recorder."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,16 +11,16 @@ from torch import Tensor, nn
 
 from dba_cli.config import DBAConfig, Deformation, ScheduleConfig, TrainingConfig
 from dba_cli.data import DeformedImages
+from dba_cli.errors import UserError
 from dba_cli.method import NonFiniteError
 from dba_cli.training import (
     Learning,
     Outcome,
     TensorData,
     Timeline,
+    Training,
     build_scheduler,
     gradient_rule,
-    mean_gradient,
-    train,
 )
 
 N, BATCH, CLASSES, STEPS = 23, 5, 3, 12
@@ -40,18 +41,10 @@ def network() -> nn.Sequential:
         return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, CLASSES))
 
 
-class Silent:
-    def step(self, step: int, loss: float) -> None:
-        pass
-
-    def row(self, row: object) -> None:
-        pass
-
-
 def trained(
     model: nn.Module,
     *,
-    backward: Any = mean_gradient,
+    backward: Any = None,
     train_data: Any = TRAIN,
     test_data: TensorData = TEST,
     lasting: Timeline | None = None,
@@ -62,7 +55,9 @@ def trained(
     lasting = lasting or Timeline(STEPS, BATCH, 5, 4)
     order = torch.Generator().manual_seed(4)
     learning = Learning(optimizer, schedule, backward, **options)
-    return train(model, learning, train_data, test_data, lasting, order, Silent())
+    outcome = Training(model, learning, train_data, test_data, lasting, order).advance()
+    assert outcome is not None
+    return outcome
 
 
 def batches(steps: int) -> list[Tensor]:
@@ -132,7 +127,7 @@ def test_bfloat16_is_of_the_training_products_alone() -> None:
 
     def backward(losses: Tensor, labels: Tensor) -> None:
         losses_in.add(losses.dtype)
-        mean_gradient(losses, labels)
+        losses.mean().backward()
         losses_in.update(p.grad.dtype for p in model.parameters() if p.grad is not None)
 
     trained(model, backward=backward, precision=torch.bfloat16)
@@ -163,7 +158,7 @@ def test_a_double_network_trains_in_double() -> None:
 
     def backward(losses: Tensor, labels: Tensor) -> None:
         losses_in.add(losses.dtype)
-        mean_gradient(losses, labels)
+        losses.mean().backward()
 
     data, test = (TensorData(each.images.double(), each.labels) for each in (TRAIN, TEST))
     trained(network().double(), backward=backward, train_data=data, test_data=test)
@@ -243,7 +238,7 @@ def test_the_recorder_is_told_every_step_and_changes_nothing(rule: str) -> None:
     watched, alone, recorder = network(), network(), Recorder()
 
     def backward(model: nn.Module) -> Any:
-        return mean_gradient if rule == "plain" else dba_rule(model)
+        return None if rule == "plain" else dba_rule(model)
 
     trained(watched, backward=backward(watched), recorder=recorder)
     outcome = trained(alone, backward=backward(alone))
@@ -265,7 +260,29 @@ def test_a_step_that_is_not_taken_is_not_recorded() -> None:
         calls.append(len(losses))
         if len(calls) == 4:
             raise NonFiniteError
-        mean_gradient(losses, labels)
+        losses.mean().backward()
 
     assert trained(network(), backward=backward, recorder=recorder).diverged_at_step == 4
     assert len(recorder.notes) == 3
+
+
+@pytest.mark.parametrize("backward", ["plain", "all", "gradmatch-like"])
+def test_a_step_above_the_budget_stops_the_run_before_the_update(backward: str) -> None:
+    """Whatever a rule says of its limits: the sizes that it really used are counted."""
+    model = network()
+    before = [parameter.clone() for parameter in model.parameters()]
+
+    def selects_too_much(losses: Tensor, labels: Tensor) -> Any:
+        losses.mean().backward()
+        return SimpleNamespace(sizes={"1": 2, "3": 3})
+
+    rule = {"plain": None, "all": dba_rule(model, rule="all", size=2), "gradmatch-like": selects_too_much}
+    with pytest.raises(UserError, match=r"step 1 would use . images.*above training\.step_budget 2"):
+        trained(model, backward=rule[backward], step_budget=2)
+    assert all(map(torch.equal, model.parameters(), before))
+
+
+def test_a_step_within_the_budget_is_made() -> None:
+    model = network()
+    outcome = trained(model, backward=dba_rule(model, rule="top_k", size=2), step_budget=2)
+    assert outcome.history[-1].step == STEPS

@@ -1,7 +1,6 @@
 """What is said of runs while they go on."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from dba_cli.records import FailureRecord, RunRecord
 from dba_cli.training import Observer, Timeline
@@ -24,8 +23,8 @@ class RunLabel:
     all_steps: int
 
 
-class Reporter(Protocol):
-    """Is told what happens; must not change it."""
+class Reporter:
+    """Is told what happens, and must not change it. This one ignores everything."""
 
     def notice(self, line: str) -> None:
         """A line that must be seen, such as a fallback to other data."""
@@ -35,6 +34,7 @@ class Reporter(Protocol):
 
     def started(self, label: RunLabel) -> Observer:
         """A run begins; what is returned watches its training."""
+        return Observer()
 
     def finished(self, label: RunLabel, record: RunRecord) -> None:
         """A run's record is on disk."""
