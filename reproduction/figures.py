@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from dba_cli.plots import FORMATS, Line, Run, encode
-from dba_cli.records import HistoryPoint, write_atomically
+from dba_cli.records import Evaluation, write_atomically
 
 
 def lines(histories: pd.DataFrame, names: list[str]) -> list[Line]:
@@ -23,9 +23,9 @@ def _runs(histories: pd.DataFrame) -> list[Run]:
     return [Run(int(str(seed)), _points(rows)) for seed, rows in histories.groupby("seed", sort=True)]
 
 
-def _points(rows: pd.DataFrame) -> list[HistoryPoint]:
+def _points(rows: pd.DataFrame) -> list[Evaluation]:
     return [
-        HistoryPoint(
+        Evaluation(
             step=row.step,
             epoch=0.0,
             samples_processed=row.samples,

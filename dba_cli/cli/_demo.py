@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dba_cli.demo import Progress, Watcher
     from dba_cli.experiments import RunLabel
-    from dba_cli.training import HistoryRow
+    from dba_cli.records import Evaluation
 
 TITLE = "SGD, Adam and DBA side by side: one hidden layer, 600 images"
 
@@ -80,11 +80,11 @@ def _display(
         yield _line, lambda: None
 
 
-def _ignore(label: "RunLabel", row: "HistoryRow") -> None:
+def _ignore(label: "RunLabel", row: "Evaluation") -> None:
     """Say nothing."""
 
 
-def _line(label: "RunLabel", row: "HistoryRow") -> None:
+def _line(label: "RunLabel", row: "Evaluation") -> None:
     """Say a tenth of the evaluations, and the last."""
     steps, period = label.timeline.steps, label.timeline.evaluation_period
     if row.step and (row.step % max(period, -(-steps // 10) // period * period) == 0 or row.step == steps):

@@ -20,8 +20,8 @@ from rich.text import Text
 
 from dba_cli.cli._whole import Whole
 from dba_cli.experiments import Reporter, RunLabel
-from dba_cli.records import FailureRecord, RunRecord
-from dba_cli.training import HistoryRow, Observer
+from dba_cli.records import Evaluation, FailureRecord, RunRecord
+from dba_cli.training import Observer
 
 _REFRESH_SECONDS = 0.1
 _ROWS = 4  # runs that the live display shows at once; a cluster has more
@@ -192,7 +192,7 @@ class _LineObserver(_Silent):
         super().__init__(notice)
         self._say, self._label = say, label
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         if row.step:
             self._say(f"{_title(self._label)}: {_detail(self._label, row.step, row.train_loss, row)}")
 
@@ -208,7 +208,7 @@ class _BarObserver(_Silent):
     ) -> None:
         super().__init__(notice)
         self._progress, self._task, self._label, self._stepped = progress, task, label, stepped
-        self._last: HistoryRow | None = None
+        self._last: Evaluation | None = None
         self._next = 0.0
 
     def step(self, step: int, loss: float) -> None:
@@ -218,7 +218,7 @@ class _BarObserver(_Silent):
         self._progress.update(self._task, completed=step, detail=_detail(self._label, step, loss, self._last))
         self._stepped(self._label, step)
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         self._last = row
 
 
@@ -245,7 +245,7 @@ def _title(label: RunLabel) -> str:
     return f"{label.experiment} [{label.number}/{label.total}] {label.optimizer} seed {label.seed}"
 
 
-def _detail(label: RunLabel, step: int, loss: float | None, row: HistoryRow | None) -> str:
+def _detail(label: RunLabel, step: int, loss: float | None, row: Evaluation | None) -> str:
     per_epoch = label.timeline.steps_per_epoch
     epoch = f"epoch {step / per_epoch:.4g}/{label.timeline.steps / per_epoch:.4g}"
     accuracy = f"accuracy {row.test_accuracy:.2%}" if row is not None else ""

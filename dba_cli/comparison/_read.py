@@ -63,9 +63,10 @@ def _fault(record: RunRecord) -> str | None:
         return f"status is {record.status!r} but final is {'absent' if final is None else 'present'}"
     if final is None:
         return None
-    if n_test == 0 or final.test_errors > n_test:
-        return f"final.test_errors is {final.test_errors} of {n_test} test images"
+    errors = final.test_errors
+    if n_test == 0 or errors is None or errors > n_test:
+        return f"final.test_errors is {errors} of {n_test} test images"
     # Half an image of slack: an accuracy may have been rounded to single precision.
-    if abs(final.test_accuracy * n_test - (n_test - final.test_errors)) > 0.5:
-        return f"final.test_accuracy is {final.test_accuracy} but final.test_errors is {final.test_errors}"
+    if abs(final.test_accuracy * n_test - (n_test - errors)) > 0.5:
+        return f"final.test_accuracy is {final.test_accuracy} but final.test_errors is {errors}"
     return None

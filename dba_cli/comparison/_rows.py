@@ -11,7 +11,7 @@ from dba_cli.comparison._statistics import (
     mean_with_interval,
 )
 from dba_cli.comparison._wording import seeds_text
-from dba_cli.records import ExperimentRecord, FinalFigures, RunRecord
+from dba_cli.records import ExperimentRecord, RunRecord
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,15 @@ class Group:
         return [run for run in self.runs if not self.current or run.seed in self.plan.seeds]
 
     @property
-    def finished(self) -> dict[int, tuple[RunRecord, FinalFigures]]:
+    def finished(self) -> dict[int, RunRecord]:
         """Return the runs that ended with figures, by seed."""
-        return {run.seed: (run, run.final) for run in self.counted if run.final is not None}
+        return {run.seed: run for run in self.counted if run.final is not None}
+
+    @property
+    def errors(self) -> dict[int, int]:
+        """Return the test errors of the finished runs, by seed."""
+        finals = {run.seed: run.final for run in self.counted if run.final is not None}
+        return {seed: n for seed, final in finals.items() if (n := final.test_errors) is not None}
 
 
 def baseline(kind: str, groups: Sequence[Group]) -> Group | None:
@@ -59,7 +65,7 @@ def make_row(group: Group, setting: Setting | None, sgd: Group | None, adam: Gro
     """Return the row of a group beside its baselines, with a note for whatever a reader must know."""
     notes = _notes(group)
     # From the counts, which are exact; a recorded accuracy may have been rounded.
-    accuracies = [1 - final.test_errors / run.data.n_test for run, final in group.finished.values()]
+    accuracies = [1 - n / group.finished[seed].data.n_test for seed, n in group.errors.items()]
     vs_sgd = _versus("SGD", group, sgd, notes)
     vs_adam = _versus("Adam", group, adam, notes)
     seeds = {run.seed for run in group.counted}
@@ -105,12 +111,12 @@ def _versus(label: str, group: Group, base: Group | None, notes: list[str]) -> E
     ours, theirs = group.finished, base.finished
     common = sorted(ours.keys() & theirs.keys())
     # A pair is a pair because both saw the same images; the seed alone does not prove it.
-    paired = [seed for seed in common if ours[seed][0].data.draw_sha256 == theirs[seed][0].data.draw_sha256]
+    paired = [seed for seed in common if ours[seed].data.draw_sha256 == theirs[seed].data.draw_sha256]
     if other := set(common) - set(paired):
         notes.append(f"{seeds_text(other)} drew other images than {base.optimizer}: not paired")
-    reduction = error_reduction([(ours[s][1].test_errors, theirs[s][1].test_errors) for s in paired])
+    reduction = error_reduction([(group.errors[seed], base.errors[seed]) for seed in paired])
     if reduction is None and paired:
-        perfect = [seed for seed in paired if theirs[seed][1].test_errors == 0]
+        perfect = [seed for seed in paired if base.errors[seed] == 0]
         notes.append(f"vs {label} undefined: {base.optimizer} makes no error with {seeds_text(perfect)}")
     elif len(paired) < len(ours):
         notes.append(f"vs {label} over {len(paired)} of {len(ours)} finished seeds")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dba_cli.training import HistoryRow
+from dba_cli.records import Evaluation
 
 
 @dataclass
@@ -12,7 +12,7 @@ class Curve:
 
     name: str
     seed: int | None = None
-    rows: list[HistoryRow] = field(default_factory=list)
+    rows: list[Evaluation] = field(default_factory=list)
     finals: list[float] = field(default_factory=list)
     diverged: int = 0
 

@@ -13,14 +13,14 @@ from dba_cli.demo._progress import Progress
 from dba_cli.demo._turns import StoppedError, Turns
 from dba_cli.errors import UserError
 from dba_cli.experiments import Reporter, RunLabel, Selectors, Settings, plan, run_experiments
-from dba_cli.records import FailureRecord, RunRecord
-from dba_cli.training import HistoryRow, Observer
+from dba_cli.records import Evaluation, FailureRecord, RunRecord
+from dba_cli.training import Observer
 
 # A thread that has not come to its first evaluation by then does not hold up the others.
 _START_SECONDS = 20.0
 _LOOK_SECONDS = 0.1
 
-Watcher = Callable[[RunLabel, HistoryRow], None]
+Watcher = Callable[[RunLabel, Evaluation], None]
 
 
 def train_side_by_side(
@@ -121,7 +121,7 @@ class _Trainer(Reporter, Observer):
     def failed(self, label: RunLabel, failure: FailureRecord) -> None:
         self.fault = UserError(f"{label.optimizer} seed {label.seed}: {failure.error}")
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         assert self._label is not None
         self.progress.curve(self._label.optimizer).rows.append(row)
         self.watcher(self._label, row)

@@ -1,4 +1,4 @@
-"""What a run's record says of it, and the rows of its history."""
+"""What a run's record says of it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +10,8 @@ from dba_cli.data import DeformedImages, ImageData, draw_sha256
 from dba_cli.experiments._images import protocol
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.records import DataRecord, Durations, FinalFigures, RunRecord
+from dba_cli.records import DataRecord, Durations, RunRecord
 from dba_cli.training import (
-    HistoryRow,
     Outcome,
     Stream,
     TensorData,
@@ -54,6 +53,12 @@ def record_of(
     """Return the record of a run that took ``seconds``, the code's ``revision`` included."""
     run, data, outcome = prepared.planned, prepared.data, trained.outcome
     config, entry = run.config, run.config.optimizers[0]
+    final = None
+    if outcome.diverged_at_step is None:
+        copies_errors = _copies_errors(config, trained, run.seed)
+        final = outcome.history[-1].model_copy(
+            update={"copies_errors": copies_errors, "seconds": outcome.training_seconds}
+        )
     return RunRecord(
         status="finished" if outcome.diverged_at_step is None else "diverged",
         experiment=config.experiment.name,
@@ -72,7 +77,7 @@ def record_of(
             notice=data.notice,
         ),
         parameters=count_parameters(trained.model),
-        final=_final(outcome, _copies_errors(config, trained, run.seed)),
+        final=final,
         diverged_at_step=outcome.diverged_at_step,
         config_hash=run.hash,
         versions=provenance.versions,
@@ -97,34 +102,3 @@ def _copies_errors(config: Config, trained: Trained, seed: int) -> int | None:
     for _ in range(copies):
         total += predict(trained.model, train_data.copies_of(test_data.images, stream)).softmax(1)
     return int((total.argmax(1) != test_data.labels).sum())
-
-
-def _final(outcome: Outcome, copies_errors: int | None) -> FinalFigures | None:
-    if outcome.diverged_at_step is not None:
-        return None
-    last = outcome.history[-1]
-    assert last.train_loss is not None
-    return FinalFigures(
-        step=last.step,
-        epoch=last.epoch,
-        samples_processed=last.samples_processed,
-        train_loss=last.train_loss,
-        test_loss=last.test_loss,
-        test_accuracy=last.test_accuracy,
-        test_errors=last.test_errors,
-        copies_errors=copies_errors,
-    )
-
-
-def csv_row(row: HistoryRow) -> dict[str, object]:
-    """Return the columns of history.csv; DBA's selected fraction has one column per layer."""
-    return {
-        "step": row.step,
-        "epoch": row.epoch,
-        "samples_processed": row.samples_processed,
-        "train_loss": row.train_loss,
-        "test_loss": row.test_loss,
-        "test_accuracy": row.test_accuracy,
-        **{f"fraction.{name}": fraction for name, fraction in row.fractions.items()},
-        "seconds": row.seconds,
-    }

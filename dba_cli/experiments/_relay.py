@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from dba_cli.experiments._work import Ended, Job, work
-from dba_cli.records import FailureRecord, RunRecord, locked
-from dba_cli.training import HistoryRow, Observer
+from dba_cli.records import Evaluation, FailureRecord, RunRecord, locked
+from dba_cli.training import Observer
 
 _SECONDS = 0.5
 
@@ -69,9 +69,9 @@ class ProgressFile(Observer):
             if self._stop_file.exists():
                 raise KeyboardInterrupt
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         """Keep the evaluation for the next note: there may be one after each step."""
-        self._state |= {"step": row.step, "row": asdict(row)}
+        self._state |= {"step": row.step, "row": row.model_dump()}
 
     def notice(self, line: str) -> None:
         """Note a line that must be seen."""
@@ -172,7 +172,7 @@ class Relay:
         observer, row = self._observers[job.number], state["row"]
         if row is not None and self._rows.get(job.number) != row["step"]:
             self._rows[job.number] = row["step"]
-            observer.evaluated(HistoryRow(**row))
+            observer.evaluated(Evaluation(**row))
         if state["loss"] is not None:
             observer.step(state["step"], state["loss"])
 

@@ -14,12 +14,11 @@ from dba_cli.errors import UserError
 from dba_cli.experiments._images import drawn, standardizer, training_samples
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._record import PreparedRun, Trained, csv_row, record_of
+from dba_cli.experiments._record import PreparedRun, Trained, record_of
 from dba_cli.experiments._saving import RunKeeper, ctrl_c_between_steps
 from dba_cli.method import Selection
-from dba_cli.records import RunFolder, RunRecord, TraceWriter, write_predictions
+from dba_cli.records import Evaluation, RunFolder, RunRecord, TraceWriter, write_predictions
 from dba_cli.training import (
-    HistoryRow,
     Learning,
     Observer,
     State,
@@ -55,7 +54,7 @@ def do_run(
     with ctrl_c_between_steps() as check:
         watcher = _Watcher(run.folder, keeper, observer, check)
         training = keeper.resumed(lambda: trainee.training(watcher))
-        watcher.rows = [csv_row(row) for row in training.history]
+        watcher.history = list(training.history)
         outcome = training.advance(keeper=keeper)
         assert outcome is not None
     if outcome.diverged_at_step is None:
@@ -65,7 +64,7 @@ def do_run(
     record = record_of(prepared, trained, provenance, keeper.seconds, keeper.git_revision)
     if recorder is not None:
         recorder.write(run.folder, predict(model, test_data.images))
-    run.folder.write(run.config, [csv_row(row) for row in outcome.history], record)
+    run.folder.write(run.config, outcome.history, record)
     keeper.discard()
     return record
 
@@ -130,17 +129,17 @@ class _Watcher(Observer):
         self, folder: RunFolder, keeper: RunKeeper, observer: Observer, check: Callable[[], None]
     ) -> None:
         self._folder, self._keeper, self._observer, self._check = folder, keeper, observer, check
-        self.rows: list[dict[str, object]] = []
+        self.history: list[Evaluation] = []
         self._next = 0.0
 
     def step(self, step: int, loss: float) -> None:
         self._observer.step(step, loss)
         self._check()
 
-    def evaluated(self, row: HistoryRow) -> None:
-        self.rows.append(csv_row(row))
+    def evaluated(self, row: Evaluation) -> None:
+        self.history.append(row)
         self._keeper.look()
-        if len(self.rows) <= _FEW_ROWS or time.monotonic() >= self._next:
+        if len(self.history) <= _FEW_ROWS or time.monotonic() >= self._next:
             self._write()
         self._observer.evaluated(row)
 
@@ -148,7 +147,7 @@ class _Watcher(Observer):
         began = time.monotonic()
         # It is written once more with the record: a full disk need not end the run before.
         with contextlib.suppress(UserError):
-            self._folder.write_history(self.rows)
+            self._folder.write_history(self.history)
         # All rows are written each time: of many, that may take a tenth of the run, no more.
         self._next = began + 10 * (time.monotonic() - began)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dba_cli.errors import UserError
-from dba_cli.training import HistoryRow, Observer
+from dba_cli.records import Evaluation
+from dba_cli.training import Observer
 
 _FOLDER = "tensorboard"
 
@@ -55,7 +56,7 @@ class _Board(Observer):
         """Pass it on."""
         self._observer.notice(line)
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         """Write the evaluation; a full disk ends the writing, not the run."""
         if not self._broken:
             try:
@@ -65,7 +66,7 @@ class _Board(Observer):
                 self.notice(f"{self._folder}: cannot be written ({error.strerror or error}); the run goes on")
         self._observer.evaluated(row)
 
-    def _write(self, row: HistoryRow) -> None:
+    def _write(self, row: Evaluation) -> None:
         if self._writer is None:
             if row.step == 0:
                 shutil.rmtree(self._folder, ignore_errors=True)  # of a run that is done again

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from dba_cli.config import Config
     from dba_cli.experiments import Reporter, RunLabel
-    from dba_cli.records import DeviceRecord, FailureRecord, RunRecord
-    from dba_cli.training import HistoryRow
+    from dba_cli.records import DeviceRecord, Evaluation, FailureRecord, RunRecord
 
 # The first step of DBA checks itself, and all first steps allocate: neither is timed.
 _WARM_UP = 2
@@ -131,7 +130,7 @@ class _Stopwatch:
     def step(self, step: int, loss: float) -> None:
         self.steps.append(self._lap())
 
-    def evaluated(self, row: "HistoryRow") -> None:
+    def evaluated(self, row: "Evaluation") -> None:
         if row.step:
             self.evaluations.append(self._lap())
         if len(self.steps) > _WARM_UP and self._since - self._begun > _MAX_SECONDS:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dba_cli.errors import UserError
 from dba_cli.inspection._wording import fact, file_size
-from dba_cli.records import ExperimentFolder, HistoryPoint, RunFolder, RunRecord
+from dba_cli.records import Evaluation, ExperimentFolder, RunFolder, RunRecord
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class RunView:
     title: str
     notice: str | None
     groups: Mapping[str, list[tuple[str, str]]]
-    history: list[HistoryPoint]
+    history: list[Evaluation]
     files: list[tuple[str, str]]
 
 

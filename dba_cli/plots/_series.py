@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dba_cli.comparison import mean_with_interval
-from dba_cli.records import HistoryPoint
+from dba_cli.records import Evaluation
 
 Floats = npt.NDArray[np.float64]
 XAxis = Literal["steps", "samples", "seconds"]
@@ -25,7 +25,7 @@ class Run:
     """One seed: its evaluations (at least one), and whether training ended before its time."""
 
     seed: int
-    history: Sequence[HistoryPoint]
+    history: Sequence[Evaluation]
     diverged: bool = False
 
 
@@ -73,13 +73,13 @@ class Band:
         return len(self.x)
 
 
-def position(point: HistoryPoint, x: XAxis) -> float:
+def position(point: Evaluation, x: XAxis) -> float:
     """Return where an evaluation stands on an axis."""
     values = {"steps": point.step, "samples": point.samples_processed, "seconds": point.seconds}
     return float(values[x])
 
 
-def band(runs: Sequence[Run], x: XAxis, value: Callable[[HistoryPoint], float | None]) -> Band:
+def band(runs: Sequence[Run], x: XAxis, value: Callable[[Evaluation], float | None]) -> Band:
     """Return the mean of ``value`` over ``runs`` at each step that all of them have it for.
 
     Seeds share their steps but not their clocks: against seconds, the mean value at a step stands at the
@@ -99,6 +99,6 @@ def band(runs: Sequence[Run], x: XAxis, value: Callable[[HistoryPoint], float | 
     return Band(np.array(xs), np.array(means), np.array(lows), np.array(highs))
 
 
-def accuracy(point: HistoryPoint) -> float:
+def accuracy(point: Evaluation) -> float:
     """Return the test accuracy of an evaluation."""
     return point.test_accuracy

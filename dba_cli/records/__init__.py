@@ -2,8 +2,8 @@
 
 from dba_cli.records._atomic import ensure_writable, write_atomically
 from dba_cli.records._checkpoint import read_checkpoint, write_checkpoint
+from dba_cli.records._evaluation import Evaluation
 from dba_cli.records._failure import FailureRecord, discard_failure, read_failure, write_failure
-from dba_cli.records._history import HistoryPoint
 from dba_cli.records._layout import ExperimentFolder, RunFolder, experiments_in
 from dba_cli.records._lock import locked
 from dba_cli.records._result import (
@@ -11,7 +11,6 @@ from dba_cli.records._result import (
     DeviceRecord,
     Durations,
     ExperimentRecord,
-    FinalFigures,
     PaperRecord,
     RunRecord,
 )
@@ -28,11 +27,10 @@ __all__ = [
     "DataRecord",
     "DeviceRecord",
     "Durations",
+    "Evaluation",
     "ExperimentFolder",
     "ExperimentRecord",
     "FailureRecord",
-    "FinalFigures",
-    "HistoryPoint",
     "PaperRecord",
     "PointRecord",
     "RunFolder",

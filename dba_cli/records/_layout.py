@@ -1,11 +1,9 @@
 """Where records lie: ``<results>/<experiment>/<optimizer>/seed-<k>/``."""
 
-import csv
 import hashlib
-import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from dba_cli.errors import UserError
 from dba_cli.records._atomic import UNFINISHED, write_atomically
-from dba_cli.records._history import HistoryPoint, read_history
+from dba_cli.records._evaluation import Evaluation, history_text, read_history
 from dba_cli.records._result import ExperimentRecord, RunRecord
 
 if TYPE_CHECKING:  # the config brings the method and so torch, which reading records does without
@@ -71,7 +69,7 @@ class RunFolder:
         except _AbsentError:
             return None
 
-    def history(self) -> list[HistoryPoint]:
+    def history(self) -> list[Evaluation]:
         """Return the run's evaluations in their order, at least one.
 
         Raises:
@@ -102,11 +100,11 @@ class RunFolder:
         for path in self.checkpoints():
             _remove(path)
 
-    def write_history(self, history: Sequence[Mapping[str, object]]) -> None:
+    def write_history(self, history: Sequence[Evaluation]) -> None:
         """Write ``history.csv`` for whoever follows a run under way: whole, but not flushed to the disk."""
         write_atomically(self.path / "history.csv", history_text(history), flush=False)
 
-    def write(self, config: "Config", history: Sequence[Mapping[str, object]], record: RunRecord) -> None:
+    def write(self, config: "Config", history: Sequence[Evaluation], record: RunRecord) -> None:
         """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""
         write_atomically(self.path / "config.yaml", config_text(config))
         write_atomically(self.path / "history.csv", history_text(history))
@@ -157,16 +155,6 @@ def config_text(config: "Config") -> str:
     from dba_cli.config import to_yaml  # here, where a config is at hand and torch with it
 
     return to_yaml(config)
-
-
-def history_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return the rows as CSV; floats are written so that they read back to the same bits."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def _remove(path: Path) -> None:

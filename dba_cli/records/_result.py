@@ -4,13 +4,21 @@ Accuracies and losses are plain fractions and nats; only tables speak in per cen
 ``durations`` is the same, bit for bit, when the same command runs again on the same machine.
 """
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
+from dba_cli.records._evaluation import Count, Evaluation, Seconds
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -30,21 +38,6 @@ class DataRecord(_Part):
     n_test: Count
     evaluated_on: Literal["test", "validation"] = "test"
     notice: str | None = Field(description="Why figures from this source do not compare to the paper's.")
-
-
-class FinalFigures(_Part):
-    """The state at the end of training; never the best of several evaluations."""
-
-    step: Count
-    epoch: Annotated[float, Field(ge=0)]
-    samples_processed: Count
-    train_loss: float
-    test_loss: float
-    test_accuracy: Fraction
-    test_errors: Count
-    copies_errors: Count | None = Field(
-        default=None, description="Errors of predictions averaged over deformed copies of each image."
-    )
 
 
 class DeviceRecord(_Part):
@@ -76,7 +69,9 @@ class RunRecord(_Part):
     protocol: str
     data: DataRecord
     parameters: Count
-    final: FinalFigures | None = Field(description="None when the loss stopped being finite.")
+    final: Evaluation | None = Field(
+        description="The last one, never the best; None when the loss stopped being finite."
+    )
     diverged_at_step: Count | None = None
     config_hash: Sha256
     versions: dict[str, str]
@@ -86,6 +81,30 @@ class RunRecord(_Part):
     )
     git_revision: str | None
     durations: Durations
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seconds_of_final(cls, data: Any) -> Any:
+        """Take the final evaluation's seconds from the durations, where alone they stand in the file."""
+        match data:
+            case {"final": {**final}, "durations": {"training": seconds}}:
+                return {**data, "final": {"seconds": seconds} | final}
+        return data
+
+    @field_serializer("final", mode="wrap")
+    def _without_seconds(self, final: Evaluation | None, write: SerializerFunctionWrapHandler) -> Any:
+        written = write(final)
+        return {k: v for k, v in written.items() if k != "seconds"} if written else written
+
+    @field_validator("final")
+    @classmethod
+    def _whole(cls, final: Evaluation | None) -> Evaluation | None:
+        if final is not None:
+            if final.train_loss is None or final.test_errors is None:
+                raise ValueError("train_loss and test_errors must be there")
+            if not (math.isfinite(final.train_loss) and math.isfinite(final.test_loss)):
+                raise ValueError("losses must be finite")
+        return final
 
 
 class PaperRecord(_Part):

@@ -1,4 +1,4 @@
-"""The trainer core that every optimizer shares. It knows nothing of configs' files, records or tables."""
+"""The trainer core that every optimizer shares. It knows nothing of configs' files, folders or tables."""
 
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._device import describe_device, resolve_device
@@ -7,7 +7,7 @@ from dba_cli.training._models import Standardize, build_model, count_parameters
 from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._samples import TensorData, TrainingSamples
 from dba_cli.training._seeds import Stream, generator
-from dba_cli.training._state import HistoryRow, Keeper, State
+from dba_cli.training._state import Keeper, State
 from dba_cli.training._timeline import Timeline
 from dba_cli.training._trainer import (
     Learning,
@@ -21,7 +21,6 @@ from dba_cli.training._trainer import (
 __all__ = [
     "BatchOrder",
     "GradientRule",
-    "HistoryRow",
     "Keeper",
     "Learning",
     "Observer",

@@ -2,29 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from dba_cli.records import Evaluation
+
 State = dict[str, Any]
 """Tensors, numbers, texts, None, and lists and dicts of these: what can be written without any code."""
-
-
-@dataclass(frozen=True)
-class HistoryRow:
-    """The state at one evaluation; ``fractions`` and ``train_loss`` are means since the row before."""
-
-    step: int
-    epoch: float
-    samples_processed: int
-    train_loss: float | None
-    test_loss: float
-    test_accuracy: float
-    test_errors: int
-    fractions: Mapping[str, float]
-    seconds: float
 
 
 class Keeper(Protocol):
@@ -53,7 +40,7 @@ class Position:
     step: int = 0
     processed: int = 0
     since: Since = field(default_factory=Since)
-    history: list[HistoryRow] = field(default_factory=list)
+    history: list[Evaluation] = field(default_factory=list)
 
     def state_dict(self) -> State:
         """Return the position."""
@@ -62,14 +49,14 @@ class Position:
             "step": self.step,
             "processed": self.processed,
             "since": {"loss": since.loss, "samples": since.samples, "chosen": dict(since.chosen)},
-            "history": [asdict(row) for row in self.history],
+            "history": [evaluation.model_dump() for evaluation in self.history],
         }
 
     def load_state_dict(self, state: State) -> None:
         """Go to the position of another training."""
         since = Since(state["since"]["loss"], state["since"]["samples"])
         since.chosen.update(state["since"]["chosen"])
-        self.history = [HistoryRow(**row) for row in state["history"]]
+        self.history = [Evaluation(**figures) for figures in state["history"]]
         self.step, self.processed, self.since = state["step"], state["processed"], since
 
 

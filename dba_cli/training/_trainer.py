@@ -13,12 +13,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.errors import UserError
 from dba_cli.method import NonFiniteError, Selection
+from dba_cli.records import Evaluation
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._clock import Clock
 from dba_cli.training._gradients import GradientRule
 from dba_cli.training._samples import TensorData, TrainingSamples
 from dba_cli.training._state import (
-    HistoryRow,
     Keeper,
     Position,
     Since,
@@ -33,7 +33,7 @@ from dba_cli.training._timeline import Timeline
 class Outcome:
     """What training left: the history, and where it diverged if it did."""
 
-    history: list[HistoryRow]
+    history: list[Evaluation]
     diverged_at_step: int | None
     training_seconds: float
     evaluation_seconds: float
@@ -48,7 +48,7 @@ class Observer:
     def step(self, step: int, loss: float) -> None:
         """After each update: its number from 1 and the mean loss of its batch."""
 
-    def evaluated(self, evaluation: HistoryRow) -> None:
+    def evaluated(self, evaluation: Evaluation) -> None:
         """After each evaluation."""
 
     def notice(self, line: str) -> None:
@@ -122,7 +122,7 @@ class Training:
         return self._at.step
 
     @property
-    def history(self) -> list[HistoryRow]:
+    def history(self) -> list[Evaluation]:
         """Return the evaluations so far."""
         return self._at.history
 
@@ -251,7 +251,7 @@ class Training:
         at, since = self._at, self._at.since
         with self._clock.evaluation():
             loss, errors = _evaluate(self._model, self._test_data)
-            row = HistoryRow(
+            row = Evaluation(
                 step=at.step,
                 epoch=round(at.processed / len(self._train_data), 6),
                 samples_processed=at.processed,

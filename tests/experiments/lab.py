@@ -16,8 +16,8 @@ from dba_cli.experiments import RunLabel, Selectors, Settings, Workers, plan, ru
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._relay import DESKS
 from dba_cli.experiments._work import Job
-from dba_cli.records import FailureRecord, RunRecord
-from dba_cli.training import HistoryRow, Observer, Timeline
+from dba_cli.records import Evaluation, FailureRecord, RunRecord
+from dba_cli.training import Observer, Timeline
 
 SGD = {"name": "sgd", "kind": "sgd", "lr": 0.1}
 ADAM = {"name": "adam", "kind": "adam", "lr": 0.01}
@@ -63,7 +63,7 @@ class Reporter(experiments.Reporter, Observer):
     notices: list[str] = field(default_factory=list)
     plans: list[tuple[str, int, int]] = field(default_factory=list)
     labels: list[RunLabel] = field(default_factory=list)
-    rows: list[HistoryRow] = field(default_factory=list)
+    rows: list[Evaluation] = field(default_factory=list)
     records: list[RunRecord] = field(default_factory=list)
     failures: list[FailureRecord] = field(default_factory=list)
     others: list[RunLabel] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Reporter(experiments.Reporter, Observer):
         if self.interrupt == self.runs[-1] and step == self.at_step:
             raise KeyboardInterrupt
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         self.rows.append(row)
         if self.interrupt == self.runs[-1] and row.step == self.at_row:
             raise KeyboardInterrupt

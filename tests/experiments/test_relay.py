@@ -9,11 +9,21 @@ import pytest
 
 from dba_cli.experiments._relay import DESKS, ProgressFile, Relay, open_desk, work_and_tell
 from dba_cli.experiments._work import Ended, Job, failure_of
-from dba_cli.training import HistoryRow
+from dba_cli.records import Evaluation
 
 from .lab import SGD, config, job_of
 
-ROW = HistoryRow(3, 1.5, 30, None, 2.25, 0.5, 2000, {"output": 0.25}, 0.1)
+ROW = Evaluation(
+    step=3,
+    epoch=1.5,
+    samples_processed=30,
+    train_loss=None,
+    test_loss=2.25,
+    test_accuracy=0.5,
+    test_errors=2000,
+    fractions={"output": 0.25},
+    seconds=0.1,
+)
 
 
 @pytest.fixture
@@ -39,7 +49,7 @@ class Told:
     def step(self, step: int, loss: float) -> None:
         self.all.append((step, loss))
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         self.all.append(row)
 
     def relay(self) -> Relay:

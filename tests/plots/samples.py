@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dba_cli.plots import Line, Run
-from dba_cli.records import HistoryPoint, SelectionTrace
+from dba_cli.records import Evaluation, SelectionTrace
 
 LONG = "dba_projection_min_fraction_0.10_adamw_cosine_warmup"
 TITLE = "an_experiment\nProtocol: random draw, 1 % (600 images). Data: official MNIST, 10,000 test images."
@@ -18,10 +18,10 @@ TITLE = "an_experiment\nProtocol: random draw, 1 % (600 images). Data: official 
 
 def history(
     accuracies: Sequence[float], *, layers: Sequence[str] = (), seconds: float = 0.5
-) -> list[HistoryPoint]:
+) -> list[Evaluation]:
     """An evaluation every 10 steps of 100 samples; layer i keeps (0.5 + i / 50) / k."""
     return [
-        HistoryPoint(
+        Evaluation(
             step=10 * k,
             epoch=float(k),
             samples_processed=1000 * k,

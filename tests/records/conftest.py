@@ -37,6 +37,7 @@ def run_data() -> dict[str, Any]:
             "test_accuracy": 0.8789,
             "test_errors": 1211,
             "copies_errors": None,
+            "fractions": {"output": 0.5},
         },
         "diverged_at_step": None,
         "config_hash": SHA[::-1],

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from dba_cli.config import AdamConfig, DBAConfig, ScheduleConfig, SGDConfig
+from dba_cli.records import Evaluation
 from dba_cli.training import (
-    HistoryRow,
     Learning,
     Observer,
     Outcome,
@@ -57,7 +57,7 @@ class Watcher(Observer):
         if step == self.at_step:
             raise KeyboardInterrupt
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         self.rows.append(row.step)
         if row.step == self.at_row:
             raise KeyboardInterrupt
@@ -98,8 +98,8 @@ def training(
     return model, Training(change(model), learning, samples(23, 1), samples(31, 2), timeline, order, watcher)
 
 
-def bits(model: nn.Module, outcome: Outcome) -> tuple[list[list[float]], list[HistoryRow]]:
-    rows = [replace(row, seconds=0) for row in outcome.history]
+def bits(model: nn.Module, outcome: Outcome) -> tuple[list[list[float]], list[Evaluation]]:
+    rows = [row.model_copy(update={"seconds": 0}) for row in outcome.history]
     return [parameter.flatten().tolist() for parameter in model.parameters()], rows
 
 

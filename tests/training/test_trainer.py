@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.config import DBAConfig, ScheduleConfig, TrainingConfig
 from dba_cli.method import NonFiniteError
+from dba_cli.records import Evaluation
 from dba_cli.training import (
-    HistoryRow,
     Learning,
     Observer,
     Outcome,
@@ -68,12 +68,12 @@ class Watcher(Observer):
     """An observer that notes what it is told."""
 
     steps: list[tuple[int, float]] = field(default_factory=list)
-    rows: list[HistoryRow] = field(default_factory=list)
+    rows: list[Evaluation] = field(default_factory=list)
 
     def step(self, step: int, loss: float) -> None:
         self.steps.append((step, loss))
 
-    def evaluated(self, row: HistoryRow) -> None:
+    def evaluated(self, row: Evaluation) -> None:
         self.rows.append(row)
 
 
@@ -251,7 +251,8 @@ def test_watching_does_not_change_the_run(rule: str) -> None:
         model, watcher = network(), Watcher()
         backward = None if rule == "plain" else dba_rule(model, rule=rule)
         outcome = trained(model, backward=backward, lasting=timeline(12, period), observer=watcher)
-        finals.append((weights(model), replace(outcome.history[-1], seconds=0, train_loss=0, fractions={})))
+        of_the_watch = {"seconds": 0, "train_loss": 0, "fractions": {}}
+        finals.append((weights(model), outcome.history[-1].model_copy(update=of_the_watch)))
         losses.append(watcher.steps)
     assert finals[1:] == finals[:1] * 3
     assert losses[1:] == losses[:1] * 3
@@ -346,7 +347,7 @@ def test_seconds_leave_evaluation_out(monkeypatch: pytest.MonkeyPatch) -> None:
             return super().forward(x)
 
     class SlowWatcher(Watcher):
-        def evaluated(self, row: HistoryRow) -> None:
+        def evaluated(self, row: Evaluation) -> None:
             clock.now += 1000
 
     outcome = trained(Slow(), lasting=timeline(10, period=4), observer=SlowWatcher())

@@ -1,0 +1,114 @@
+"""The one record of an evaluation, and ``history.csv``: one row for each, read back as it was written.
+
+A figure is added by a field of ``Evaluation``: the file has a column for it from then on, and files of
+before are read with its default.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dba_cli.errors import UserError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+_PREFIX = "fraction."
+
+
+class Evaluation(BaseModel):
+    """The state at one evaluation; accuracies are fractions of 1, losses are in nats.
+
+    ``train_loss`` and ``fractions`` are means since the evaluation before: absent at step 0.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    step: Count = Field(description="Updates made.")
+    epoch: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    samples_processed: Count
+    train_loss: float | None
+    test_loss: float
+    test_accuracy: Fraction
+    test_errors: Count | None = Field(default=None, description="None in a history.csv that did not say.")
+    copies_errors: Count | None = Field(
+        default=None,
+        description="Errors of predictions averaged over deformed copies of each image; after training only.",
+    )
+    fractions: dict[str, Fraction] = Field(
+        default_factory=dict, description="By layer: the share of the batch that it was updated with."
+    )
+    seconds: Seconds = Field(description="Of training so far.")
+
+
+def history_text(history: Sequence[Evaluation]) -> str:
+    """Return the evaluations as CSV; floats are written so that they read back to the same bits."""
+    rows = [_row(evaluation) for evaluation in history]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def read_history(path: Path, last_step: int | None = None) -> list[Evaluation]:
+    """Return the evaluations in ``path`` in their order, at least one, up to ``last_step`` where it is known.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    try:
+        # utf-8-sig: a spreadsheet that saved the file again put a byte order mark before it.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, csv.Error):
+        raise _damaged(path, "not a CSV table") from None
+    history = [_evaluation(path, number, row) for number, row in enumerate(rows, start=1)]
+    if not history:
+        raise _damaged(path, "no rows")
+    if not text.endswith("\n"):
+        raise _damaged(path, "cut off within its last row")
+    for number, (before, after) in enumerate(pairwise(history), start=2):
+        if after.step <= before.step:
+            raise _damaged(path, f"row {number}: step {after.step} after step {before.step}")
+    if last_step not in (None, history[-1].step):
+        raise _damaged(path, f"ends at step {history[-1].step}, the run at {last_step}")
+    return history
+
+
+def _row(evaluation: Evaluation) -> dict[str, object]:
+    """Return the columns: one for each figure that there is, and one for each layer's fraction."""
+    row = evaluation.model_dump(exclude={"fractions"})
+    optional = {name for name, field in type(evaluation).model_fields.items() if not field.is_required()}
+    figures = {name: value for name, value in row.items() if value is not None or name not in optional}
+    return figures | {f"{_PREFIX}{layer}": share for layer, share in evaluation.fractions.items()}
+
+
+def _evaluation(path: Path, number: int, row: dict[str, str]) -> Evaluation:
+    if None in row or None in row.values():  # how csv marks cells too many and too few
+        raise _damaged(path, f"row {number}: not as many cells as the header")
+    # CSV has no null: what was not measured is an empty cell. Columns of later versions are passed over.
+    figures = {key: cell or None for key, cell in row.items() if key in Evaluation.model_fields}
+    layers = {
+        key.removeprefix(_PREFIX): cell for key, cell in row.items() if key.startswith(_PREFIX) and cell
+    }
+    try:
+        return Evaluation.model_validate(figures | {"fractions": layers}, strict=False)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(f"{step!s:.60}" for step in fault["loc"])
+        raise _damaged(path, f"row {number}: {where}: {fault['msg']}") from None
+
+
+def _damaged(path: Path, fault: str) -> UserError:
+    return UserError(f"{path}: damaged record: {fault}; delete the folder's result.json and run again")
