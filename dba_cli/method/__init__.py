@@ -1,21 +1,28 @@
 """The method: choosing, for each layer, the samples of a batch that make the best update step.
 
-Public: `DynamicBatch`, what its ``backward`` returns, and the registries of metrics, orders and
-rules (mappings from name to entry, sorted by name).
+Public: `DynamicBatch`, what its ``backward`` returns, and the registries of metrics, orders, rules and
+samplers, each open to a user's own functions by a ``register_...``.
 """
 
 from . import _coresets as _coresets
 from . import _greedy as _greedy
+from ._capture import Call as Call
 from ._dynamic_batch import DynamicBatch as DynamicBatch
 from ._errors import NonFiniteError as NonFiniteError
+from ._layer_gradients import Explicit as Explicit
+from ._layer_gradients import LayerGradients as LayerGradients
+from ._layer_gradients import OuterProducts as OuterProducts
 from ._limits import SizeLimits as SizeLimits
 from ._metrics import METRICS as METRICS
 from ._metrics import register_metric as register_metric
 from ._orders import ORDERS as ORDERS
 from ._orders import register_order as register_order
 from ._problem import SelectionProblem as SelectionProblem
+from ._registry import Registry as Registry
 from ._rules import RULES as RULES
 from ._rules import register_rule as register_rule
+from ._samplers import register_sampler as register_sampler
+from ._samplers import trainable as trainable
 from ._selection import Selection as Selection
 from ._statistics import SubsetStatistics as SubsetStatistics
 
@@ -23,31 +30,20 @@ __all__ = [
     "METRICS",
     "ORDERS",
     "RULES",
+    "Call",
     "DynamicBatch",
+    "Explicit",
+    "LayerGradients",
     "NonFiniteError",
+    "OuterProducts",
+    "Registry",
     "Selection",
     "SelectionProblem",
     "SizeLimits",
     "SubsetStatistics",
-    "metric_names",
-    "order_names",
     "register_metric",
     "register_order",
     "register_rule",
-    "rule_names",
+    "register_sampler",
+    "trainable",
 ]
-
-
-def metric_names() -> list[str]:
-    """Names accepted as ``metric``, sorted."""
-    return list(METRICS)
-
-
-def order_names() -> list[str]:
-    """Names accepted as ``order``, sorted."""
-    return list(ORDERS)
-
-
-def rule_names() -> list[str]:
-    """Names accepted as ``rule``, sorted."""
-    return list(RULES)

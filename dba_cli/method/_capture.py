@@ -130,8 +130,7 @@ class Trace:
     """What a loss was made of.
 
     Attributes:
-        calls: the recorded calls that the loss depends on.
-        places: for each edge, the call it belongs to, which of its outputs it is, and of how many.
+        places: for each edge, the recorded call it belongs to, which of its outputs it is, and of how many.
         edges: where in the graph the gradients of the calls' outputs flow.
         leaves: the leaf tensors (parameters) that the loss depends on.
     """

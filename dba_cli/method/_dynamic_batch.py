@@ -39,14 +39,14 @@ class DynamicBatch:
 
     Args:
         model: the network; its modules are watched by forward hooks until `detach`.
-        metric: what a subset is judged by, one of `metric_names()`.
-        order: how samples are sorted before prefixes are compared, one of `order_names()`.
+        metric: what a subset is judged by, one of `METRICS`.
+        order: how samples are sorted before prefixes are compared, one of `ORDERS`.
         min_fraction: smallest fraction of the batch that is kept, in [0, 1]; one sample at least.
         max_fraction: largest fraction of the batch that is kept, in (0, 1].
         size: number of samples that is kept, instead of the fractions.
         scope: ``"layer"`` selects for every layer separately (the paper), ``"model"`` once for all layers,
             from the sum of their Gram matrices.
-        rule: how subsets are searched, one of `rule_names()`.
+        rule: how subsets are searched, one of `RULES`.
         stratified: whether the rule is applied within every class, so that each keeps its share of the
             weights; `backward` then needs the labels.
         generator: source of random numbers for the rules that draw any; None is torch's global one.

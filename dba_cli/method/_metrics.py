@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._registry import Decorator, Registry
+from ._registry import Registry
 from ._statistics import SubsetStatistics
 
 MetricFunction = Callable[[SubsetStatistics], Tensor]
@@ -30,7 +30,7 @@ class Metric:
 METRICS: Registry[Metric] = Registry("metric")
 
 
-def register_metric(name: str, *, larger_is_better: bool) -> Decorator[MetricFunction]:
+def register_metric(name: str, *, larger_is_better: bool) -> Callable[[MetricFunction], MetricFunction]:
     """Register a metric under `name`, for `DynamicBatch(metric=name)`.
 
     The decorated function maps `SubsetStatistics` to one value per subset (same shape), without Python

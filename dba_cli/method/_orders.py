@@ -5,13 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ._registry import Decorator, Registry
+from ._registry import Registry
 
 OrderFunction = Callable[[Tensor, Tensor], Tensor]
 ORDERS: Registry[OrderFunction] = Registry("order")
 
 
-def register_order(name: str) -> Decorator[OrderFunction]:
+def register_order(name: str) -> Callable[[OrderFunction], OrderFunction]:
     """Register an order under `name`, for `DynamicBatch(order=name)`.
 
     The decorated function maps ``|g_i|^2`` and ``<g_i, mean>``, both of shape (layers, n), to keys of the
@@ -20,12 +20,7 @@ def register_order(name: str) -> Decorator[OrderFunction]:
     Raises:
         ValueError: the name is taken.
     """
-
-    def register(function: OrderFunction) -> OrderFunction:
-        ORDERS.add(name, function)
-        return function
-
-    return register
+    return ORDERS.register(name)
 
 
 @register_order("alignment")

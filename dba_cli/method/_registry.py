@@ -1,4 +1,4 @@
-"""Functions found by name: the metrics, orders and rules, the package's own and a user's."""
+"""Things found by name: metrics, orders, rules and more, the package's own and a user's."""
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
@@ -27,6 +27,18 @@ class Registry(Mapping[str, T], Generic[T]):
             raise ValueError(f"{self._kind} {name!r} is already registered; choose another name")
         self._entries[name] = entry
 
+    def register(self, name: str) -> Callable[[T], T]:
+        """`add` as a decorator."""
+
+        def register(entry: T) -> T:
+            self.add(name, entry)
+            return entry
+
+        return register
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __getitem__(self, name: str) -> T:
         module, _, short = name.rpartition(":")
         if module:
@@ -52,6 +64,3 @@ class Registry(Mapping[str, T], Generic[T]):
         near = get_close_matches(name, self._entries, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(self)}"
         return f"unknown {self._kind} {name!r}; {hint}"
-
-
-Decorator = Callable[[T], T]

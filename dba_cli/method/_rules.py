@@ -7,14 +7,14 @@ from torch import Tensor
 
 from ._gram import strips
 from ._problem import SelectionProblem, ranks_of
-from ._registry import Decorator, Registry
+from ._registry import Registry
 from ._statistics import SubsetStatistics
 
 RuleFunction = Callable[[SelectionProblem], Tensor]
 RULES: Registry[RuleFunction] = Registry("rule")
 
 
-def register_rule(name: str) -> Decorator[RuleFunction]:
+def register_rule(name: str) -> Callable[[RuleFunction], RuleFunction]:
     """Register a selection rule under `name`, for `DynamicBatch(rule=name)`.
 
     The decorated function maps a `SelectionProblem` to weights of shape (layers, n), in the type of the
@@ -23,12 +23,7 @@ def register_rule(name: str) -> Decorator[RuleFunction]:
     Raises:
         ValueError: the name is taken.
     """
-
-    def register(function: RuleFunction) -> RuleFunction:
-        RULES.add(name, function)
-        return function
-
-    return register
+    return RULES.register(name)
 
 
 @register_rule("prefix")

@@ -3,10 +3,7 @@
 import torch
 from torch import Tensor
 
-from dba_cli.method import SelectionProblem
-from dba_cli.method._limits import SizeLimits
-from dba_cli.method._metrics import METRICS
-from dba_cli.method._orders import ORDERS
+from dba_cli.method import METRICS, ORDERS, SelectionProblem, SizeLimits
 
 
 def gradients_of(n: int, seed: int, *, layers: int = 2, size: int = 4) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli import DynamicBatch, Selection
-from dba_cli.method import metric_names, order_names
+from dba_cli.method import METRICS, ORDERS
 
 from . import reference
 
@@ -46,8 +46,8 @@ def written_gradients(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-@pytest.mark.parametrize("order", order_names())
-@pytest.mark.parametrize("metric", metric_names())
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("scope", ["layer", "model"])
 def test_prefix_is_the_best_of_all_prefixes(metric: str, order: str, scope: str) -> None:
     n, smallest = 13, 4
@@ -116,7 +116,7 @@ def test_weights_of_a_layer_sum_to_one_and_sizes_count_them() -> None:
         assert selection.sizes[name] == int(weights.count_nonzero()) >= 5
 
 
-@pytest.mark.parametrize("metric", metric_names())
+@pytest.mark.parametrize("metric", METRICS)
 def test_zero_gradients_keep_every_sample(metric: str) -> None:
     model = mlp()
     dba = DynamicBatch(model, metric=metric, min_fraction=0.1)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dba_cli.method import metric_names
+from dba_cli.method import METRICS
 from dba_cli.method._rules import RULES
 
 from . import reference
@@ -24,7 +24,7 @@ def greedy_by_trial(metric: str, gradients: torch.Tensor, smallest: int, largest
     return reference.best_subset(metric, gradients, [sorted(s) for s in visited if len(s) <= largest])
 
 
-@pytest.mark.parametrize("metric", metric_names())
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("fractions", [(0.2, 1.0), (0.4, 0.7)])
 def test_greedy_visits_the_best_neighbour(metric: str, seed: int, fractions: tuple[float, float]) -> None:

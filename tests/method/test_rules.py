@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dba_cli.method import metric_names, order_names
+from dba_cli.method import METRICS, ORDERS
 from dba_cli.method._rules import RULES
 
 from . import reference
@@ -16,8 +16,8 @@ from .problems import gradients_of, problem_of
 @given(
     st.one_of(st.just(1), st.integers(3, 9)),  # two gradients are equally far from their mean: a tie
     st.integers(0, 10**6),
-    st.sampled_from(metric_names()),
-    st.sampled_from(order_names()),
+    st.sampled_from(list(METRICS)),
+    st.sampled_from(list(ORDERS)),
     st.sampled_from([(0.0, 1.0), (0.3, 0.8), (0.5, 0.5)]),
 )
 def test_prefix_is_the_best_prefix(
@@ -74,7 +74,7 @@ def test_random_draws_for_every_layer_anew_and_evenly() -> None:
     assert ((draws.double().mean(0) - 0.5).abs() < 0.15).all()
 
 
-@pytest.mark.parametrize("metric", metric_names())
+@pytest.mark.parametrize("metric", METRICS)
 def test_brute_force_over_all_subsets_is_never_beaten(metric: str) -> None:
     gradients = gradients_of(7, 11, layers=1)
     problem = problem_of(gradients, metric, min_fraction=0.3)

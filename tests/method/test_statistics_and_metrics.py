@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from dba_cli.method import metric_names, register_metric
-from dba_cli.method._metrics import METRICS
+from dba_cli.method import METRICS
 from dba_cli.method._statistics import SubsetStatistics
 
 from . import reference
@@ -17,7 +16,7 @@ def of_gradients(gradients: torch.Tensor, weights: torch.Tensor) -> SubsetStatis
     return SubsetStatistics.of_means(size, *means, torch.finfo(gram.dtype).eps)
 
 
-@pytest.mark.parametrize("name", metric_names())
+@pytest.mark.parametrize("name", METRICS)
 def test_metric_by_its_definition(name: str) -> None:
     gradients = torch.randn(8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for chosen in ([0], [1, 2], list(range(8))):
@@ -50,15 +49,8 @@ def test_rounding_of_identical_gradients_is_no_variance(dtype: torch.dtype) -> N
     assert statistics.variance.item() == 0.0
 
 
-@pytest.mark.parametrize("name", metric_names())
+@pytest.mark.parametrize("name", METRICS)
 def test_nan_never_wins(name: str) -> None:
     nan = torch.full((1, 1), math.nan, dtype=torch.float64)
     statistics = SubsetStatistics.of_sums(torch.ones(1, 1).double(), nan, nan, 1e-16)
     assert METRICS[name].score(statistics).item() == -math.inf
-
-
-def test_a_name_can_be_registered_once() -> None:
-    with pytest.raises(ValueError, match="'snr' is already registered"):
-        register_metric("snr", larger_is_better=True)(lambda s: s.size)
-    with pytest.raises(ValueError, match="colon"):
-        register_metric("a:b", larger_is_better=True)(lambda s: s.size)

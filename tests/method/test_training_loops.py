@@ -3,9 +3,7 @@
 import copy
 import gc
 import io
-import sys
 import weakref
-from pathlib import Path
 
 import pytest
 import torch
@@ -194,29 +192,6 @@ def test_sequences_before_samples_are_refused_by_name() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
     with pytest.raises(ValueError, match=r"module '1' \(LSTM\).*batch_first=True"):
         DynamicBatch(model)
-
-
-def test_a_metric_and_a_rule_of_a_users_own_module_by_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "my_selection.py").write_text(
-        "from dba_cli.method import register_metric, register_order, register_rule\n"
-        "@register_metric('mine', larger_is_better=True)\n"
-        "def mine(s):\n    return -s.variance / s.size\n"
-        "@register_order('last-first')\n"
-        "def last_first(square_norms, projections):\n    return square_norms.cumsum(-1)\n"
-        "@register_rule('last-alone')\n"
-        "def last(problem):\n    return problem.first(1, problem.ranks())\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    model = network()
-    dba = DynamicBatch(
-        model, metric="my_selection:mine", order="my_selection:last-first", rule="my_selection:last-alone"
-    )
-    selection = dba.backward(losses_of(model))
-    assert set(selection.sizes.values()) == {1}
-    assert all(w.argmax() == 11 for w in selection.weights.values())
-    sys.modules.pop("my_selection")
 
 
 def test_a_module_that_does_not_exist_is_named() -> None:

@@ -5,4 +5,6 @@ from . import _embedding as _embedding
 from . import _linear as _linear
 from . import _normalization as _normalization
 from ._generic import generic as generic
+from ._registry import register_sampler as register_sampler
 from ._registry import sampler_of as sampler_of
+from ._registry import trainable as trainable

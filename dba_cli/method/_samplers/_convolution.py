@@ -11,7 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 from .._capture import Call
 from .._gram import BLOCK, explicit_gram, pairs_are_cheaper
 from .._layer_gradients import Gradients, LayerGradients, OuterProducts, worth_multiplying
-from ._registry import sampler_for, trainable
+from ._registry import register_sampler, trainable
 
 
 class ConvolutionGradients(LayerGradients):
@@ -121,7 +121,7 @@ class ConvolutionGradients(LayerGradients):
         return gradients
 
 
-@sampler_for(nn.Conv1d, nn.Conv2d, nn.Conv3d)
+@register_sampler(nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def convolution(call: Call, gradient: Tensor) -> LayerGradients:
     """Conv1d, Conv2d and Conv3d with any stride, padding, padding mode, dilation and groups."""
     module = call.module

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .._capture import Call
 from .._gram import BLOCK, explicit_gram, position_pair_gram
 from .._layer_gradients import Gradients, LayerGradients
-from ._registry import sampler_for, trainable
+from ._registry import register_sampler, trainable
 
 
 class EmbeddingRows(LayerGradients):
@@ -60,7 +60,7 @@ class EmbeddingRows(LayerGradients):
         return {self._weight: dense.view(n, vocabulary, -1)}
 
 
-@sampler_for(nn.Embedding)
+@register_sampler(nn.Embedding)
 def embedding(call: Call, gradient: Tensor) -> LayerGradients:
     """Embedding with tokens of any shape (n, ...); the row `padding_idx` learns nothing.
 

@@ -4,10 +4,10 @@ from torch import Tensor, nn
 
 from .._capture import Call
 from .._layer_gradients import LayerGradients, OuterProducts
-from ._registry import sampler_for, trainable
+from ._registry import register_sampler, trainable
 
 
-@sampler_for(nn.Linear)
+@register_sampler(nn.Linear)
 def linear(call: Call, gradient: Tensor) -> LayerGradients:
     """Linear: ``g_i`` sums outer products of output gradient and input over all axes in between."""
     module = call.module

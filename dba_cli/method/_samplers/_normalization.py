@@ -8,10 +8,10 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from .._capture import Call
 from .._layer_gradients import Explicit, LayerGradients
-from ._registry import sampler_for, trainable
+from ._registry import register_sampler, trainable
 
 
-@sampler_for(nn.LayerNorm)
+@register_sampler(nn.LayerNorm)
 def layer_norm(call: Call, gradient: Tensor) -> LayerGradients:
     """LayerNorm: scale and shift over the last axes."""
     module = call.module
@@ -22,7 +22,7 @@ def layer_norm(call: Call, gradient: Tensor) -> LayerGradients:
 
 if hasattr(nn, "RMSNorm"):  # from torch 2.4 on
 
-    @sampler_for(nn.RMSNorm)
+    @register_sampler(nn.RMSNorm)
     def rms_norm(call: Call, gradient: Tensor) -> LayerGradients:
         """RMSNorm: scale over the last axes."""
         module = call.module
@@ -33,7 +33,7 @@ if hasattr(nn, "RMSNorm"):  # from torch 2.4 on
         return _trailing(module.weight, None, gradient, normalized)
 
 
-@sampler_for(nn.GroupNorm)
+@register_sampler(nn.GroupNorm)
 def group_norm(call: Call, gradient: Tensor) -> LayerGradients:
     """GroupNorm: scale and shift per channel."""
     module = call.module
@@ -42,7 +42,7 @@ def group_norm(call: Call, gradient: Tensor) -> LayerGradients:
     return _per_channel(module.weight, module.bias, gradient, normalized)
 
 
-@sampler_for(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+@register_sampler(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 def instance_norm(call: Call, gradient: Tensor) -> LayerGradients:
     """InstanceNorm: scale and shift per channel; statistics of the instance, or running ones."""
     module = call.module
@@ -55,7 +55,7 @@ def instance_norm(call: Call, gradient: Tensor) -> LayerGradients:
     return _per_channel(module.weight, module.bias, gradient, normalized)
 
 
-@sampler_for(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+@register_sampler(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 def batch_norm(call: Call, gradient: Tensor) -> LayerGradients:
     """BatchNorm in evaluation mode: scale and shift per channel.
 

@@ -11,15 +11,28 @@ Sampler = Callable[[Call, Tensor], LayerGradients]
 SAMPLERS: dict[type[nn.Module], Sampler] = {}
 
 
-def sampler_for(*types: type[nn.Module]) -> Callable[[Sampler], Sampler]:
+def register_sampler(*types: type[nn.Module]) -> Callable[[Sampler], Sampler]:
     """Register how to get the per-sample gradients of modules of these types.
 
-    The decorated function maps a recorded call and the gradient of the losses' sum with respect to the
-    call's output to `LayerGradients`. It may raise ValueError with the reason why there are none.
+    The decorated function is given a recorded `Call` of a module (``call.module``; ``call.input``, its first
+    argument, of shape (n, ...); ``call.args`` and ``call.kwargs``) and the gradient of the losses' sum with
+    respect to the call's output, of the output's shape (n, ...). It returns the `LayerGradients` of the
+    module's trainable parameters: `OuterProducts` for a matrix that multiplies its input, `Explicit` for
+    gradients that are small enough to be stored, or a subclass of your own. It may raise ValueError with the
+    reason why a sample has no gradient of its own.
+
+    Serves subclasses too, as long as they keep the type's ``forward``. Modules without a sampler are replayed
+    sample by sample.
+
+    Raises:
+        ValueError: a type has a sampler already.
     """
 
     def register(sampler: Sampler) -> Sampler:
-        SAMPLERS.update(dict.fromkeys(types, sampler))
+        for kind in types:
+            if kind in SAMPLERS:
+                raise ValueError(f"{kind.__name__} has a sampler already; register one for a subclass of it")
+            SAMPLERS[kind] = sampler
         return sampler
 
     return register
