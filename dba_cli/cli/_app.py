@@ -1,38 +1,57 @@
 """The application, and how faults reach a person."""
 
+import ast
 import io
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from dba_cli import __version__
-from dba_cli.cli._compare import compare
-from dba_cli.cli._data import data_app
-from dba_cli.cli._demo import demo
-from dba_cli.cli._inspect import inspect
-from dba_cli.cli._plot import plot
-from dba_cli.cli._report import report
-from dba_cli.cli._run import run
-from dba_cli.cli._sweep import sweep
 from dba_cli.errors import UserError
+
+# Each is a module of this package: its docstring is the command's help, and what has the command's name in it
+# is the command, a function or a group of its own.
+COMMANDS = ("run", "sweep", "compare", "plot", "report", "inspect", "demo", "data")
+
+
+class _LazyGroup(TyperGroup):
+    """A subcommand's module is imported when it is called, neither for the list of all nor for another."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, _loaded(name) if name in COMMANDS else command, rest
+
+
+def _loaded(name: str) -> Any:
+    module = import_module(f"dba_cli.cli._{name}")
+    command = getattr(module, name)
+    if not isinstance(command, typer.Typer):
+        function, command = command, typer.Typer(add_completion=False)
+        command.command(name, help=module.__doc__)(function)
+    return typer.main.get_command(command)
+
+
+def _summary(name: str) -> str:
+    """Return the first line of the command's help; its module, with all that it imports, is not imported."""
+    source = Path(__file__).with_name(f"_{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
 
 app = typer.Typer(
     name="dba",
+    cls=_LazyGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
-app.command()(sweep)
-app.command()(compare)
-app.command()(plot)
-app.command()(report)
-app.command()(inspect)
-app.command()(demo)
-app.add_typer(data_app, name="data")
+for _name in COMMANDS:
+    app.command(_name, help=_summary(_name))(lambda: None)
 
 # The class of all wrong uses of the command line, wherever this release of typer takes it from.
 _UsageError: Any = typer.BadParameter.__bases__[0]
@@ -82,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except _UsageError as error:
         context = error.ctx
         hint = f"; see '{context.command_path} --help'" if context else ""
-        code = _refuse(error.format_message().rstrip(".") + hint)
+        message = error.format_message().rstrip(".")
+        code = _refuse(message + hint) if message else 2  # without a message: the help is there already
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,70 +1,52 @@
-"""``dba compare``."""
+"""Print recorded runs as tables: accuracy, error rate, error reduction, and the paper's figure.
 
-import enum
+Accuracy is the mean over seeds at the end of training, with a 95 % confidence interval; the
+relative error reductions against SGD and Adam are paired by seed. Runs of different protocols,
+data sources, draws or configs never share a row.
+
+[bold]Examples[/bold]
+
+  dba compare
+
+  dba compare mnist_1pct mnist_10_per_class --format markdown --output tables.md
+
+  dba compare --strict --results results/reference
+"""
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import DEFAULT_RESULTS_DIR, ResultsDir
-
-
-class Format(enum.StrEnum):
-    """What ``--format`` takes."""
-
-    table = "table"
-    markdown = "markdown"
-    csv = "csv"
-    latex = "latex"
-    json = "json"
+from dba_cli.cli._options import RESULTS, Experiments, ResultsDir
+from dba_cli.comparison import Format, print_tables, render
+from dba_cli.comparison import compare as read
+from dba_cli.errors import UserError
+from dba_cli.records import write_atomically
 
 
 def compare(
-    experiments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Names of experiments; default: all.", metavar="[EXPERIMENT]...", show_default=False
-        ),
-    ] = None,
-    style: Annotated[Format, typer.Option("--format", "-f", help="How to print the tables.")] = Format.table,
+    experiments: Experiments = None,
+    style: Annotated[Format, typer.Option("--format", "-f", help="How to print the tables.")] = "table",
     output: Annotated[
         Path | None,
         typer.Option(
             "--output", "-o", help="Write to this file instead.", metavar="FILE", show_default=False
         ),
     ] = None,
-    results: ResultsDir = DEFAULT_RESULTS_DIR,
+    results: ResultsDir = RESULTS,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse to print a table of which runs are missing.")
     ] = False,
 ) -> None:
-    """Print recorded runs as tables: accuracy, error rate, error reduction, and the paper's figure.
-
-    Accuracy is the mean over seeds at the end of training, with a 95 % confidence interval; the
-    relative error reductions against SGD and Adam are paired by seed. Runs of different protocols,
-    data sources, draws or configs never share a row.
-
-    [bold]Examples[/bold]
-
-      dba compare
-
-      dba compare mnist_1pct mnist_10_per_class --format markdown --output tables.md
-
-      dba compare --strict --results results/reference
-    """
-    from dba_cli.comparison import compare as read
-    from dba_cli.comparison import print_tables, render
-    from dba_cli.errors import UserError
-    from dba_cli.records import write_atomically
-
     comparison = read(results, experiments)
     if strict and comparison.incomplete:
         more = len(comparison.incomplete) - 1
         raise UserError(comparison.incomplete[0] + (f" (and {more} more)" if more else ""))
-    if style is Format.table and output is None:
+    if style == "table" and output is None:
         print_tables(comparison)
         return
-    text = render(comparison, style.value)
+    text = render(comparison, style)
     if output is None:
         typer.echo(text, nl=False)
     else:

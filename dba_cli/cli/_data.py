@@ -1,13 +1,18 @@
-"""``dba data``."""
+"""Look after the official data files."""
 
 import enum
 from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import DEFAULT_DATA_DIR, DataDir
+from dba_cli.cli._options import DATA, DataDir
+from dba_cli.cli._progress import download_progress
+from dba_cli.data import fetch as download
+from dba_cli.data import status as look
+from dba_cli.data import verify as check
+from dba_cli.errors import UserError
 
-data_app = typer.Typer(no_args_is_help=True, help="Look after the official data files.")
+data = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 
 class Dataset(enum.StrEnum):
@@ -21,16 +26,14 @@ class Dataset(enum.StrEnum):
 DatasetName = Annotated[Dataset, typer.Option(help="Which dataset.")]
 
 
-@data_app.command()
-def status(dataset: DatasetName = Dataset.mnist, data: DataDir = DEFAULT_DATA_DIR) -> None:
+@data.command()
+def status(dataset: DatasetName = Dataset.mnist, data: DataDir = DATA) -> None:
     """Show where the official files are looked for and which of them are there.
 
     [bold]Example[/bold]
 
       dba data status --data ~/datasets
     """
-    from dba_cli.data import status as look
-
     found = look(dataset.value, data)
     for file in found.files:
         size = f"{file.size} bytes" if file.size is not None else "-"
@@ -43,10 +46,10 @@ def status(dataset: DatasetName = Dataset.mnist, data: DataDir = DEFAULT_DATA_DI
         typer.echo(f"{dataset.value}: not usable as it is; 'dba data fetch --force' replaces the files")
 
 
-@data_app.command()
+@data.command()
 def fetch(
     dataset: DatasetName = Dataset.mnist,
-    data: DataDir = DEFAULT_DATA_DIR,
+    data: DataDir = DATA,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Download the official files with torchvision; nothing is left half done.
@@ -55,25 +58,19 @@ def fetch(
 
       dba data fetch --dataset fashion_mnist --data ~/datasets
     """
-    from dba_cli.cli._progress import download_progress
-    from dba_cli.data import fetch as download
-
     with download_progress() as report:
         found = download(dataset.value, data, progress=report, force=force)
     typer.echo(f"{dataset.value}: complete in {found.folder}")
 
 
-@data_app.command()
-def verify(dataset: DatasetName = Dataset.mnist, data: DataDir = DEFAULT_DATA_DIR) -> None:
+@data.command()
+def verify(dataset: DatasetName = Dataset.mnist, data: DataDir = DATA) -> None:
     """Read the official files whole and compare their SHA-256; exit code 2 if one is wrong.
 
     [bold]Example[/bold]
 
       dba data verify --data ~/datasets
     """
-    from dba_cli.data import verify as check
-    from dba_cli.errors import UserError
-
     files = check(dataset.value, data)
     for file in files:
         verdict = file.problem or ("structure ok, no digest known" if file.structure_only else "ok")

@@ -1,51 +1,43 @@
-"""``dba demo``."""
+"""Train SGD, Adam and DBA side by side in under a minute, and watch them learn.
+
+On the MNIST sample that comes with the installation: no network, and no figure that compares to the
+paper's. The three optimizers see the same 600 images, start from the same weights and advance
+together; three seeds, one after the other. It ends in the table and the paths of the pictures. The
+runs are recorded in RESULTS/demo, like any others, and done anew each time.
+
+[bold]Examples[/bold]
+
+  dba demo
+
+  dba demo --steps 200 --no-pictures
+"""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.live import Live
 
-from dba_cli.cli._options import DEFAULT_RESULTS_DIR, ResultsDir
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import Console
-
-    from dba_cli.demo import Progress, Watcher
-    from dba_cli.experiments import RunLabel
-    from dba_cli.records import Evaluation
+from dba_cli.cli._options import RESULTS, ResultsDir, notice
+from dba_cli.comparison import compare, print_tables
+from dba_cli.demo import Progress, Watcher, demo_config, train_side_by_side, view
+from dba_cli.experiments import RunLabel
+from dba_cli.plots import Wanted, make_album, save
+from dba_cli.records import Evaluation
 
 TITLE = "SGD, Adam and DBA side by side: one hidden layer, 600 images"
 
 
 def demo(
-    results: ResultsDir = DEFAULT_RESULTS_DIR,
+    results: ResultsDir = RESULTS,
     steps: Annotated[int, typer.Option(min=1, max=100_000, help="Update steps of each run.")] = 1000,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only what comes out.")] = False,
 ) -> None:
-    """Train SGD, Adam and DBA side by side in under a minute, and watch them learn.
-
-    On the MNIST sample that comes with the installation: no network, and no figure that compares to the
-    paper's. The three optimizers see the same 600 images, start from the same weights and advance
-    together; three seeds, one after the other. It ends in the table and the paths of the pictures. The
-    runs are recorded in RESULTS/demo, like any others, and done anew each time.
-
-    [bold]Examples[/bold]
-
-      dba demo
-
-      dba demo --steps 200 --no-pictures
-    """
-    from rich.console import Console
-
-    from dba_cli.comparison import compare, print_tables
-    from dba_cli.demo import Progress, demo_config, train_side_by_side
-
     config = demo_config(steps)
     progress = Progress.of([entry.name for entry in config.optimizers], config.seeds, steps)
     console = Console(highlight=False)
@@ -53,7 +45,7 @@ def demo(
         with _display(progress, console, quiet=quiet) as (watcher, refresh):
             train_side_by_side(config, results, progress, watcher, refresh)
     except KeyboardInterrupt:
-        print("dba: interrupted; 'dba demo' starts anew", file=sys.stderr)
+        notice("interrupted; 'dba demo' starts anew")
         sys.exit(130)
     print_tables(compare(results, [config.experiment.name]), console)
     if pictures:
@@ -63,16 +55,12 @@ def demo(
 
 @contextmanager
 def _display(
-    progress: "Progress", console: "Console", *, quiet: bool
-) -> "Iterator[tuple[Watcher, Callable[[], None]]]":
+    progress: Progress, console: Console, *, quiet: bool
+) -> Iterator[tuple[Watcher, Callable[[], None]]]:
     """Yield what is told each evaluation, and what is called ten times a second."""
     if quiet:
         yield _ignore, lambda: None
     elif sys.stdout.isatty():
-        from rich.live import Live
-
-        from dba_cli.demo import view
-
         with Live(view(progress, TITLE), console=console, auto_refresh=False) as live:
             yield _ignore, live.refresh
     else:
@@ -80,11 +68,11 @@ def _display(
         yield _line, lambda: None
 
 
-def _ignore(label: "RunLabel", row: "Evaluation") -> None:
+def _ignore(label: RunLabel, row: Evaluation) -> None:
     """Say nothing."""
 
 
-def _line(label: "RunLabel", row: "Evaluation") -> None:
+def _line(label: RunLabel, row: Evaluation) -> None:
     """Say a tenth of the evaluations, and the last."""
     steps, period = label.timeline.steps, label.timeline.evaluation_period
     if row.step and (row.step % max(period, -(-steps // 10) // period * period) == 0 or row.step == steps):
@@ -96,12 +84,10 @@ def _line(label: "RunLabel", row: "Evaluation") -> None:
 
 
 def _draw(results: Path, name: str) -> None:
-    from dba_cli.plots import Wanted, make_album, save
-
     album = make_album(results, [name], Wanted())
     typer.echo("Pictures of the embedded sample's figures:")
     for picture in album.pictures:
         for path in save(picture.figure, results / name / "pictures" / picture.stem, ["png"]):
             typer.echo(f"  {path}")
     for note in album.notes:
-        print(f"dba: {note}", file=sys.stderr)
+        notice(note)

@@ -1,12 +1,27 @@
-"""``dba inspect``."""
+"""Show what is in a run's record, or what a config would do.
+
+Of a run: every figure of its record, its history in brief, its files. Of a config: all values with
+the defaults, the network's parameters, the runs that are done and to do, and the time they take,
+which is the mean of runs recorded on such a device, else extrapolated from a few steps timed now.
+
+[bold]Examples[/bold]
+
+  dba inspect results/mnist_1pct/dba/seed-0
+
+  dba inspect configs/mnist_1pct.yaml
+
+  dba inspect configs/mnist_1pct.yaml --set model.hidden=[800] --no-time
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from dba_cli.cli._options import DEFAULT_DATA_DIR, DEFAULT_RESULTS_DIR, DataDir, ResultsDir
-from dba_cli.cli._run import DeviceName
+from dba_cli.cli._options import DATA, RESULTS, DataDir, Device, ResultsDir, notice
+from dba_cli.errors import UserError
+from dba_cli.inspection import config_table, run_table, run_times, time_table, view_config, view_run
 
 
 def inspect(
@@ -23,32 +38,13 @@ def inspect(
             show_default=False,
         ),
     ] = None,
-    data: DataDir = DEFAULT_DATA_DIR,
-    results: ResultsDir = DEFAULT_RESULTS_DIR,
-    device: Annotated[DeviceName, typer.Option(help="The device that is timed.")] = DeviceName.auto,
+    data: DataDir = DATA,
+    results: ResultsDir = RESULTS,
+    device: Annotated[Device, typer.Option(help="The device that is timed.")] = "auto",
     timing: Annotated[
         bool, typer.Option("--time/--no-time", help="Estimate the time, by a few steps where need be.")
     ] = True,
 ) -> None:
-    """Show what is in a run's record, or what a config would do.
-
-    Of a run: every figure of its record, its history in brief, its files. Of a config: all values with
-    the defaults, the network's parameters, the runs that are done and to do, and the time they take,
-    which is the mean of runs recorded on such a device, else extrapolated from a few steps timed now.
-
-    [bold]Examples[/bold]
-
-      dba inspect results/mnist_1pct/dba/seed-0
-
-      dba inspect configs/mnist_1pct.yaml
-
-      dba inspect configs/mnist_1pct.yaml --set model.hidden=[800] --no-time
-    """
-    from rich.console import Console
-
-    from dba_cli.errors import UserError
-    from dba_cli.inspection import config_table, run_table, run_times, time_table, view_config, view_run
-
     console = Console(highlight=False)
     if path.suffix not in {".yaml", ".yml"}:
         if overrides:
@@ -61,13 +57,9 @@ def inspect(
     from dba_cli.config import load
     from dba_cli.training import resolve_device
 
-    where = resolve_device(device.value)
-    view = view_config(load(path, overrides or ()), data, results, _notice)
+    where = resolve_device(device)
+    view = view_config(load(path, overrides or ()), data, results, notice)
     console.print(config_table(view, str(path)))
     if timing:
         console.print()
         console.print(time_table(run_times(view, data, where)))
-
-
-def _notice(line: str) -> None:
-    typer.echo(f"dba: {line}", err=True)

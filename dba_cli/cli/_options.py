@@ -1,11 +1,15 @@
-"""Options that several commands share."""
+"""What several commands share: options, and how a warning is said."""
 
-import enum
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+Experiments = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of experiments; default: all.", metavar="[EXPERIMENT]...", show_default=False),
+]
 DataDir = Annotated[
     Path,
     typer.Option(
@@ -16,48 +20,12 @@ DataDir = Annotated[
     ),
 ]
 ResultsDir = Annotated[Path, typer.Option("--results", help="Folder of the records.", metavar="DIR")]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+DATA = Path("data")
+RESULTS = Path("results")
 
 
-class Backend(enum.StrEnum):
-    """What ``--backend`` takes."""
-
-    loky = "loky"
-    ray = "ray"
-
-
-Jobs = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs",
-        "-j",
-        min=1,
-        max=10_000,
-        help="Train so many runs at a time, each in a process with one thread. "
-        "Left out: one, with torch's threads; with --backend ray: one per core of the cluster.",
-        metavar="N",
-        show_default=False,
-    ),
-]
-BackendName = Annotated[
-    Backend, typer.Option("--backend", help="loky: processes of this machine. ray: a Ray cluster.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        help="Of a running Ray cluster, such as auto or ray://HOST:10001; left out, one is started here.",
-        metavar="ADDRESS",
-        show_default=False,
-    ),
-]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Do runs again that ended in an error.")]
-TensorBoard = Annotated[
-    bool,
-    typer.Option(
-        "--tensorboard",
-        help="Also write each run's history for TensorBoard: tensorboard --logdir RESULTS",
-    ),
-]
-
-DEFAULT_DATA_DIR = Path("data")
-DEFAULT_RESULTS_DIR = Path("results")
+def notice(line: str) -> None:
+    """Print what must be seen on stderr."""
+    print(f"dba: {line}", file=sys.stderr, flush=True)

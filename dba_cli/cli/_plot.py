@@ -1,41 +1,41 @@
-"""``dba plot``."""
+"""Draw recorded runs: pictures as PNG and SVG, and the path of each on a line of its own.
 
-import enum
-import sys
+curves: accuracy against steps, samples and seconds. targets: how soon an accuracy is reached.
+fractions: how much each layer kept. ladder: final accuracies of all experiments. overlay: the curves
+of all experiments together. drawn: the training images. With training.trace: true also choices (how
+often each image was chosen), chosen (most and least), disagreements (one right, another wrong) and
+confusion.
+
+[bold]Examples[/bold]
+
+  dba plot
+
+  dba plot mnist_1pct --kind curves --kind targets --target 0.87 --format svg
+
+  dba plot mnist_1pct mnist_10_per_class --kind overlay --optimizer dba
+"""
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import DEFAULT_DATA_DIR, DEFAULT_RESULTS_DIR, DataDir, ResultsDir
-
-
-class Kind(enum.StrEnum):
-    """What ``--kind`` takes."""
-
-    curves = "curves"
-    targets = "targets"
-    fractions = "fractions"
-    ladder = "ladder"
-    overlay = "overlay"
-    drawn = "drawn"
-    choices = "choices"
-    chosen = "chosen"
-    disagreements = "disagreements"
-    confusion = "confusion"
+from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice
+from dba_cli.errors import UserError, did_you_mean
+from dba_cli.plots import FORMATS, KINDS, Wanted, make_album, save
 
 
 def plot(
-    experiments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Names of experiments; default: all.", metavar="[EXPERIMENT]...", show_default=False
-        ),
-    ] = None,
+    experiments: Experiments = None,
     kind: Annotated[
-        list[Kind] | None,
+        list[str] | None,
         typer.Option(
-            "--kind", "-k", help="Only this kind; repeatable. Default: all but overlay.", show_default=False
+            "--kind",
+            "-k",
+            help="Only this kind; repeatable. Default: all but overlay.",
+            metavar=f"<{'|'.join(KINDS)}>",
+            autocompletion=lambda: list(KINDS),
+            show_default=False,
         ),
     ] = None,
     optimizer: Annotated[
@@ -57,38 +57,19 @@ def plot(
             show_default=False,
         ),
     ] = None,
-    results: ResultsDir = DEFAULT_RESULTS_DIR,
-    data: DataDir = DEFAULT_DATA_DIR,
+    results: ResultsDir = RESULTS,
+    data: DataDir = DATA,
 ) -> None:
-    """Draw recorded runs: pictures as PNG and SVG, and the path of each on a line of its own.
-
-    curves: accuracy against steps, samples and seconds. targets: how soon an accuracy is reached.
-    fractions: how much each layer kept. ladder: final accuracies of all experiments. overlay: the curves
-    of all experiments together. drawn: the training images. With training.trace: true also choices (how
-    often each image was chosen), chosen (most and least), disagreements (one right, another wrong) and
-    confusion.
-
-    [bold]Examples[/bold]
-
-      dba plot
-
-      dba plot mnist_1pct --kind curves --kind targets --target 0.87 --format svg
-
-      dba plot mnist_1pct mnist_10_per_class --kind overlay --optimizer dba
-    """
-    from dba_cli.errors import UserError, did_you_mean
-    from dba_cli.plots import FORMATS, Wanted, make_album, save
-
     wanted_formats = list(dict.fromkeys(name.strip() for name in formats.split(",")))
     for name in wanted_formats:
         if name not in FORMATS:
             raise UserError(f"--format {formats}: {name!r} is no format{did_you_mean(name, list(FORMATS))}")
     if target is not None and not 0 < target <= 1:
         raise UserError(f"--target {target:g}: not above 0 and at most 1; give a fraction such as 0.9")
-    wanted = Wanted([each.value for each in kind or ()], optimizer or (), target, data)
+    wanted = Wanted(kind or (), optimizer or (), target, data)
     album = make_album(results, experiments, wanted)
     for picture in album.pictures:
         for path in save(picture.figure, output / picture.stem, wanted_formats):
             typer.echo(str(path))
     for note in album.notes:
-        print(f"dba: {note}", file=sys.stderr)
+        notice(note)

@@ -1,44 +1,36 @@
-"""``dba report``."""
+"""Write one HTML file with the tables, the pictures, the configs, the commands and the versions.
+
+It opens from disk and needs no network; its tables can be sorted and searched, and it prints.
+
+[bold]Examples[/bold]
+
+  dba report
+
+  dba report mnist_1pct mnist_10_per_class --results results/reference --output reference.html
+"""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import DEFAULT_DATA_DIR, DEFAULT_RESULTS_DIR, DataDir, ResultsDir
+from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice
+from dba_cli.records import write_atomically
+from dba_cli.report import report_page
 
 
 def report(
-    experiments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Names of experiments; default: all.", metavar="[EXPERIMENT]...", show_default=False
-        ),
-    ] = None,
+    experiments: Experiments = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", metavar="FILE")] = Path(
         "report.html"
     ),
-    results: ResultsDir = DEFAULT_RESULTS_DIR,
-    data: DataDir = DEFAULT_DATA_DIR,
+    results: ResultsDir = RESULTS,
+    data: DataDir = DATA,
 ) -> None:
-    """Write one HTML file with the tables, the pictures, the configs, the commands and the versions.
-
-    It opens from disk and needs no network; its tables can be sorted and searched, and it prints.
-
-    [bold]Examples[/bold]
-
-      dba report
-
-      dba report mnist_1pct mnist_10_per_class --results results/reference --output reference.html
-    """
-    from dba_cli.records import write_atomically
-    from dba_cli.report import report_page
-
     words = ["dba", "report", *(experiments or []), "--results", str(results), "--output", str(output)]
     page, notes = report_page(results, experiments, data, shlex.join(words))
     write_atomically(output, page)
     typer.echo(str(output))
     for note in notes:
-        print(f"dba: {note}", file=sys.stderr)
+        notice(note)

@@ -3,7 +3,7 @@
 from dba_cli.comparison._frame import frame
 from dba_cli.comparison._human import setting_line, table_cells
 from dba_cli.comparison._model import Comparison, PaperFigures, Row, Section, Setting
-from dba_cli.comparison._render import FORMATS, render
+from dba_cli.comparison._render import FORMATS, Format, render
 from dba_cli.comparison._statistics import Estimate, error_reduction, mean_with_interval
 from dba_cli.comparison._table import compare
 from dba_cli.comparison._terminal import print_tables, rich_table
@@ -12,6 +12,7 @@ __all__ = [
     "FORMATS",
     "Comparison",
     "Estimate",
+    "Format",
     "PaperFigures",
     "Row",
     "Section",

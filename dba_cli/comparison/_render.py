@@ -1,6 +1,7 @@
 """A comparison as text, in the formats that a file can have."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal, get_args
 
 from dba_cli.comparison._machine import csv_text, json_text
 from dba_cli.comparison._markup import latex, markdown
@@ -8,6 +9,8 @@ from dba_cli.comparison._model import Comparison
 from dba_cli.comparison._terminal import plain_text
 from dba_cli.errors import UserError, did_you_mean
 
+Format = Literal["table", "markdown", "csv", "latex", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 _FORMATS: Mapping[str, Callable[[Comparison], str]] = {
     "table": plain_text,
     "markdown": markdown,
@@ -15,7 +18,6 @@ _FORMATS: Mapping[str, Callable[[Comparison], str]] = {
     "latex": latex,
     "json": json_text,
 }
-FORMATS = tuple(_FORMATS)
 
 
 def render(comparison: Comparison, format_name: str) -> str:

@@ -5,9 +5,10 @@ from dba_cli.experiments._plan import PlannedRun, Selectors, plan
 from dba_cli.experiments._reporter import Reporter, RunLabel
 from dba_cli.experiments._run import Settings, Summary, run_experiments
 from dba_cli.experiments._sweep import run_sweep, sweep_folder
-from dba_cli.experiments._workers import Workers
+from dba_cli.experiments._workers import Backend, Workers
 
 __all__ = [
+    "Backend",
     "PlannedRun",
     "Reporter",
     "RunLabel",

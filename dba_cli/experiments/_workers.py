@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from dba_cli.errors import UserError
 
+Backend = Literal["loky", "ray"]
 _CONNECT_SECONDS = 10
 
 
@@ -21,7 +22,7 @@ class Workers:
     """
 
     jobs: int | None = None
-    backend: Literal["loky", "ray"] = "loky"
+    backend: Backend = "loky"
     address: str | None = None
 
     @property

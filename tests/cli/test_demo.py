@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-import dba_cli.demo
-
 
 def test_it_ends_in_the_table_and_says_what_the_figures_are(dba: Callable[..., Any], tmp_path: Path) -> None:
     answer = dba("demo", "--steps", 4, "--no-pictures", "--results", tmp_path / "out")
@@ -44,6 +42,6 @@ def test_ctrl_c_is_one_line(dba: Callable[..., Any], tmp_path: Path, monkeypatch
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dba_cli.demo, "train_side_by_side", interrupted)
+    monkeypatch.setattr("dba_cli.cli._demo.train_side_by_side", interrupted)
     answer = dba("demo", "--results", tmp_path)
     assert (answer.code, answer.err) == (130, "dba: interrupted; 'dba demo' starts anew\n")
