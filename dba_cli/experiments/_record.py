@@ -79,6 +79,7 @@ def record_of(
         parameters=count_parameters(trained.model),
         final=final,
         diverged_at_step=outcome.diverged_at_step,
+        config=config.model_dump(mode="json", exclude={"sweep"}),
         config_hash=run.hash,
         versions=provenance.versions,
         device=provenance.device,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dba_cli.config import Config
+from dba_cli.config import Config, to_yaml
 from dba_cli.data import DeformedImages, ImageData
 from dba_cli.errors import UserError
 from dba_cli.experiments._images import drawn, standardizer, training_samples
@@ -64,7 +64,7 @@ def do_run(
     record = record_of(prepared, trained, provenance, keeper.seconds, keeper.git_revision)
     if recorder is not None:
         recorder.write(run.folder, predict(model, test_data.images))
-    run.folder.write(run.config, outcome.history, record)
+    run.folder.write(to_yaml(run.config), outcome.history, record)
     keeper.discard()
     return record
 

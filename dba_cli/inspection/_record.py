@@ -43,7 +43,9 @@ def view_run(folder: Path) -> RunView:
 def _groups(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
     """Return single values under ``run``, and each part of the record under its own name."""
     groups: dict[str, list[tuple[str, str]]] = {"run": []}
-    for key, value in record.model_dump().items():
+    # The config by dotted key; of the one optimizer the name stands above.
+    said = record.model_dump(exclude={"config"}) | {"config": record.settings}
+    for key, value in said.items():
         if isinstance(value, dict):
             # The notice stands above the tables, whole.
             groups[key] = [fact(inner, of) for inner, of in value.items() if inner != "notice"]

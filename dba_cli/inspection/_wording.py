@@ -6,7 +6,6 @@ from pathlib import Path
 # Fractions of 1 in records; people read per cent.
 _SHARES = {"test_accuracy", "train_accuracy", "fraction"}
 _SECONDS = {"training", "evaluation", "total", "seconds"}
-_HASHES = 12
 
 
 def fact(key: str, value: object) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dba_cli.plots._album import KINDS, Album, Wanted, make_album
 from dba_cli.plots._choices import ChoiceRates, choice_map, choice_rates
 from dba_cli.plots._confusion import confusion, confusion_matrices
 from dba_cli.plots._curves import learning_curves
+from dba_cli.plots._evidence import run_config
 from dba_cli.plots._fractions import fractions_kept
 from dba_cli.plots._galleries import chosen_images, disagreements, drawn_images
 from dba_cli.plots._ladder import Rung, ladder, rungs
@@ -44,6 +45,7 @@ __all__ = [
     "learning_curves",
     "make_album",
     "read_studies",
+    "run_config",
     "rungs",
     "save",
     "targets",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from dba_cli.config import Config, load
 from dba_cli.data import ImageData, draw_sha256, status
@@ -34,7 +35,7 @@ class Evidence:
 
     def missing(self, folder: RunFolder) -> str | None:
         """Return, in words, which data is not there to show the images of a run; None if it is."""
-        data = _config(folder).data
+        data = run_config(folder).data
         if data.source == "embedded" or not status(data.dataset, self._data_dir).absent:
             return None
         return (
@@ -48,7 +49,7 @@ class Evidence:
         Raises:
             UserError: The data is not there, or not what the record was made with.
         """
-        config, record = _config(folder), folder.read()
+        config, record = run_config(folder), folder.read()
         data = self._data(config)
         indices = drawn(config.data, data, config.seeds[0])
         if record is not None and record.data.draw_sha256 != draw_sha256(indices):
@@ -65,7 +66,7 @@ class Evidence:
         Raises:
             UserError: The data is not there.
         """
-        config = _config(folder)
+        config = run_config(folder)
         data = self._data(config)
         samples = evaluation_samples(config.data, data, torch.device("cpu"))
         pixels = (255 * samples.images[:, 0]).round().to(torch.uint8)
@@ -111,5 +112,17 @@ def predictions_of(folder: RunFolder, evaluation: Labelled) -> Labels:
     return predicted
 
 
-def _config(folder: RunFolder) -> Config:
-    return load(folder.path / "config.yaml")
+def run_config(folder: RunFolder) -> Config:
+    """Return the config of a finished run: the record's, or in records of dba-cli 0.1 the file beside it.
+
+    Raises:
+        UserError: It cannot be read, or is none.
+    """
+    record = folder.read()
+    if record is None or record.config is None:
+        return load(folder.path / "config.yaml")
+    try:
+        return Config.model_validate(record.config)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UserError(f"{folder.result_file}: damaged record: config.{place}; run it again") from None

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from dba_cli.errors import UserError
 
+# It can only be read by setting it: once, while there is one thread.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+
 UNFINISHED = ".tmp"
 """How the name of a file ends while it is being written: what a killed process leaves."""
 
@@ -31,7 +35,7 @@ def write_atomically(path: Path, content: str | bytes, *, flush: bool = True) ->
                 file.flush()
                 os.fsync(file.fileno())
         # mkstemp makes private files; give what the user's umask would.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
         if flush:
             _sync_folder(path.parent)
@@ -57,12 +61,6 @@ def ensure_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{folder}: cannot be written ({reason}); give another --results DIR") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

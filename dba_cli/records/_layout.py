@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,9 +14,6 @@ from dba_cli.errors import UserError
 from dba_cli.records._atomic import UNFINISHED, write_atomically
 from dba_cli.records._evaluation import Evaluation, history_text, read_history
 from dba_cli.records._result import ExperimentRecord, RunRecord
-
-if TYPE_CHECKING:  # the config brings the method and so torch, which reading records does without
-    from dba_cli.config import Config
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -104,9 +101,9 @@ class RunFolder:
         """Write ``history.csv`` for whoever follows a run under way: whole, but not flushed to the disk."""
         write_atomically(self.path / "history.csv", history_text(history), flush=False)
 
-    def write(self, config: "Config", history: Sequence[Evaluation], record: RunRecord) -> None:
+    def write(self, config: str, history: Sequence[Evaluation], record: RunRecord) -> None:
         """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""
-        write_atomically(self.path / "config.yaml", config_text(config))
+        write_atomically(self.path / "config.yaml", config)
         write_atomically(self.path / "history.csv", history_text(history))
         write_atomically(self.result_file, record.model_dump_json(indent=2) + "\n")
 
@@ -148,13 +145,6 @@ class ExperimentFolder:
 def experiments_in(results: Path) -> list[ExperimentFolder]:
     """Return the experiments recorded directly under ``results``, by name."""
     return [ExperimentFolder(path.parent) for path in sorted(results.glob("*/experiment.json"))]
-
-
-def config_text(config: "Config") -> str:
-    """Return the resolved config as YAML that ``dba run`` reads again."""
-    from dba_cli.config import to_yaml  # here, where a config is at hand and torch with it
-
-    return to_yaml(config)
 
 
 def _remove(path: Path) -> None:

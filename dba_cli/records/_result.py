@@ -5,6 +5,7 @@ Accuracies and losses are plain fractions and nats; only tables speak in per cen
 """
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -73,6 +74,9 @@ class RunRecord(_Part):
         description="The last one, never the best; None when the loss stopped being finite."
     )
     diverged_at_step: Count | None = None
+    config: dict[str, Any] | None = Field(
+        default=None, description="What config.yaml says, of this one run; None in records of dba-cli 0.1."
+    )
     config_hash: Sha256
     versions: dict[str, str]
     device: DeviceRecord
@@ -81,6 +85,23 @@ class RunRecord(_Part):
     )
     git_revision: str | None
     durations: Durations
+
+    @property
+    def selects(self) -> bool:
+        """Return whether the optimizer selects samples, and so has fractions and a trace of its choices."""
+        return self.optimizer_kind == "dba"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what determines the run, by dotted key, such as ``optimizer.lr``; empty without a config.
+
+        Names and seeds are left out, and so are keys without a value.
+        """
+        if self.config is None:
+            return {}
+        parts = {k: v for k, v in self.config.items() if k not in ("experiment", "seeds", "optimizers")}
+        entry = {k: v for k, v in self.config["optimizers"][0].items() if k != "name"}
+        return _by_dotted_key(parts | {"optimizer": entry})
 
     @model_validator(mode="before")
     @classmethod
@@ -105,6 +126,16 @@ class RunRecord(_Part):
             if not (math.isfinite(final.train_loss) and math.isfinite(final.test_loss)):
                 raise ValueError("losses must be finite")
         return final
+
+
+def _by_dotted_key(section: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key}.{inner}": of for inner, of in _by_dotted_key(value).items()}
+        elif value is not None:
+            found[key] = value
+    return found
 
 
 class PaperRecord(_Part):

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dba_cli.comparison import Section, compare, setting_line, table_cells
-from dba_cli.plots import Picture, Wanted, encode, make_album
+from dba_cli.config import to_yaml
+from dba_cli.errors import UserError
+from dba_cli.plots import Picture, Wanted, encode, make_album, run_config
 from dba_cli.records import ExperimentFolder, RunFolder, RunRecord
 
 
@@ -129,9 +131,9 @@ def _versions(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
 
 def _text(run: RunFolder) -> str:
     try:
-        return (run.path / "config.yaml").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return "config.yaml is missing or cannot be read"
+        return to_yaml(run_config(run))
+    except UserError as error:
+        return str(error)
 
 
 def _image(picture: Picture) -> Image:

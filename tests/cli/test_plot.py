@@ -1,5 +1,6 @@
 """`dba plot` through the entry point, on runs that end in a second."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -63,9 +64,19 @@ def test_overlay_names_experiments_and_optimizers_can_be_picked(recorded, config
     assert stems(answer) == ["overlay-steps", "overlay-samples", "overlay-seconds"]
 
 
-def test_official_images_that_are_not_there(recorded):
-    for path in Path("results").rglob("config.yaml"):
-        path.write_text(path.read_text().replace("source: embedded", "source: official"))
+@pytest.mark.parametrize("where", ["result.json", "config.yaml"])
+def test_official_images_that_are_not_there(recorded, where):
+    """The config is in the record; in one of dba-cli 0.1 it is only in the file beside it."""
+    for path in Path("results").rglob("result.json"):
+        record = json.loads(path.read_text())
+        if where == "result.json":
+            record["config"]["data"]["source"] = "official"
+            path.with_name("config.yaml").unlink()
+        else:
+            del record["config"]
+            config = path.with_name("config.yaml")
+            config.write_text(config.read_text().replace("source: embedded", "source: official"))
+        path.write_text(json.dumps(record))
     answer = recorded("plot", "--kind", "curves", "--format", "png")
     assert answer.code == 0
     line = recorded("plot", "--kind", "drawn").refused()
@@ -90,6 +101,13 @@ def test_bad_input_is_one_line(recorded, arguments, parts):
     line = recorded("plot", *arguments).refused()
     for part in parts:
         assert part in line
+
+
+def test_a_record_with_a_config_that_is_none(recorded):
+    path = Path("results/tiny/dba/seed-0/result.json")
+    path.write_text(path.read_text().replace('"hidden"', '"hiden"'))
+    line = recorded("plot", "--kind", "disagreements").refused()
+    assert "result.json: damaged record: config.model" in line
 
 
 @pytest.mark.parametrize(

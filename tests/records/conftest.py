@@ -40,6 +40,13 @@ def run_data() -> dict[str, Any]:
             "fractions": {"output": 0.5},
         },
         "diverged_at_step": None,
+        "config": {
+            "experiment": {"name": "exp"},
+            "data": {"draw": {"fraction": 0.01, "per_class": None}},
+            "model": {"hidden": [100]},
+            "optimizers": [{"name": "dba", "base": {"lr": 0.1}}],
+            "seeds": [3],
+        },
         "config_hash": SHA[::-1],
         "versions": {"python": "3.11", "torch": "2.3 é"},
         "device": {"type": "cpu", "name": "a processor", "threads": 2},

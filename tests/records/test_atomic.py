@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +30,18 @@ def test_the_bytes_are_those_of_the_text(tmp_path: Path, text: str) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664), (0o000, 0o666)])
 def test_permissions_are_what_the_umask_gives(tmp_path: Path, umask: int, mode: int) -> None:
-    before = os.umask(umask)
-    try:
-        write_atomically(tmp_path / "file", "text")
-        after = os.umask(umask)
-    finally:
-        os.umask(before)
+    write = "import sys; from dba_cli.records import write_atomically as w; from pathlib import Path; "
+    write += "w(Path(sys.argv[1]), 'text')"
+    subprocess.run([sys.executable, "-c", write, tmp_path / "file"], check=True, umask=umask)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
-    assert after == umask
+
+
+def test_the_umask_is_not_set_while_files_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another thread makes in that moment would be open to the world."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail(f"set to {mask}"))
+    write_atomically(tmp_path / "file", "text")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from dba_cli.config import Config, config_hash, load
+from dba_cli.config import Config, config_hash, load, to_yaml
 from dba_cli.errors import UserError
 from dba_cli.records import ExperimentFolder, ExperimentRecord, RunFolder, RunRecord, experiments_in
-from dba_cli.records._layout import config_text
 
 Data = dict[str, Any]
 
@@ -52,7 +51,7 @@ def test_a_run_round_trip(tmp_path: Path, config: Config, record: RunRecord) -> 
     assert folder.path == tmp_path / "exp" / "dba" / "seed-3"
     assert folder.read() is None
     assert not folder.path.exists()  # looking makes nothing
-    folder.write(config, [record.final], record)
+    folder.write(to_yaml(config), [record.final], record)
     assert sorted(path.name for path in folder.path.iterdir()) == [
         "config.yaml",
         "history.csv",
@@ -63,7 +62,7 @@ def test_a_run_round_trip(tmp_path: Path, config: Config, record: RunRecord) -> 
     again = load(folder.path / "config.yaml")
     assert again == config
     assert config_hash(again) == config_hash(config)
-    assert config_text(again) == config_text(config) == (folder.path / "config.yaml").read_text("utf-8")
+    assert to_yaml(again) == to_yaml(config) == (folder.path / "config.yaml").read_text("utf-8")
 
 
 def test_the_record_is_written_last(
@@ -73,14 +72,14 @@ def test_the_record_is_written_last(
     monkeypatch.setattr(
         "dba_cli.records._layout.write_atomically", lambda path, text: written.append(path.name)
     )
-    RunFolder(tmp_path).write(config, [], record)
+    RunFolder(tmp_path).write(to_yaml(config), [], record)
     assert written == ["config.yaml", "history.csv", "result.json"]
 
 
 def test_a_discarded_run_is_not_finished(tmp_path: Path, config: Config, record: RunRecord) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.discard()  # nothing to discard
-    folder.write(config, [], record)
+    folder.write(to_yaml(config), [], record)
     folder.discard()
     assert folder.read() is None
     assert (folder.path / "history.csv").exists()
@@ -213,7 +212,7 @@ def test_finished_runs_come_by_name_and_number(tmp_path: Path, config: Config, r
     order = [("adam", 2), ("adam", 10), ("dba", 0), ("dba", 1), ("dba", 100), ("sgd", 9)]
     for optimizer, seed in reversed(order):
         run = RunRecord.model_validate({**run_data, "optimizer": optimizer, "seed": seed})
-        folder.run(optimizer, seed).write(config, [], run)
+        folder.run(optimizer, seed).write(to_yaml(config), [], run)
     assert [(run.optimizer, run.seed) for run in finished(folder)] == order
     folder.run("adam", 10).discard()
     assert [(run.optimizer, run.seed) for run in finished(folder)] == [order[0], *order[2:]]
@@ -221,7 +220,7 @@ def test_finished_runs_come_by_name_and_number(tmp_path: Path, config: Config, r
 
 def test_one_damaged_run_is_named(tmp_path: Path, config: Config, record: RunRecord) -> None:
     folder = ExperimentFolder(tmp_path / "exp")
-    folder.run("dba", 3).write(config, [], record)
+    folder.run("dba", 3).write(to_yaml(config), [], record)
     folder.run("sgd", 0).path.mkdir(parents=True)
     folder.run("sgd", 0).result_file.write_text("{")
     assert refusal(lambda: finished(folder)).startswith(
@@ -234,7 +233,7 @@ def test_foreign_files_are_ignored(
 ) -> None:
     folder = ExperimentFolder(tmp_path / "exp")
     folder.write_plan(ExperimentRecord.model_validate(plan_data))
-    folder.run("dba", 3).write(config, [], record)
+    folder.run("dba", 3).write(to_yaml(config), [], record)
     for name in [
         *["README.md", "notes/experiment.txt", "deep/er/experiment.json", ".DS_Store"],
         *["exp/tables.md", "exp/dba/notes.txt", "exp/dba/seed-5", "exp/seed-0/result.json"],

@@ -33,6 +33,25 @@ def test_a_run_reads_back(run_data: Data) -> None:
     assert RunRecord.model_validate(json.loads(record.model_dump_json(indent=2))) == record
 
 
+def test_what_determines_a_run_by_dotted_key(run_data: Data) -> None:
+    assert RunRecord.model_validate(run_data).settings == {
+        "data.draw.fraction": 0.01,
+        "model.hidden": [100],
+        "optimizer.base.lr": 0.1,
+    }
+
+
+def test_a_record_of_before(run_data: Data) -> None:
+    """It has no config and no fractions, and may say how many seeds were one computation."""
+    old = {**run_data, "stack": 10, "final": {k: v for k, v in run_data["final"].items() if k != "fractions"}}
+    del old["config"]
+    record = RunRecord.model_validate(old)
+    assert (record.config, record.settings) == (None, {})
+    assert record.final is not None
+    assert (record.final.fractions, record.final.seconds) == ({}, record.durations.training)
+    assert "stack" not in record.model_dump()
+
+
 def test_a_plan_reads_back(plan_data: Data) -> None:
     record = ExperimentRecord.model_validate(plan_data)
     assert json.loads(record.model_dump_json()) == plan_data
