@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from contestants import CONTESTANTS, MIN_FRACTION, Contestant
+from harness import in_turn
 from networks import NETWORKS
 from torch import Tensor
 
@@ -60,20 +61,14 @@ def agreement(contestants: dict[str, Contestant], x: Tensor, y: Tensor) -> dict[
 def interleaved(
     contestants: dict[str, Contestant], x: Tensor, y: Tensor, rounds: int
 ) -> Iterator[tuple[int, str, float]]:
-    """Seconds of every contestant's step in every round; the order turns by one from round to round."""
-    names = list(contestants)
-    for name in names:
+    """Return the seconds of every contestant's step in every round."""
+
+    def seconds(name: str) -> float:
+        start = time.perf_counter()
         contestants[name](x, y)
-    gc.collect()
-    gc.disable()
-    try:
-        for k in range(rounds):
-            for name in names[k % len(names) :] + names[: k % len(names)]:
-                start = time.perf_counter()
-                contestants[name](x, y)
-                yield k, name, time.perf_counter() - start
-    finally:
-        gc.enable()
+        return time.perf_counter() - start
+
+    return in_turn(list(contestants), rounds, seconds)
 
 
 @contextmanager

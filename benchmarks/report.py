@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
+from harness import table, verdict
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -14,9 +15,9 @@ PEER_TARGET_CASE = ("MLP 784-800-10", 200)
 MEMORY_TARGET = 1.3
 
 
-def ratios(timings: pd.DataFrame, table: str, over: str) -> pd.DataFrame:
+def ratios(timings: pd.DataFrame, which: str, over: str) -> pd.DataFrame:
     """Per case and contestant: median seconds, and median and quartiles of the rounds' ratios to `over`."""
-    of_table = timings[timings["table"] == table]
+    of_table = timings[timings["table"] == which]
     wide = of_table.pivot_table(
         index=["network", "n", "round"], columns="contestant", values="seconds", sort=False
     )
@@ -33,14 +34,6 @@ def ratios(timings: pd.DataFrame, table: str, over: str) -> pd.DataFrame:
     return frame.dropna().reset_index()
 
 
-def verdict(value: float, target: float | None, *, at_least: bool = False) -> str:
-    """The target, and whether the median meets it."""
-    if target is None:
-        return ""
-    met = value >= target if at_least else value <= target
-    return f"{'at least' if at_least else 'at most'} {target:g}: {'met' if met else '**missed**'}"
-
-
 def write_report(folder: Path, frames: dict[str, pd.DataFrame], run: dict[str, object]) -> None:
     """Write step_cost.md, .png and .svg."""
     own = ratios(frames["timings"], "own", "plain")
@@ -53,10 +46,6 @@ def write_report(folder: Path, frames: dict[str, pd.DataFrame], run: dict[str, o
     ]
     (folder / "step_cost.md").write_text("\n\n".join(s for s in sections if s) + "\n")
     _plot(own, folder)
-
-
-def _table(rows: list[dict[str, object]]) -> str:
-    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
 def _head(run: dict[str, object]) -> str:
@@ -88,7 +77,7 @@ def _own_table(own: pd.DataFrame) -> str:
             }
         )
     return (
-        "## DBA step over plain step\n\n" + _table(rows) + "\n\n"
+        "## DBA step over plain step\n\n" + table(rows) + "\n\n"
         "The package multiplies with oneDNN where torch has it, which plain PyTorch does not do for float32 "
         "Linear layers; the column without it uses the same BLAS as the plain step. The weight gradient is "
         "computed for the chosen samples only, which pays for part of the Gram matrices."
@@ -121,7 +110,7 @@ def _peer_table(frames: dict[str, pd.DataFrame], run: dict[str, object]) -> str:
         "## The same selection with the peers' per-sample gradients\n\n"
         "Each peer computes every per-sample gradient of the same batch with its own library; Gram matrices, "
         "rule, weighted sum and optimizer are then the same. That the sample weights are equal is checked in "
-        "the first step of each case.\n\n" + _table(rows) + missing
+        "the first step of each case.\n\n" + table(rows) + missing
     )
 
 
@@ -151,14 +140,14 @@ def _memory_table(frames: dict[str, pd.DataFrame]) -> str:
         "## Peak memory\n\nResident memory of a process of its own that takes five steps, the first with "
         "the check against autograd. The target is on the process; beside it the growth in the steps, which "
         "on its own is above 1.3 times a plain step's in most cases: most of the process is torch itself.\n\n"
-        + _table(rows)
+        + table(rows)
     )
 
 
 def _parts_table(frames: dict[str, pd.DataFrame]) -> str:
     medians = frames["parts"].groupby(["network", "n", "part"], sort=False)["seconds"].median() * 1000
     wide = medians.unstack(sort=False).map("{:.2f}".format).reset_index()
-    return "## Time by part, ms\n\n" + _table(wide.to_dict("records"))
+    return "## Time by part, ms\n\n" + table(wide.to_dict("records"))
 
 
 def _plot(own: pd.DataFrame, folder: Path) -> None:

@@ -8,20 +8,14 @@ ratio is of steps that alternate within this one run. Peers are optional: one th
 cannot take a network is listed as such. Memory is measured on Linux only.
 """
 
-import argparse
 import json
-import os
-import platform
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from collections.abc import Iterator
 
 import pandas as pd
-import torch
 from contestants import CONTESTANTS
+from harness import arguments, environment, say
 from measure import agreement, batch, build, interleaved, parts, peak_memory
 from networks import NETWORKS
 from report import write_report
@@ -34,49 +28,49 @@ PARTS_SIZES = [100, 1000]
 MEMORY_SIZES = {name: [200, 1000] if name == "MLP 784-800-10" else [200] for name in NETWORKS}
 
 
-def main() -> None:
-    """Measure everything and write the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--output", type=Path, default=Path("results/bench"))
-    parser.add_argument(
-        "--quick", action="store_true", help="few rounds, smallest batches: does it run at all?"
-    )
-    options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    rounds, peer_rounds = (2, 2) if options.quick else (41, 9)
-    began = time.perf_counter()
-    tables: dict[str, list[dict[str, object]]] = {"timings": [], "parts": [], "memory": [], "agreement": []}
-    excluded: dict[str, dict[str, str]] = {}
+Row = dict[str, object]
+
+
+def measured(quick: bool, rounds: int, peer_rounds: int, excluded: Row) -> Iterator[tuple[str, Row]]:
+    """Yield everything that is measured, as the name of a table and a row of it.
+
+    The peers that cannot take a network are put into ``excluded``, with the reason.
+    """
     for network in NETWORKS:
         say(f"{network}: DBA beside a plain step")
-        for n in SIZES[network][: 1 if options.quick else None]:
+        for n in SIZES[network][: 1 if quick else None]:
             contestants, _ = build(network, OWN)
             for k, name, seconds in interleaved(contestants, *batch(network, n), rounds=rounds):
                 row = {"table": "own", "network": network, "n": n, "contestant": name, "round": k}
-                tables["timings"].append({**row, "seconds": seconds})
+                yield "timings", row | {"seconds": seconds}
         say(f"{network}: the peers")
-        for n in PEER_SIZES[: 1 if options.quick else None]:
+        for n in PEER_SIZES[: 1 if quick else None]:
             contestants, excluded[network] = build(network, list(CONTESTANTS))
             x, y = batch(network, n)
             for name, difference in agreement(contestants, x, y).items():
                 row = {"network": network, "n": n, "contestant": name}
-                tables["agreement"].append({**row, "largest weight difference": difference})
+                yield "agreement", row | {"largest weight difference": difference}
             for k, name, seconds in interleaved(contestants, x, y, rounds=peer_rounds):
                 row = {"table": "peers", "network": network, "n": n, "contestant": name, "round": k}
-                tables["timings"].append({**row, "seconds": seconds})
-        for n in PARTS_SIZES[: 1 if options.quick or not network.startswith("MLP") else None]:
+                yield "timings", row | {"seconds": seconds}
+        for n in PARTS_SIZES[: 1 if quick or not network.startswith("MLP") else None]:
             for k, part, seconds in parts(network, n, rounds):
-                tables["parts"].append(
-                    {"network": network, "n": n, "part": part, "round": k, "seconds": seconds}
-                )
+                yield "parts", {"network": network, "n": n, "part": part, "round": k, "seconds": seconds}
         say(f"{network}: memory")
-        for n in MEMORY_SIZES[network] if not options.quick and sys.platform == "linux" else []:
+        for n in MEMORY_SIZES[network] if not quick and sys.platform == "linux" else []:
             for name in contestants if n in PEER_SIZES else OWN:
                 row = {"network": network, "n": n, "contestant": name}
-                tables["memory"].append({**row, **peak_memory(network, n, name)})
+                yield "memory", row | peak_memory(network, n, name)
+
+
+def main() -> None:
+    """Measure everything and write the report."""
+    options = arguments(__doc__)
+    rounds, peer_rounds = (2, 2) if options.quick else (41, 9)
+    began, excluded = time.perf_counter(), {}
+    tables: dict[str, list[Row]] = {"timings": [], "parts": [], "memory": [], "agreement": []}
+    for name, row in measured(options.quick, rounds, peer_rounds, excluded):
+        tables[name].append(row)
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
     for name, frame in frames.items():
         frame.to_csv(options.output / f"{name}.csv", index=False)
@@ -85,36 +79,6 @@ def main() -> None:
     (options.output / "run.json").write_text(json.dumps(run, indent=2) + "\n")
     write_report(options.output, frames, run)
     say(f"wrote {options.output / 'step_cost.md'}")
-
-
-def say(line: str) -> None:
-    """Tell how far the run is."""
-    print(line, flush=True)
-
-
-def environment() -> dict[str, object]:
-    """What the figures depend on."""
-    names = ["torch", "numpy", "opacus", "backpack-for-pytorch"]
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), cpu)
-    return {
-        "versions": {"python": platform.python_version(), **{n: installed(n) for n in names}},
-        "cpu": cpu,
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "platform": platform.system() + " " + platform.machine(),
-        "threads": torch.get_num_threads(),
-        "load_average": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-    }
-
-
-def installed(name: str) -> str:
-    """Version of a distribution."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 if __name__ == "__main__":
