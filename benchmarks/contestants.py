@@ -19,11 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
-from dba_cli.method import SelectionProblem
-from dba_cli.method._limits import SizeLimits
-from dba_cli.method._metrics import METRICS
-from dba_cli.method._orders import ORDERS
-from dba_cli.method._rules import RULES
+from dba_cli.method import METRICS, ORDERS, RULES, Explicit, SelectionProblem, SizeLimits
+from dba_cli.method._layers import Layer
 
 MIN_FRACTION = 0.25
 
@@ -97,25 +94,22 @@ class Materialised(Contestant):
         for name in found:
             layers.setdefault(name.rpartition(".")[0], []).append(name)
         with torch.no_grad():
-            gram = torch.stack([_gram([found[p] for p in names]) for names in layers.values()])
             problem = SelectionProblem(
-                gram, gram.mean(-1), METRICS["snr"], ORDERS["alignment"], SizeLimits(MIN_FRACTION)
+                layers=[
+                    Layer((name,), Explicit({parameters[p]: found[p] for p in names}))
+                    for name, names in layers.items()
+                ],
+                losses=x.new_zeros(len(x)),  # the rule does not look at them
+                metric=METRICS["snr"],
+                order=ORDERS["alignment"],
+                limits=SizeLimits(MIN_FRACTION),
+                dtype=torch.float32,
             )
             weights = dict(zip(layers, RULES["prefix"](problem), strict=True))
             for layer, names in layers.items():
                 for name in names:
                     parameters[name].grad = torch.tensordot(weights[layer], found[name], 1)
         return weights
-
-
-def _gram(gradients: list[Tensor]) -> Tensor:
-    total = None
-    for gradient in gradients:
-        flat = gradient.flatten(1)
-        product = flat @ flat.t()
-        total = product if total is None else total.add_(product)
-    assert total is not None
-    return total
 
 
 class Vmap(Materialised):

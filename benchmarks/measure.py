@@ -96,11 +96,16 @@ def parts(network: str, n: int, rounds: int) -> Iterator[tuple[int, str, float]]
                 gradients = torch.autograd.grad(losses, found.edges, torch.ones_like(losses))
             with _timed(seconds, "Gram"):
                 layers = layers_behind(found, gradients, dba._names, n, torch.float32)
-                gram = losses.new_empty(len(layers), n, n)
-                for layer, matrix in zip(layers, gram, strict=True):
-                    layer.gradients.write_gram(matrix)
+                problem = SelectionProblem(
+                    layers=layers,
+                    losses=losses.detach(),
+                    metric=dba._metric,
+                    order=dba._order,
+                    limits=dba._limits,
+                    dtype=torch.float32,
+                )
+                _ = problem.gram
             with _timed(seconds, "selection"):
-                problem = SelectionProblem(gram, gram.mean(-1), dba._metric, dba._order, dba._limits)
                 weights = dba._rule(problem)
             with _timed(seconds, "weighted gradient"):
                 for row, layer in zip(weights, layers, strict=True):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ._layers import Layer
+from ._layers import Layer, require_finite
 
 _GOLDEN_RATIO = 0.6180339887498949
 TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
@@ -30,9 +30,9 @@ def probe_weights(losses: Tensor) -> Tensor:
 def check_layers(
     losses: Tensor,
     layers: Sequence[Layer],
-    gram: Tensor,
     parameters: Sequence[nn.Parameter],
     *,
+    dtype: torch.dtype,
     low_precision: bool,
     retain_graph: bool,
 ) -> None:
@@ -41,21 +41,24 @@ def check_layers(
     Args:
         losses: (n,), with their graph.
         layers: the per-sample gradients found.
-        gram: their Gram matrices, (layers, n, n).
         parameters: the trainable parameters that the losses depend on.
+        dtype: type of the per-sample gradients.
         low_precision: whether autograd itself computes in half precision somewhere.
         retain_graph: whether the graph is needed afterwards.
 
     Raises:
         RuntimeError: a layer's gradient differs; the message names it.
+        NonFiniteError: a per-sample gradient is not finite.
     """
+    square_norms = torch.stack([layer.gradients.square_norms() for layer in layers])
+    require_finite(square_norms, layers)
     weights = probe_weights(losses)
     with torch.enable_grad():
         found = torch.autograd.grad(losses, parameters, weights, retain_graph=retain_graph, allow_unused=True)
     expected = dict(zip(parameters, found, strict=True))
-    wide = weights.to(gram.dtype)
-    scales = (gram.diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt() @ wide).tolist()
-    tolerance = LOW_PRECISION_TOLERANCE if low_precision else TOLERANCE[gram.dtype]
+    wide = weights.to(dtype)
+    scales = (square_norms.clamp_min(0).sqrt() @ wide).tolist()
+    tolerance = LOW_PRECISION_TOLERANCE if low_precision else TOLERANCE[dtype]
     for layer, scale in zip(layers, scales, strict=True):
         # A layer whose gradient is zero but for rounding is held to the scale of the others.
         allowed = tolerance * max(scale, NEGLIGIBLE * max(scales))

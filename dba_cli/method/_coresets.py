@@ -20,8 +20,8 @@ def facility_location(problem: SelectionProblem) -> Tensor:
     Greedily maximises ``sum_i max_{j in S} (d_max - |g_i - g_j|)`` with as few samples as allowed; a
     sample's weight is the share of the batch that is nearest to it.
     """
-    square_norms = problem.square_norms()
-    squares = square_norms.unsqueeze(-1) + square_norms.unsqueeze(-2) - 2 * problem.gram
+    gram, square_norms = problem.gram, problem.square_norms
+    squares = square_norms.unsqueeze(-1) + square_norms.unsqueeze(-2) - 2 * gram
     # A sample is no distance from itself, whatever the rounding of the three terms.
     distances = squares.clamp_min_(0).sqrt_().diagonal_scatter(torch.zeros_like(square_norms), 0, -2, -1)
     nearest = distances.amax((-2, -1), keepdim=True).expand(-1, problem.samples, 1).clone()
@@ -52,7 +52,7 @@ def gradmatch(problem: SelectionProblem) -> Tensor:
         nonnegative_pursuit(gram, target, problem.smallest)
         for gram, target in zip(problem.gram.double(), problem.projections.double(), strict=True)
     ]
-    return torch.stack(rows).to(problem.gram.dtype)
+    return torch.stack(rows).to(problem.dtype)
 
 
 def nonnegative_pursuit(gram: Tensor, target: Tensor, atoms: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Dynamic Batch Adaptation as a replacement for the backward pass."""
 
+from collections.abc import Iterable
 from math import isfinite
 from types import TracebackType
 from typing import Literal, Self, get_args
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from ._capture import Trace, layers_of, trace, watch
 from ._check import check_layers
 from ._errors import NonFiniteError
-from ._layers import Layer, layers_behind
+from ._layer_gradients import Gradients
+from ._layers import layers_behind, require_finite
 from ._limits import SizeLimits
 from ._metrics import METRICS
 from ._orders import ORDERS
@@ -102,7 +104,7 @@ class DynamicBatch:
 
         Args:
             losses: one loss per sample, (n,), each of its own sample (``reduction="none"``).
-            labels: class of each sample, (n,), for stratified selection.
+            labels: class of each sample, (n,), for stratified selection and for rules that look at them.
             retain_graph: whether the graph is needed again, as in `torch.Tensor.backward`.
 
         Returns:
@@ -116,24 +118,31 @@ class DynamicBatch:
         _require_losses(losses)
         if self._stratified and labels is None:
             raise ValueError("stratified selection needs the classes: backward(losses, labels=labels)")
+        if labels is not None and labels.shape != losses.shape:
+            raise ValueError(
+                f"labels must have shape ({len(losses)},), one per loss, not {tuple(labels.shape)}"
+            )
         found = self._trace(losses, keep=retain_graph)
         with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
-            layers, gram = self._layers(found, losses, retain_graph=retain_graph)
-            if self._scope == "model":
-                gram = gram.sum(0, keepdim=True)
-            problem = SelectionProblem(
-                gram, gram.mean(-1), self._metric, self._order, self._limits, self._generator
-            )
-            if self._stratified and labels is not None:
-                weights = select_stratified(self._rule, problem, labels)
-            else:
-                weights = self._rule(problem)
+            problem = self._problem(found, losses, labels, retain_graph=retain_graph)
+            weights = select_stratified(self._rule, problem) if self._stratified else self._rule(problem)
+            layers = problem.layers
             rows = [row if self._scope == "layer" else 0 for row in range(len(layers))]
-            for row, layer in zip(rows, layers, strict=True):
-                for parameter, gradient in layer.gradients.weighted_sum(weights[row]).items():
+            gradients: Iterable[Gradients] = (
+                layer.gradients.weighted_sum(weights[row]) for row, layer in zip(rows, layers, strict=True)
+            )
+            square_mean = None
+            if not problem.made("gram"):
+                gradients = list(gradients)
+                square_mean = torch.stack([_square_norm(of_layer) for of_layer in gradients])
+                require_finite(square_mean, layers)  # the rule may not have looked at the gradients
+                if problem.together:
+                    square_mean = square_mean.sum(0, keepdim=True)
+            for of_layer in gradients:
+                for parameter, gradient in of_layer.items():
                     _accumulate(parameter, gradient)
             named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}
-            return Selection(named, weights, problem)
+            return Selection(named, weights, problem, square_mean)
 
     def detach(self) -> None:
         """Stop watching the model; afterwards it has no hook of this object left. May be called again."""
@@ -166,7 +175,9 @@ class DynamicBatch:
                 )
         return found
 
-    def _layers(self, found: Trace, losses: Tensor, *, retain_graph: bool) -> tuple[list[Layer], Tensor]:
+    def _problem(
+        self, found: Trace, losses: Tensor, labels: Tensor | None, *, retain_graph: bool
+    ) -> SelectionProblem:
         checking = self._check == "always" or (self._check == "first" and not self._checked)
         double = any(leaf.dtype == torch.float64 for leaf in found.leaves)
         dtype = torch.float64 if double else torch.float32
@@ -179,16 +190,24 @@ class DynamicBatch:
             allow_unused=True,
         )
         layers = layers_behind(found, gradients, self._names, len(losses), dtype)
-        gram = losses.new_empty(len(layers), len(losses), len(losses), dtype=dtype)
-        for layer, matrix in zip(layers, gram, strict=True):
-            layer.gradients.write_gram(matrix)
-        _require_finite(gram, layers)
         if checking:
             low = any(g is not None and g.dtype.itemsize < 4 for g in gradients)
             parameters = _parameters(found)
-            check_layers(losses, layers, gram, parameters, low_precision=low, retain_graph=retain_graph)
+            check_layers(
+                losses, layers, parameters, dtype=dtype, low_precision=low, retain_graph=retain_graph
+            )
             self._checked = True
-        return layers, gram
+        return SelectionProblem(
+            layers=layers,
+            losses=losses.detach(),
+            labels=labels,
+            metric=self._metric,
+            order=self._order,
+            limits=self._limits,
+            dtype=dtype,
+            together=self._scope == "model",
+            generator=self._generator,
+        )
 
     def _describe(self, leaf: Tensor) -> str:
         for name, parameter in self._model.named_parameters():
@@ -226,14 +245,5 @@ def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:
         parameter.grad += gradient
 
 
-def _require_finite(gram: Tensor, layers: list[Layer]) -> None:
-    if gram.device.type != "cpu":
-        return  # The check would wait for the device; NaN and inf pass on as in plain training.
-    square_norms = gram.diagonal(dim1=-2, dim2=-1)
-    # The sum is quicker to look at, but may overflow though no element does.
-    if not (isfinite(square_norms.sum()) or square_norms.isfinite().all()):
-        row, sample = (~square_norms.isfinite()).nonzero()[0].tolist()
-        raise NonFiniteError(
-            f"the gradient of module {layers[row].names[0]!r} is not finite or overflows when squared, first "
-            f"for sample {sample} of {gram.shape[-1]}; lower the learning rate or look at that sample"
-        )
+def _square_norm(gradients: Gradients) -> Tensor:
+    return torch.stack([g.flatten().dot(g.flatten()) for g in gradients.values()]).sum()

@@ -97,3 +97,40 @@ def pairs_are_cheaper(n: int, positions: int, p: int, q: int) -> bool:
     of the mixed ghost clipping of Bu et al. (2022), with the Gram matrix in place of the norms.
     """
     return n * positions * positions * (p + q) <= (positions + n) * p * q
+
+
+def gram_is_cheaper(n: int, positions: int, p: int, q: int) -> bool:
+    """Whether the Gram matrix needs fewer multiply-adds than projections on the mean gradient.
+
+    Those take n T p q for the mean and as many again for the products; one triangle of the Gram matrix takes
+    n^2 T^2 (p + q) / 2 by pairs or n T p q + n^2 p q / 2 in slabs.
+    """
+    return n * positions * (p + q) <= 4 * p * q or n <= 2 * positions
+
+
+def outer_product_norms(left: Tensor, right: Tensor | None, bias: bool) -> Tensor:
+    """Squared norms of ``g_i = sum_t [left_it right_it', left_it]``, the second part only with a bias.
+
+    Args:
+        left: output gradients, (n, T, p).
+        right: inputs, (n, T, q); None for a layer that learns its bias only.
+        bias: whether the bias is learned.
+
+    Returns:
+        (n,), from the products of all position pairs of one sample.
+    """
+    n, positions, _ = left.shape
+    norms = []
+    for start, stop in strips(n, max(1, BLOCK // positions**2)):
+        pairs = left[start:stop] @ left[start:stop].mT
+        if right is not None:
+            inputs = right[start:stop] @ right[start:stop].mT
+            pairs = pairs.addcmul_(pairs, inputs) if bias else pairs.mul_(inputs)
+        norms.append(pairs.sum((1, 2)))
+    return torch.cat(norms)
+
+
+def square_norms_of(slabs: Iterable[Tensor]) -> Tensor:
+    """Squared norms, (n,), of gradients that come in slabs, each (n, any size)."""
+    norms = [slab.square().sum(1) for slab in slabs]
+    return torch.stack(norms).sum(0)

@@ -67,5 +67,5 @@ def greedy(problem: SelectionProblem) -> Tensor:
         search.step(-1)
     while search.size < problem.largest:
         search.step(+1)
-    weights = search.best.to(problem.gram.dtype)
+    weights = search.best.to(problem.dtype)
     return weights / weights.sum(-1, keepdim=True)

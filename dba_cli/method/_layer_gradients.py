@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ._gram import BLOCK, explicit_gram, outer_product_gram, pairs_are_cheaper, position_pair_gram
+from ._gram import (
+    BLOCK,
+    explicit_gram,
+    gram_is_cheaper,
+    outer_product_gram,
+    outer_product_norms,
+    pairs_are_cheaper,
+    position_pair_gram,
+    square_norms_of,
+)
 from ._products import row_products
 
 Gradients = dict[nn.Parameter, Tensor]
@@ -21,6 +30,11 @@ class LayerGradients(ABC):
 
     parameters: tuple[nn.Parameter, ...]
 
+    @property
+    def gram_is_cheaper(self) -> bool:
+        """Whether the Gram matrix takes less work than `inner` with the mean gradient."""
+        return True
+
     @abstractmethod
     def write_gram(self, out: Tensor) -> None:
         """Write ``K_ij = <g_i, g_j>`` into `out`, (n, n)."""
@@ -31,7 +45,16 @@ class LayerGradients(ABC):
 
     @abstractmethod
     def explicit(self) -> Gradients:
-        """The g_i themselves, (n, *shape) for each parameter: only for parameters that are shared."""
+        """The g_i themselves, (n, *shape) for each parameter: only where there is no other way."""
+
+    def square_norms(self) -> Tensor:
+        """``|g_i|^2``, (n,)."""
+        return square_norms_of(g.flatten(1) for g in self.explicit().values())
+
+    def inner(self, direction: Gradients) -> Tensor:
+        """``<g_i, direction>``, (n,); the direction has one tensor for each of the parameters."""
+        products = [g.flatten(1) @ direction[p].flatten() for p, g in self.explicit().items()]
+        return torch.stack(products).sum(0)
 
 
 def worth_multiplying(weights: Tensor) -> Tensor | None:
@@ -54,6 +77,10 @@ class Explicit(LayerGradients):
     def __init__(self, gradients: Mapping[nn.Parameter, Tensor]) -> None:
         self.parameters = tuple(gradients)
         self._gradients = gradients
+
+    @property
+    def gram_is_cheaper(self) -> bool:
+        return False
 
     def write_gram(self, out: Tensor) -> None:
         explicit_gram((g.flatten(1) for g in self._gradients.values()), out)
@@ -94,6 +121,29 @@ class OuterProducts(LayerGradients):
             position_pair_gram(n, positions, self._pair_products, out)
         else:
             explicit_gram(self._slabs(), out)
+
+    @property
+    def gram_is_cheaper(self) -> bool:
+        n, positions, p = self.left.shape
+        return self.weight is not None and gram_is_cheaper(n, positions, p, self.right.shape[2])
+
+    def square_norms(self) -> Tensor:
+        _, positions, p = self.left.shape
+        q = self.right.shape[2]
+        if positions == 1 or (self.weight is not None and positions * (p + q) <= p * q):
+            right = None if self.weight is None else self.right
+            return outer_product_norms(self.left, right, self.bias is not None)
+        return square_norms_of(self._slabs())
+
+    def inner(self, direction: Gradients) -> Tensor:
+        # What the layer's output would be with the direction for parameters.
+        outputs = torch.zeros_like(self.left)
+        if self.weight is not None:
+            matrix = direction[self.weight].view(self.left.shape[2], -1)
+            outputs = row_products(self.right.flatten(0, 1), matrix).view_as(self.left)
+        if self.bias is not None:
+            outputs = outputs + direction[self.bias]
+        return (outputs * self.left).sum((1, 2))
 
     def _pair_products(self, rows: slice, columns: slice) -> Tensor:
         left, right = self.left.flatten(0, 1), self.right.flatten(0, 1)

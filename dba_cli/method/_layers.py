@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
 from ._capture import Call, Trace
+from ._errors import NonFiniteError
 from ._layer_gradients import LayerGradients, joined
 from ._samplers import generic, sampler_of
 
@@ -93,3 +95,22 @@ def _sampled(call: Call, gradients: list[Tensor | None], name: str, n: int) -> L
         return sampler(call, used[0])
     except ValueError as error:
         raise RuntimeError(f"module {name!r} ({kind}) has no per-sample gradients: {error}") from error
+
+
+def require_finite(values: Tensor, layers: Sequence[Layer]) -> None:
+    """Refuse squared norms or inner products, (layers,) or (layers, n), that are not finite, on a CPU.
+
+    On another device looking would wait for it; there they pass on as in plain training.
+
+    Raises:
+        NonFiniteError: with the name of the first such layer.
+    """
+    # The sum is quicker to look at, but may overflow though no element does.
+    if values.device.type != "cpu" or isfinite(values.sum()) or values.isfinite().all():
+        return
+    row, *sample = (~values.isfinite()).nonzero()[0].tolist()
+    where = f", first for sample {sample[0]} of {values.shape[-1]}" if sample else ""
+    raise NonFiniteError(
+        f"the gradient of module {layers[row].names[0]!r} is not finite or overflows when squared{where}; "
+        "lower the learning rate or look at that sample"
+    )

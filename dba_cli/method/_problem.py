@@ -1,39 +1,57 @@
 """What a selection rule is given."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from ._layer_gradients import LayerGradients
+from ._layers import Layer, require_finite
 from ._limits import SizeLimits
 from ._metrics import Metric
 from ._orders import OrderFunction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SelectionProblem:
-    """The Gram matrices of per-sample gradients, and what the caller wants of a subset.
+    """The samples of a batch, to be weighted for every layer, and what the caller wants of a subset.
+
+    `gram`, `square_norms` and `projections` are made when a rule first asks for them, and kept. Once the Gram
+    matrices are made, the other two are read off them: a rule that needs all three asks for `gram` first.
 
     Attributes:
-        gram: Gram matrices ``K_ij = <g_i, g_j>``, (layers, n, n), one per selection to be made.
-        projections: inner products with the batch's mean gradient, ``<g_i, mean>``, (layers, n).
+        layers: the per-sample gradients g_i of each layer.
+        losses: loss of each sample, (n,), without graph.
         metric: what to improve.
         order: sort keys for prefix families.
         limits: how many samples may be kept.
+        dtype: type of what is made of gradients, and of the weights.
+        together: whether one selection is made for all layers, from the sums of their inner products.
+        labels: class of each sample, (n,); None where the caller gave none.
         generator: source of every random number; None is torch's global one.
     """
 
-    gram: Tensor
-    projections: Tensor
+    layers: Sequence[Layer]
+    losses: Tensor
     metric: Metric
     order: OrderFunction
     limits: SizeLimits
+    dtype: torch.dtype
+    together: bool = False
+    labels: Tensor | None = None
     generator: torch.Generator | None = None
 
     @property
     def samples(self) -> int:
         """Number n of candidate samples."""
-        return self.gram.shape[-1]
+        return len(self.losses)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the weights: (layers, n), with one row per selection to be made."""
+        return 1 if self.together else len(self.layers), self.samples
 
     @property
     def smallest(self) -> int:
@@ -48,19 +66,49 @@ class SelectionProblem:
     @property
     def epsilon(self) -> float:
         """Rounding unit of the Gram matrices."""
-        return torch.finfo(self.gram.dtype).eps
+        return torch.finfo(self.dtype).eps
 
+    @cached_property
+    def gram(self) -> Tensor:
+        """Gram matrices ``K_ij = <g_i, g_j>``, (layers, n, n)."""
+        gram = self.losses.new_empty(len(self.layers), self.samples, self.samples, dtype=self.dtype)
+        for layer, matrix in zip(self.layers, gram, strict=True):
+            layer.gradients.write_gram(matrix)
+        require_finite(gram.diagonal(dim1=-2, dim2=-1), self.layers)
+        return gram.sum(0, keepdim=True) if self.together else gram
+
+    @cached_property
     def square_norms(self) -> Tensor:
         """``|g_i|^2``, (layers, n)."""
-        return self.gram.diagonal(dim1=-2, dim2=-1)
+        if self.made("gram"):
+            return self.gram.diagonal(dim1=-2, dim2=-1)
+        return self._of_each_layer(lambda gradients: gradients.square_norms())
+
+    @cached_property
+    def projections(self) -> Tensor:
+        """Inner products with the batch's mean gradient, ``<g_i, mean>``, (layers, n)."""
+        if self.made("gram") or any(layer.gradients.gram_is_cheaper for layer in self.layers):
+            return self.gram.mean(-1)
+        equal = self.losses.new_full((self.samples,), 1 / self.samples, dtype=self.dtype)
+        return self._of_each_layer(lambda gradients: gradients.inner(gradients.weighted_sum(equal)))
+
+    def made(self, name: str) -> bool:
+        """Whether ``gram``, ``square_norms`` or ``projections`` has been asked for."""
+        return name in vars(self)
 
     def ranks(self) -> Tensor:
         """Place of each sample in the order, (layers, n): 0 comes first."""
-        return ranks_of(self.order(self.square_norms(), self.projections))
+        projections = self.projections  # first, because they may take the Gram matrices
+        return ranks_of(self.order(self.square_norms, projections))
 
     def first(self, sizes: Tensor | int, ranks: Tensor) -> Tensor:
-        """Equal weights for the samples whose `ranks`, (layers, n), are below `sizes`, (layers, 1)."""
-        return (ranks < sizes).to(self.gram.dtype) / sizes
+        """Equal weights, (layers, n), for the samples whose rank is below the size.
+
+        Args:
+            sizes: (layers, 1), or one for all.
+            ranks: place of each sample, (layers, n), or (n,) for all layers alike.
+        """
+        return ((ranks < sizes).to(self.dtype) / sizes).expand(self.shape)
 
     def restricted(self, members: Tensor, limits: SizeLimits) -> "SelectionProblem":
         """The same problem for some of the samples; their projections on the batch's mean stay.
@@ -69,8 +117,42 @@ class SelectionProblem:
             members: sample indices, (m,).
             limits: sizes allowed among them.
         """
-        gram = self.gram[:, members.unsqueeze(1), members]
-        return replace(self, gram=gram, projections=self.projections[:, members], limits=limits)
+        return _Part(
+            layers=self.layers,
+            losses=self.losses[members],
+            metric=self.metric,
+            order=self.order,
+            limits=limits,
+            dtype=self.dtype,
+            together=self.together,
+            labels=None if self.labels is None else self.labels[members],
+            generator=self.generator,
+            whole=self,
+            members=members,
+        )
+
+    def _of_each_layer(self, values_of: Callable[[LayerGradients], Tensor]) -> Tensor:
+        values = torch.stack([values_of(layer.gradients) for layer in self.layers])
+        require_finite(values, self.layers)
+        return values.sum(0, keepdim=True) if self.together else values
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Part(SelectionProblem):
+    whole: SelectionProblem
+    members: Tensor
+
+    @cached_property
+    def gram(self) -> Tensor:
+        return self.whole.gram[:, self.members.unsqueeze(1), self.members]
+
+    @cached_property
+    def square_norms(self) -> Tensor:
+        return self.whole.square_norms[:, self.members]
+
+    @cached_property
+    def projections(self) -> Tensor:
+        return self.whole.projections[:, self.members]
 
 
 def ranks_of(keys: Tensor) -> Tensor:

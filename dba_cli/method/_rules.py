@@ -1,4 +1,4 @@
-"""Rules: from Gram matrices to sample weights. Here: those that cut a sorted batch, and the controls."""
+"""Rules: from a problem to sample weights. Here: those that cut a sorted batch, and the controls."""
 
 from collections.abc import Callable
 
@@ -17,8 +17,9 @@ RULES: Registry[RuleFunction] = Registry("rule")
 def register_rule(name: str) -> Callable[[RuleFunction], RuleFunction]:
     """Register a selection rule under `name`, for `DynamicBatch(rule=name)`.
 
-    The decorated function maps a `SelectionProblem` to weights of shape (layers, n), in the type of the
-    Gram matrices: non-negative, zero where a sample is not chosen, each row summing to 1.
+    The decorated function maps a `SelectionProblem` to weights of its ``shape``, (layers, n), and its
+    ``dtype``: non-negative, zero where a sample is not chosen, each row summing to 1. What it does not ask
+    the problem for is not computed.
 
     Raises:
         ValueError: the name is taken.
@@ -29,8 +30,9 @@ def register_rule(name: str) -> Callable[[RuleFunction], RuleFunction]:
 @register_rule("prefix")
 def prefix(problem: SelectionProblem) -> Tensor:
     """The best prefix of the order by the metric, every allowed size at once; ties go to the largest."""
-    ranks = problem.ranks()
-    return problem.first(best_prefix_sizes(problem, ranks), ranks)
+    if problem.smallest == problem.largest:
+        return top_k(problem)
+    return problem.first(*best_prefixes(problem))
 
 
 @register_rule("top_k")
@@ -42,26 +44,26 @@ def top_k(problem: SelectionProblem) -> Tensor:
 @register_rule("random")
 def random(problem: SelectionProblem) -> Tensor:
     """Control: the sizes that ``prefix`` finds, with members drawn at random, for each layer anew."""
-    sizes = best_prefix_sizes(problem, problem.ranks())
-    generator = problem.generator
-    device = generator.device if generator is not None else problem.gram.device
-    draw = torch.rand(problem.gram.shape[:-1], generator=generator, device=device)
-    return problem.first(sizes, ranks_of(draw.to(problem.gram.device, non_blocking=True)))
+    fixed = problem.smallest == problem.largest
+    sizes = problem.smallest if fixed else best_prefixes(problem)[0]
+    generator, device = problem.generator, problem.losses.device
+    draw = torch.rand(problem.shape, generator=generator, device=generator.device if generator else device)
+    return problem.first(sizes, ranks_of(draw.to(device, non_blocking=True)))
 
 
 @register_rule("all")
 def everything(problem: SelectionProblem) -> Tensor:
     """Control: every sample with weight 1/n, which is plain training on the mean loss."""
-    return torch.full_like(problem.projections, 1 / problem.samples)
+    return problem.losses.new_full(problem.shape, 1 / problem.samples, dtype=problem.dtype)
 
 
-def best_prefix_sizes(problem: SelectionProblem, ranks: Tensor) -> Tensor:
-    """Sizes (layers, 1) of the best prefixes of the order given by `ranks` (layers, n)."""
-    gram, n = problem.gram, problem.samples
+def best_prefixes(problem: SelectionProblem) -> tuple[Tensor, Tensor]:
+    """Sizes (layers, 1) of the best prefixes of the order, and the samples' ranks in it (layers, n)."""
+    gram, ranks, n = problem.gram, problem.ranks(), problem.samples
     smallest, largest = problem.limits.bounds(n)
     # Growing a prefix by sample i adds K_ii + 2 sum_{j before i} K_ij to 1'K_S 1.
     growth = _sums_over_earlier(gram, ranks).double()
-    square_norms = problem.square_norms().double()
+    square_norms = problem.square_norms.double()
     # Scattering by rank puts the sums in the order's sequence.
     increments = torch.stack((square_norms, square_norms + 2 * growth))
     in_order = torch.empty_like(increments).scatter_(-1, ranks.expand_as(increments), increments)
@@ -70,7 +72,7 @@ def best_prefix_sizes(problem: SelectionProblem, ranks: Tensor) -> Tensor:
     statistics = SubsetStatistics.of_sums(sizes, trace, total, problem.epsilon)
     score = problem.metric.score(statistics)[..., smallest - 1 : largest]
     # argmax returns the first maximum: flipped, that is the largest subset.
-    return largest - score.flip(-1).argmax(-1, keepdim=True)
+    return largest - score.flip(-1).argmax(-1, keepdim=True), ranks
 
 
 def _sums_over_earlier(gram: Tensor, ranks: Tensor) -> Tensor:

@@ -9,28 +9,42 @@ from torch import Tensor
 from ._problem import SelectionProblem
 from ._statistics import SubsetStatistics
 
-_WHOLE, _CHOSEN = 0, 1
-
 
 class Selection:
     """Which samples each layer's gradient was made of.
 
-    Nothing here waits for the device until a property that returns Python numbers is read.
+    Nothing here waits for the device until a property that returns Python numbers is read. The metric's
+    values raise ValueError where the rule did not ask for what they are made of.
 
     Attributes:
         weights: module name to sample weights, (n,): zero where a sample was not chosen, summing to 1.
     """
 
-    def __init__(self, layers: Mapping[str, int], weights: Tensor, problem: SelectionProblem) -> None:
+    def __init__(
+        self,
+        layers: Mapping[str, int],
+        weights: Tensor,
+        problem: SelectionProblem,
+        square_mean: Tensor | None = None,
+    ) -> None:
+        """Keep vectors; holding on to the problem would cost all its gradients and an n x n matrix per layer.
+
+        Args:
+            layers: module name to row of the weights.
+            weights: (rows, n).
+            problem: what they were chosen from.
+            square_mean: squared norms of the gradients chosen, (rows,); None takes the Gram matrices.
+        """
         self._layers = layers
         self._weights = weights
         self._metric = problem.metric
         self._epsilon = problem.epsilon
-        # Sums of the Gram matrices; holding on to those themselves would cost n x n for each layer.
-        square_norms = problem.square_norms()
-        self._square_norms = (square_norms.mean(-1), (weights * square_norms).sum(-1))
-        square_mean = (torch.bmm(weights.unsqueeze(1), problem.gram).squeeze(1) * weights).sum(-1)
-        self._square_means = (problem.projections.mean(-1), square_mean)
+        if square_mean is None:
+            square_mean = (torch.bmm(weights.unsqueeze(1), problem.gram).squeeze(1) * weights).sum(-1)
+        self._square_mean = square_mean
+        gram = problem.made("gram")
+        self._square_norms = problem.square_norms.clone() if gram or problem.made("square_norms") else None
+        self._projections = problem.projections if gram or problem.made("projections") else None
         self.weights: dict[str, Tensor] = {name: weights[row] for name, row in layers.items()}
 
     @cached_property
@@ -42,19 +56,21 @@ class Selection:
     @cached_property
     def metric_before(self) -> dict[str, float]:
         """Module name to the metric's value on the whole batch, equally weighted."""
-        return self._metric_values(_WHOLE)
+        equal = torch.full_like(self._weights, 1 / self._weights.shape[-1])
+        return self._values(equal, None if self._projections is None else self._projections.mean(-1))
 
     @cached_property
     def metric_after(self) -> dict[str, float]:
         """Module name to the metric's value on the selection."""
-        return self._metric_values(_CHOSEN)
+        return self._values(self._weights, self._square_mean)
 
-    def _metric_values(self, subset: int) -> dict[str, float]:
-        considered = self._weights > 0 if subset == _CHOSEN else torch.ones_like(self._weights)
+    def _values(self, weights: Tensor, square_mean: Tensor | None) -> dict[str, float]:
+        if self._square_norms is None or square_mean is None:
+            raise ValueError("the metric is not known: the rule did without the gradient norms it is made of")
         statistics = SubsetStatistics.of_means(
-            considered.sum(-1).double(),
-            self._square_norms[subset].double(),
-            self._square_means[subset].double(),
+            (weights > 0).sum(-1).double(),
+            (weights * self._square_norms).sum(-1).double(),
+            square_mean.double(),
             self._epsilon,
         )
         values = self._metric.function(statistics).tolist()

@@ -10,18 +10,22 @@ from dba_cli.method import SelectionProblem, register_rule
 
 from . import reference
 
-_seen: list[Tensor] = []
+_seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
 
 @register_rule("tests-uneven")
 def uneven(problem: SelectionProblem) -> Tensor:
-    """Weights that differ for every layer and sample, some zero; keeps the Gram matrices for inspection."""
-    _seen.append(problem.gram.clone())
+    """Weights that differ for every layer and sample, some zero; keeps what was made for inspection."""
+    parts = [layer.gradients for layer in problem.layers]
+    square_norms = torch.stack([part.square_norms() for part in parts])
+    equal = torch.full((problem.samples,), 1 / problem.samples, dtype=problem.dtype)
+    projections = torch.stack([part.inner(part.weighted_sum(equal)) for part in parts])
+    _seen.append((problem.gram, square_norms, projections))
     generator = torch.Generator().manual_seed(0)
-    weights = torch.rand(problem.gram.shape[:-1], generator=generator, dtype=torch.float64)
+    weights = torch.rand(problem.shape, generator=generator, dtype=torch.float64)
     weights = torch.where(weights < 0.3, 0.0, weights)
     weights[:, 0] += 0.1
-    return (weights / weights.sum(-1, keepdim=True)).to(problem.gram.dtype)
+    return (weights / weights.sum(-1, keepdim=True)).to(problem.dtype)
 
 
 def assert_exact(
@@ -32,7 +36,9 @@ def assert_exact(
     rtol: float = 1e-10,
     check: str = "first",
 ) -> Selection:
-    """Gram matrices and written gradients of every layer agree with the loop over samples.
+    """What is made of every layer's gradients, and those written, agree with the loop over samples.
+
+    Gram matrices, and squared norms and projections on the mean without a Gram matrix.
 
     `layers` maps the first module name of each layer to its parameters' names; left out, every module
     with direct parameters is a layer.
@@ -55,16 +61,20 @@ def assert_exact(
         }
         model.zero_grad()
         selection = dba.backward(losses)
-    (gram,) = _seen
+    ((gram, square_norms, projections),) = _seen
     rows = list(dict.fromkeys(w.data_ptr() for w in selection.weights.values()))
     assert len(gram) == len(layers), (list(selection.weights), list(layers))
     for name, sampled in gradients.items():
         flat = reference.flat(sampled)
         scale = float(flat.square().sum(1).max()) or 1.0
         weights = selection.weights[name]
-        torch.testing.assert_close(
-            gram[rows.index(weights.data_ptr())], flat @ flat.T, rtol=rtol, atol=rtol * scale
-        )
+        row = rows.index(weights.data_ptr())
+        for ours, theirs in [
+            (gram[row], flat @ flat.T),
+            (square_norms[row], flat.square().sum(1)),
+            (projections[row], flat @ flat.mean(0)),
+        ]:
+            torch.testing.assert_close(ours, theirs, rtol=rtol, atol=rtol * scale)
         expected = weights.to(flat.dtype) @ flat
         written = torch.cat([parameters[p].grad.flatten() for p in layers[name]])
         torch.testing.assert_close(written, expected, rtol=rtol, atol=rtol * scale**0.5)

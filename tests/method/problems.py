@@ -1,9 +1,10 @@
 """Selection problems made of random gradients."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dba_cli.method import METRICS, ORDERS, SelectionProblem, SizeLimits
+from dba_cli.method import METRICS, ORDERS, Explicit, SelectionProblem, SizeLimits
+from dba_cli.method._layers import Layer
 
 
 def gradients_of(n: int, seed: int, *, layers: int = 2, size: int = 4) -> Tensor:
@@ -14,8 +15,18 @@ def gradients_of(n: int, seed: int, *, layers: int = 2, size: int = 4) -> Tensor
 
 
 def problem_of(
-    gradients: Tensor, metric: str = "snr", order: str = "alignment", **limits: float
+    gradients: Tensor, metric: str = "snr", order: str = "alignment", **settings: object
 ) -> SelectionProblem:
-    """The problem of choosing among gradients (layers, n, size)."""
-    gram = gradients @ gradients.mT
-    return SelectionProblem(gram, gram.mean(-1), METRICS[metric], ORDERS[order], SizeLimits(**limits))
+    """The problem of choosing among gradients (layers, n, size); `settings` are its fields or limits."""
+    limits = {name: settings.pop(name) for name in list(settings) if name in SizeLimits.__slots__}
+    layers = [
+        Layer((str(row),), Explicit({nn.Parameter(layer[0]): layer})) for row, layer in enumerate(gradients)
+    ]
+    return SelectionProblem(
+        layers=layers,
+        metric=METRICS[metric],
+        order=ORDERS[order],
+        limits=SizeLimits(**limits),
+        dtype=gradients.dtype,
+        **{"losses": torch.arange(gradients.shape[1]).double(), **settings},
+    )

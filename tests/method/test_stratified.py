@@ -15,8 +15,8 @@ LABELS = torch.tensor([2, 0, 0, 2, 1, 2, 2, 0, 0, 0])
 
 @pytest.mark.parametrize("rule", [name for name in RULES if not name.startswith("tests-")])
 def test_every_class_keeps_its_share(rule: str) -> None:
-    problem = problem_of(gradients_of(10, 1), min_fraction=0.5)
-    weights = select_stratified(RULES[rule], problem, LABELS)
+    problem = problem_of(gradients_of(10, 1), min_fraction=0.5, labels=LABELS)
+    weights = select_stratified(RULES[rule], problem)
     for label in range(3):
         share = (label == LABELS).double().mean()
         torch.testing.assert_close(weights[:, label == LABELS].sum(1), share.expand(2))
@@ -24,7 +24,9 @@ def test_every_class_keeps_its_share(rule: str) -> None:
 
 def test_within_a_class_samples_are_sorted_by_the_mean_of_the_whole_batch() -> None:
     gradients = gradients_of(10, 1)
-    weights = select_stratified(RULES["top_k"], problem_of(gradients, order="projection", size=5), LABELS)
+    weights = select_stratified(
+        RULES["top_k"], problem_of(gradients, order="projection", size=5, labels=LABELS)
+    )
     for layer, row in zip(gradients, weights, strict=True):
         samples = reference.sorted_samples("projection", layer)
         sizes = [int((row[label == LABELS] > 0).sum()) for label in range(3)]
