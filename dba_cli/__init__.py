@@ -1,23 +1,48 @@
 """Dynamic Batch Adaptation (arXiv 2208.00815): an experiment runner, and the method for your own loop.
 
-``from dba_cli import DynamicBatch`` is the whole public Python interface; everything else serves the
-``dba`` command. The names are resolved on first use, so that ``dba --help`` does not wait for torch.
+The public Python interface: ``DynamicBatch`` and what its ``backward`` returns; ``register_...``, by which
+your own functions get a name; ``run``, ``sweep`` and ``compare``, which do what the commands do and return
+pandas frames. Bad input raises ``UserError``. A name is imported when it is first used, so that
+``dba --help`` does not wait for torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dba_cli.api import compare as compare
+    from dba_cli.api import run as run
+    from dba_cli.api import sweep as sweep
+    from dba_cli.errors import UserError as UserError
     from dba_cli.method import DynamicBatch as DynamicBatch
     from dba_cli.method import Selection as Selection
+    from dba_cli.method import SelectionProblem as SelectionProblem
+    from dba_cli.method import register_metric as register_metric
+    from dba_cli.method import register_order as register_order
+    from dba_cli.method import register_rule as register_rule
+    from dba_cli.method import register_sampler as register_sampler
 
 __version__ = "0.1.0"
-__all__ = ["DynamicBatch", "Selection", "__version__"]
+
+_HOME = {
+    "DynamicBatch": "method",
+    "Selection": "method",
+    "SelectionProblem": "method",
+    "UserError": "errors",
+    "compare": "api",
+    "register_metric": "method",
+    "register_order": "method",
+    "register_rule": "method",
+    "register_sampler": "method",
+    "run": "api",
+    "sweep": "api",
+}
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module("dba_cli.method"), name)
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,12 +1,31 @@
-"""What the commands do, for Python: trained runs and tables of records as pandas frames."""
+"""What ``dba run``, ``dba sweep`` and ``dba compare`` do, for Python: records as pandas frames.
 
+``dba_cli.run``, ``dba_cli.sweep`` and ``dba_cli.compare`` are the functions here, and the commands are
+written over the same. How runs are done is given by name, with the command's defaults:
+
+- ``optimizers``, ``seeds``: only these of the config's; names, and numbers or ranges such as ``"0-4"``.
+- ``overrides``: ``{"training.epochs": 5}`` or ``["training.epochs=5"]``, checked like the file.
+- ``data``, ``results``: the folders of the official data and of the records.
+- ``device``: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+- ``jobs``, ``backend``, ``address``: how many runs at a time, by processes of this machine or a cluster's.
+- ``overwrite``, ``retry_failed``: do finished or failed runs again. ``tensorboard``: also write its events.
+- ``reporter``: is told what happens; without one nothing is said.
+
+Bad input raises ``UserError``, before anything is trained. A run that fails stops no other. Ctrl-C keeps
+finished runs and the state of those under way; the same call goes on from there.
+"""
+
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dba_cli.config import load, load_sweep, parse_seeds
-from dba_cli.errors import UserError
+from dba_cli import comparison
+from dba_cli.config import Config, load, load_sweep, parse_seeds
+from dba_cli.errors import UserError, did_you_mean
 from dba_cli.experiments import (
     Backend,
     Reporter,
@@ -18,70 +37,205 @@ from dba_cli.experiments import (
     run_sweep,
     sweep_folder,
 )
+from dba_cli.records import ExperimentFolder, RunRecord, read_failure
 from dba_cli.training import resolve_device
+
+if TYPE_CHECKING:  # pandas is imported where it is used: the commands do without
+    import pandas as pd
+
+AConfig = str | Path | Config
+Values = Mapping[str, object] | Sequence[str]
+
+
+def run(configs: AConfig | Sequence[AConfig], **how: Any) -> "pd.DataFrame":
+    """Train what is not done of the runs that the configs name; return a row for each, done before or now.
+
+    Args:
+        configs: files or ``Config`` objects, one or several.
+        how: by the names of the module's list; ``overrides`` are for files only.
+
+    Returns:
+        ``experiment``, ``optimizer``, ``seed``, ``status`` (finished, diverged, or failed with its
+        ``error``), and the figures of the run's record: of its data, of its last evaluation (named as in
+        ``history.csv``; accuracies are fractions of 1, losses in nats) and its durations in seconds.
+
+    Raises:
+        UserError: Bad input.
+
+    Example:
+        >>> table = dba_cli.run("configs/smoke.yaml", optimizers=["sgd", "dba"])
+        >>> table.groupby("optimizer")["test_accuracy"].mean()
+    """
+    return train(configs, **how).frame()
+
+
+def sweep(config: str | Path, grid: Values = (), **how: Any) -> "pd.DataFrame":
+    """Train a config at many points; return the rows of :func:`run`, with a column for each key swept.
+
+    Args:
+        config: a file; its section ``sweep:`` may name points too.
+        grid: ``{"optimizers.sgd.lr": [0.05, 0.1]}``, or a range to draw from: ``{"low": 0.01, "high": 1}``.
+        how: by the names of the module's list; also the command's ``random``, ``sweep_seed`` and ``name``.
+
+    Raises:
+        UserError: Bad input.
+    """
+    return train_sweep(config, grid, **how).frame()
+
+
+def compare(*experiments: str, results: str | Path = "results", strict: bool = False) -> "pd.DataFrame":
+    """Return the table of recorded runs as :func:`dba_cli.comparison.frame` does: a row for each optimizer.
+
+    Args:
+        experiments: names; none are all that lie in ``results``.
+        results: the folder of the records.
+        strict: refuse experiments of which runs are missing.
+
+    Raises:
+        UserError: No such records, or damaged ones.
+    """
+    return comparison.frame(comparison.compare(Path(results), experiments, strict=strict))
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done, of which configs (with what a sweep sets in each), and how."""
+
+    summary: Summary
+    configs: Sequence[tuple[Config, Mapping[str, Any]]]
+    settings: Settings
+
+    def frame(self) -> "pd.DataFrame":
+        """Return the rows of :func:`run`."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [row | dict(values) for config, values in self.configs for row in self._rows(config)]
+        )
+
+    def _rows(self, config: Config) -> Iterator[dict[str, Any]]:
+        folder = ExperimentFolder(self.settings.results / config.experiment.name)
+        chosen = self.settings.selectors
+        for seed in config.seeds:
+            for name in (entry.name for entry in config.optimizers):
+                if seed in (chosen.seeds or [seed]) and name in (chosen.optimizers or [name]):
+                    run = folder.run(name, seed)
+                    if record := run.read():
+                        yield _figures(record)
+                    elif failure := read_failure(run):
+                        yield {
+                            "experiment": config.experiment.name, "optimizer": name, "seed": seed,
+                            "status": "failed", "error": failure.error,
+                        }  # fmt: skip
 
 
 def train(
-    configs: Sequence[Path], reporter: Reporter, overrides: Sequence[str] | None = None, **narrowing: Any
-) -> Summary:
-    """Do the runs of the configs that are not done, as ``dba run`` does.
+    configs: AConfig | Sequence[AConfig],
+    *,
+    overrides: Values | None = None,
+    reporter: Reporter | None = None,
+    **how: Any,
+) -> Done:
+    """Do what :func:`run` does, and tell what was done.
 
     Raises:
-        UserError: Bad input, before anything is trained.
+        UserError: Bad input.
     """
-    settings = _settings(**narrowing)
-    loaded = [load(path, overrides or ()) for path in configs]
+    settings = _settings(**how)
+    given = [configs] if isinstance(configs, AConfig) else configs
+    loaded = [_loaded(config, _texts(overrides)) for config in given]
     # Compared without case: two names that differ only in case are one folder on some systems.
     names = [config.experiment.name.lower() for config in loaded]
-    for path, name in zip(configs, names, strict=True):
+    for name in names:
         if names.count(name) > 1:
-            raise UserError(
-                f"{path}: experiment.name {name!r} is given by two of these configs; name each once"
-            )
-    return run_experiments(loaded, settings, reporter)
+            raise UserError(f"experiment.name {name!r} is given by two of these configs; name each once")
+    summary = run_experiments(loaded, settings, reporter or Reporter())
+    return Done(summary, [(config, {}) for config in loaded], settings)
 
 
 def train_sweep(
-    config: Path,
-    reporter: Reporter,
-    grid: Sequence[str] | None = None,
+    config: str | Path,
+    grid: Values | None = None,
+    *,
     random: int | None = None,
     sweep_seed: int | None = None,
     name: str | None = None,
-    overrides: Sequence[str] | None = None,
-    **narrowing: Any,
-) -> Summary:
-    """Do the runs of a config at many points that are not done, as ``dba sweep`` does.
+    overrides: Values | None = None,
+    results: str | Path = "results",
+    reporter: Reporter | None = None,
+    **how: Any,
+) -> Done:
+    """Do what :func:`sweep` does, and tell what was done.
 
     Raises:
-        UserError: Bad input, before anything is trained.
+        UserError: Bad input.
     """
-    settings = _settings(**narrowing)
-    sweep = load_sweep(config, overrides or (), grid or (), random, sweep_seed)
-    folder = sweep_folder(settings.results, name or f"{sweep.experiment}_sweep")
-    return run_sweep(sweep, folder, settings, reporter)
+    points = load_sweep(Path(config), _texts(overrides), _texts(grid, several=True), random, sweep_seed)
+    folder = sweep_folder(Path(results), name or f"{points.experiment}_sweep")
+    settings = _settings(results=folder, **how)
+    summary = run_sweep(points, folder, settings, reporter or Reporter())
+    return Done(summary, [(point.config, point.values) for point in points.points], settings)
 
 
 def _settings(
     *,
     optimizers: Sequence[str] | None = None,
-    seeds: Sequence[str] | None = None,
+    seeds: Sequence[str | int] | None = None,
+    data: str | Path | None = None,
+    results: str | Path = "results",
+    device: str = "auto",
     jobs: int | None = None,
     backend: Backend = "loky",
     address: str | None = None,
-    data: Path | None = None,
-    results: Path = Path("results"),
-    device: str = "auto",
     **others: Any,
 ) -> Settings:
+    plain = [field.name for field in fields(Settings) if field.default is not MISSING]
+    known = [*list(signature(_settings).parameters)[:-1], *plain]
+    for name in others:
+        if name not in known:
+            raise UserError(f"{name}: unknown{did_you_mean(name, known)}")
     if address is not None and backend != "ray":
         raise UserError(f"--address {address}: only a Ray cluster has one; add --backend ray")
-    numbers = [number for text in seeds or () for number in parse_seeds(text, "--seed")]
     return Settings(
-        data_dir=data or Path(os.environ.get("DBA_DATA", "data")),
-        results=results,
+        data_dir=Path(data or os.environ.get("DBA_DATA", "data")),
+        results=Path(results),
         device=resolve_device(device),
-        selectors=Selectors(optimizers or (), numbers),
+        selectors=Selectors(
+            _each(optimizers), [n for each in _each(seeds) for n in parse_seeds(str(each), "--seed")]
+        ),
         workers=Workers(jobs, backend, address),
         **others,
     )
+
+
+def _loaded(config: AConfig, overrides: Sequence[str]) -> Config:
+    if not isinstance(config, Config):
+        return load(Path(config), overrides)
+    if overrides:
+        raise UserError(f"--set {overrides[0]}: a Config has its values; only a file's can be set")
+    return config
+
+
+def _each(given: Any) -> list[Any]:
+    """Return the one or the several that are given."""
+    return [given] if isinstance(given, str | int) else list(given or ())
+
+
+def _texts(values: Values | None, *, several: bool = False) -> list[str]:
+    """Return ``KEY=VALUE`` for each, as on the command line; a list is one value, or ``several``."""
+    if not isinstance(values, Mapping):
+        return _each(values)
+    return [
+        f"{key}={json.dumps(value)[1:-1] if several and isinstance(value, list) else json.dumps(value)}"
+        for key, value in values.items()
+    ]
+
+
+def _figures(record: RunRecord) -> dict[str, Any]:
+    """Return the record without nesting: whatever figure it holds has a column."""
+    row = record.model_dump(exclude={"format", "versions", "device"})
+    data, final, durations = row.pop("data"), row.pop("final") or {}, row.pop("durations")
+    draw = ";".join(f"{key}={value}" for key, value in data.pop("draw").items())
+    fractions = {f"fraction.{layer}": share for layer, share in final.pop("fractions", {}).items()}
+    seconds = {f"{key}_seconds": durations.pop(key) for key in ("training", "evaluation", "total")}
+    return {**row, **data, "draw": draw, **final, **fractions, **seconds, **durations}

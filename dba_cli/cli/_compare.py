@@ -21,7 +21,6 @@ import typer
 from dba_cli.cli._options import RESULTS, Experiments, ResultsDir
 from dba_cli.comparison import Format, print_tables, render
 from dba_cli.comparison import compare as read
-from dba_cli.errors import UserError
 from dba_cli.records import write_atomically
 
 
@@ -39,10 +38,7 @@ def compare(
         bool, typer.Option("--strict", help="Refuse to print a table of which runs are missing.")
     ] = False,
 ) -> None:
-    comparison = read(results, experiments)
-    if strict and comparison.incomplete:
-        more = len(comparison.incomplete) - 1
-        raise UserError(comparison.incomplete[0] + (f" (and {more} more)" if more else ""))
+    comparison = read(results, experiments, strict=strict)
     if style == "table" and output is None:
         print_tables(comparison)
         return

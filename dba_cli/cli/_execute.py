@@ -9,9 +9,10 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from dba_cli.api import Done
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Device, ResultsDir
 from dba_cli.cli._progress import reporter
-from dba_cli.experiments import Backend, Summary
+from dba_cli.experiments import Backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +108,12 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def execute(work: Callable[..., Summary], options: Options) -> None:
+def execute(work: Callable[..., Done], options: Options) -> None:
     """Do ``work`` as the options say, with a display; exit with 1 where runs failed, with 130 at Ctrl-C."""
-    narrowing = {field.name: getattr(options, field.name) for field in fields(options)}
-    with reporter(options.results, quiet=narrowing.pop("quiet")) as report:
+    how = {field.name: getattr(options, field.name) for field in fields(options)}
+    with reporter(options.results, quiet=how.pop("quiet")) as report:
         try:
-            summary = work(reporter=report, **narrowing)
+            summary = work(reporter=report, **how).summary
         except KeyboardInterrupt:
             report.notice(
                 "interrupted; finished runs are kept, and the state of those under way; "

@@ -7,10 +7,11 @@ from pathlib import Path
 from dba_cli.comparison._model import Comparison, Section, Setting
 from dba_cli.comparison._read import Experiment, read_experiments
 from dba_cli.comparison._rows import Group, baseline, make_row
+from dba_cli.errors import UserError
 from dba_cli.records import ExperimentRecord, RunRecord
 
 
-def compare(results: Path, names: Sequence[str] | None = None) -> Comparison:
+def compare(results: Path, names: Sequence[str] | None = None, *, strict: bool = False) -> Comparison:
     """Return the tables of the named experiments under ``results``, or of all by name.
 
     Runs share a row only with the same optimizer and config, and a table only with the same
@@ -18,10 +19,14 @@ def compare(results: Path, names: Sequence[str] | None = None) -> Comparison:
 
     Raises:
         UserError: Nothing is recorded under ``results``, a name is unknown, or a record is damaged
-            or lies where another one belongs.
+            or lies where another one belongs; where ``strict``, a run that was planned is missing.
     """
     experiments = read_experiments(results, names)
-    return Comparison(tuple(section for each in experiments for section in _sections(each)))
+    comparison = Comparison(tuple(section for each in experiments for section in _sections(each)))
+    if strict and comparison.incomplete:
+        more = len(comparison.incomplete) - 1
+        raise UserError(comparison.incomplete[0] + (f" (and {more} more)" if more else ""))
+    return comparison
 
 
 def _sections(experiment: Experiment) -> list[Section]:

@@ -150,7 +150,7 @@ def test_an_unknown_command_names_the_nearest(dba):
 
 def test_a_metric_of_ones_own_by_name(dba, config, tmp_path, monkeypatch):
     (tmp_path / "own_selection.py").write_text(
-        "from dba_cli.method import register_metric\n\n\n"
+        "from dba_cli import register_metric\n\n\n"
         "@register_metric('standard_error', larger_is_better=False)\n"
         "def standard_error(s):\n"
         "    return s.variance / s.size\n"

@@ -71,7 +71,7 @@ def test_random_points_of_a_range_and_of_the_configs_section(dba, config):
 def test_a_failed_run_is_listed_and_retried(dba, config, tmp_path, monkeypatch):
     (tmp_path / "own_faults.py").write_text(
         "from pathlib import Path\n"
-        "from dba_cli.method import register_metric\n\n\n"
+        "from dba_cli import register_metric\n\n\n"
         "@register_metric('sometimes', larger_is_better=False)\n"
         "def sometimes(s):\n"
         "    if Path('fault').exists():\n"
@@ -144,14 +144,14 @@ def started(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
     )
 
 
 def test_two_processes_never_do_a_run_twice(config, tmp_path):
     # Each waits in the import of this module until the other is there too.
     (tmp_path / "own_start.py").write_text(
-        "import os, time\nfrom pathlib import Path\nfrom dba_cli.method import register_metric\n"
+        "import os, time\nfrom pathlib import Path\nfrom dba_cli import register_metric\n"
         "Path(f'{os.getpid()}.here').touch()\nend = time.monotonic() + 60\n"
         "while len(list(Path().glob('*.here'))) < 2 and time.monotonic() < end:\n    time.sleep(0.01)\n\n\n"
         "@register_metric('plain', larger_is_better=False)\ndef plain(s):\n    return s.variance\n"
