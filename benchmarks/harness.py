@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from dba_cli.config import AdamConfig, DBAConfig, OptimizerConfig, ScheduleConfig, SGDConfig
+from dba_cli.config import OptimizerConfig, ScheduleConfig
 from dba_cli.training import (
     Learning,
     TensorData,
@@ -35,11 +35,14 @@ from dba_cli.training import (
 Name = TypeVar("Name")
 
 N = 600
-ENTRIES: dict[str, OptimizerConfig] = {
-    "sgd": SGDConfig(name="sgd", kind="sgd", lr=0.1),
-    "sgd, momentum": SGDConfig(name="sgd", kind="sgd", lr=0.01, momentum=0.9),
-    "adam": AdamConfig(name="adam", kind="adam"),
-    "dba": DBAConfig(name="dba", kind="dba", base={"kind": "sgd", "lr": 0.1}),
+ENTRIES = {
+    name: OptimizerConfig.model_validate({"name": name.partition(",")[0], **keys})
+    for name, keys in {
+        "sgd": {"kind": "sgd", "lr": 0.1},
+        "sgd, momentum": {"kind": "sgd", "lr": 0.01, "momentum": 0.9},
+        "adam": {"kind": "adam"},
+        "dba": {"kind": "dba", "base": {"kind": "sgd", "lr": 0.1}},
+    }.items()
 }
 
 

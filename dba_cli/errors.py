@@ -18,7 +18,8 @@ def did_you_mean(word: str, choices: "list[str]") -> str:
     """Return ``"; did you mean 'x'?"`` for the choice nearest to ``word``, else the list of choices."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, choices, n=1)
+    without_case = {choice.lower(): choice for choice in choices}
+    close = get_close_matches(word.lower(), without_case, n=1)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {without_case[close[0]]!r}?"
     return f"; choose from {', '.join(sorted(choices))}" if choices else ""

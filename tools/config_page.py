@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from dba_cli.config import Config
+from dba_cli.config import Config, Kinded
 from dba_cli.records import write_atomically
 
 PAGE = Path(__file__).parents[1] / "docs/configs.md"
@@ -29,8 +29,11 @@ dba run configs/smoke.yaml --set data.source=embedded --set optimizers.dba.metri
 ```
 
 `--set KEY=VALUE` overrides a value and is checked like the file; an entry of a list is addressed by its name
-(`optimizers.dba.metric`). Seeds are a list or a range such as `0-4`. In an entry of `optimizers`, `kind`
-decides which keys there are, as it does in `model`.
+(`optimizers.dba.metric`). Seeds are a list or a range such as `0-4`.
+
+In `model` and in an entry of `optimizers`, `kind` decides which keys there are. A class of torch.optim goes
+by its name (`kind: AdamW`), a network or an optimizer of your own by `module:name`; their arguments are the
+keys, with the types and defaults of the signature: [adding-a-model.md](adding-a-model.md).
 """
 _BOUNDS = {
     annotated_types.Ge: ("ge", "at least {}"),
@@ -55,10 +58,19 @@ def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[Bas
     yield name, model
     for key, field in model.model_fields.items():
         for inner in _models(field.annotation):
-            kind = inner.model_fields.get("kind")
-            one_of_many = len(_models(field.annotation)) > 1 and kind is not None
-            title = f"{name}.{key}".lstrip(".") + (f": {get_args(kind.annotation)[0]}" if one_of_many else "")
+            title = f"{name}.{key}".lstrip(".")
             yield from _sections(inner, title)
+            if issubclass(inner, Kinded) and "." not in title:
+                for kind, section in _own_kinds(inner):
+                    yield from _sections(section, f"{title}: {kind}")
+
+
+def _own_kinds(section: type[Kinded]) -> Iterator[tuple[str, type[Kinded]]]:
+    """The kinds that this package defines, not those of torch.optim."""
+    for kind in section.kinds():
+        builder = section.table.get(kind) if kind in section.table else None
+        if builder is None or builder.__module__.startswith("dba_cli."):
+            yield kind, section.of_kind(kind)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -96,7 +108,7 @@ def _type(annotation: Any, metadata: Any = ()) -> str:
     if origin in (Union, UnionType):
         kinds = [_type(each) for each in arguments if each is not type(None)]
         return " or ".join(dict.fromkeys(kinds)) + tail
-    if origin is list:
+    if origin in (list, tuple):
         return f"list: {_type(arguments[0])}"
     if origin is dict:
         return f"mapping to {_type(arguments[1])}"
@@ -131,6 +143,8 @@ def _default(field: FieldInfo) -> str:
     if isinstance(field.default, BaseModel):
         values = field.default.model_dump(exclude_none=True, exclude_unset=True)
         return f"`{values}`" if values else "as there"
+    if isinstance(field.default, tuple):
+        return f"`{list(field.default)}`"
     return (
         "none"
         if field.default in ("", {})

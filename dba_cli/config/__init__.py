@@ -1,11 +1,11 @@
 """What a config file says: its schema, how it is read, and the one-line errors about it."""
 
 from dba_cli.config._identity import config_hash
+from dba_cli.config._kinds import Kinded
 from dba_cli.config._load import load, parse_seeds, to_yaml
 from dba_cli.config._schema import (
-    AdamConfig,
+    BaseOptimizerConfig,
     Checkpoint,
-    CNNConfig,
     Config,
     DataConfig,
     DBAConfig,
@@ -13,20 +13,17 @@ from dba_cli.config._schema import (
     Draw,
     Evaluation,
     ExperimentConfig,
-    MLPConfig,
     ModelConfig,
     OptimizerConfig,
     PaperFigures,
     ScheduleConfig,
-    SGDConfig,
     SweepConfig,
     TrainingConfig,
 )
 from dba_cli.config._sweep import Sweep, SweepPoint, load_sweep
 
 __all__ = [
-    "AdamConfig",
-    "CNNConfig",
+    "BaseOptimizerConfig",
     "Checkpoint",
     "Config",
     "DBAConfig",
@@ -35,11 +32,10 @@ __all__ = [
     "Draw",
     "Evaluation",
     "ExperimentConfig",
-    "MLPConfig",
+    "Kinded",
     "ModelConfig",
     "OptimizerConfig",
     "PaperFigures",
-    "SGDConfig",
     "ScheduleConfig",
     "Sweep",
     "SweepConfig",

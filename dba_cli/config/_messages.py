@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from dba_cli.config._kinds import Kinded
 from dba_cli.config._schema import Config
 from dba_cli.config._yaml import Document, Where
 from dba_cli.errors import did_you_mean
@@ -18,7 +19,7 @@ def describe(error: ValidationError, document: Document, name: str) -> str:
     # A section whose values contradict one another: the option that last changed one of them did it.
     place = document.changed.get(where) if first["type"] == "value_error" else None
     place = place or document.place(where) or name
-    line = f"{place}: {'.'.join(shown) or 'config'}: {_what(first)}"
+    line = f"{place}: {'.'.join(shown) or 'config'}: {_what(first, document.data)}"
     return line + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "")
 
 
@@ -27,35 +28,26 @@ def _path(loc: tuple[int | str, ...], data: Any) -> tuple[Where, list[str]]:
     where: list[str | int] = []
     shown: list[str] = []
     node = data
-    for i, step in enumerate(loc):
-        is_key = isinstance(node, dict) and step in node and i == len(loc) - 1
-        if isinstance(node, dict) and step == node.get("kind") and not is_key:
-            continue  # the tag that chose a union's member is no key
+    for step in loc:
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int):
+            node = node[step] if step < len(node) else None
+        else:
+            continue  # pydantic's word for one of the types that a value may have
         where.append(step)
-        node = node[step] if _has(node, step) else None
         named = isinstance(step, int) and isinstance(node, dict) and isinstance(node.get("name"), str)
         shown.append(f"{node['name'] if named and node is not None else step!s:.60}")
     return tuple(where), shown
 
 
-def _has(node: Any, step: Any) -> bool:
-    if isinstance(node, list):
-        return isinstance(step, int) and step < len(node)
-    return isinstance(node, dict) and step in node
-
-
-def _what(fault: Any) -> str:
+def _what(fault: Any, data: Any) -> str:
     kind, context, value = fault["type"], fault.get("ctx", {}), fault["input"]
     if kind == "extra_forbidden":
         key = str(fault["loc"][-1])
-        return f"unknown key {key!r:.60}{did_you_mean(key, _keys(fault['loc'][:-1]))}"
+        return f"unknown key {key!r:.60}{did_you_mean(key, _keys(fault['loc'][:-1], data))}"
     if kind == "missing":
         return "required, but not given"
-    if kind == "union_tag_not_found":
-        return "required key 'kind' is not given"
-    if kind == "union_tag_invalid":
-        tags = [tag.strip("' ") for tag in context["expected_tags"].split(",")]
-        return f"unknown kind {context['tag']!r:.60}{did_you_mean(str(context['tag']), tags)}"
     if kind == "literal_error":
         choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
         return f"unknown choice {value!r:.60}{did_you_mean(str(value), choices)}"
@@ -67,27 +59,20 @@ def _what(fault: Any) -> str:
     return f"{message}, got {value!r:.60}" if not isinstance(value, dict) else message
 
 
-def _keys(loc: tuple[int | str, ...]) -> list[str]:
+def _keys(loc: tuple[int | str, ...], data: Any) -> list[str]:
     """Return the keys that the schema knows at ``loc``."""
-    models: list[Any] = [Config]
+    section: type[BaseModel] | None = Config
     for step in loc:
-        found: list[Any] = []
-        for model in models:
-            if step in model.model_fields:
-                found += _models(model.model_fields[str(step)].annotation)
-            elif isinstance(step, int) or _tagged(model, step):
-                found.append(model)
-        models = found
-    return sorted({key for model in models for key in model.model_fields})
+        data = data[step]
+        if isinstance(step, str) and section is not None:
+            section = _section_in(section.model_fields[step].annotation)
+        if section is not None and issubclass(section, Kinded) and isinstance(data, dict):
+            section = section.of_kind(data["kind"])
+    return sorted(section.model_fields) if section is not None else []
 
 
-def _tagged(model: Any, step: int | str) -> bool:
-    kind = model.model_fields.get("kind")
-    return kind is not None and step in get_args(kind.annotation)
-
-
-def _models(annotation: Any) -> list[Any]:
-    """Return the section classes inside an annotation such as ``list[A | B]``."""
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section class inside an annotation such as ``list[A] | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)

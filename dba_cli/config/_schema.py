@@ -3,15 +3,19 @@
 A key's ``description`` is its documentation. Accuracies are in per cent, as the paper prints them.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+import torch
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
+from torch import nn
 
+from dba_cli.config._kinds import Kinded, Section
 from dba_cli.config._space import MAX_POINTS, possible_values
-from dba_cli.method import METRICS, ORDERS, RULES
+from dba_cli.method import METRICS, ORDERS, RULES, SizeLimits
+from dba_cli.models import MODELS
+from dba_cli.optimizers import OPTIMIZERS, build, unusable
 
 MAX_SEED = 2**31 - 1
 
@@ -34,29 +38,20 @@ Name = Annotated[
         description="A folder's name: letters, digits, '_', '.', '-'.",
     ),
 ]
-LearningRate = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False, description="Learning rate.")]
-Unit = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Unit = Annotated[float, Field(ge=0, lt=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000, description="In passes over the draw.")]
-Activation = Annotated[
-    Literal["relu", "tanh", "sigmoid", "gelu", "silu"], Field(description="After each layer but the last.")
-]
 Steps = Annotated[int, Field(ge=1, le=100_000_000, description="In update steps.")]
 
 
-class _Section(BaseModel):
-    # Strict: "5" is not 5 and 1 is not true; a config that only looks right is refused.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
-
-
-class PaperFigures(_Section):
+class PaperFigures(Section):
     """What the paper states for this experiment, printed beside what was measured."""
 
     test_accuracy: Percent = Field(description="Test accuracy of DBA, per cent.")
     error_reduction: Percent = Field(description="Relative error reduction against SGD and Adam, per cent.")
 
 
-class ExperimentConfig(_Section):
+class ExperimentConfig(Section):
     """The experiment's name (also its folder under the results) and what it is for."""
 
     name: Name
@@ -64,14 +59,13 @@ class ExperimentConfig(_Section):
     paper: PaperFigures | None = None
 
 
-class Draw(_Section):
+class Draw(Section):
     """Which labelled training images the run may see, each class with its share."""
 
     fraction: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        allow_inf_nan=False,
         description="Share of the official training set (60 000 images); 1.0 takes all that the source has.",
     )
     per_class: int | None = Field(default=None, ge=1, le=7000, description="Images of each class.")
@@ -88,7 +82,7 @@ class Draw(_Section):
         return self
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """The dataset, where it comes from, and the draw."""
 
     dataset: Literal["mnist", "fashion_mnist", "kmnist"] = Field(
@@ -116,30 +110,18 @@ class DataConfig(_Section):
     )
 
 
-class MLPConfig(_Section):
-    """Fully connected network: 784 inputs, the hidden layers, 10 outputs."""
+class ModelConfig(Kinded):
+    """The network: ``mlp``, ``cnn`` or a user's ``module:name``; its parameters are the other keys."""
 
-    kind: Literal["mlp"]
-    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(
-        default=[100], min_length=1, max_length=20, description="Units of each hidden layer."
-    )
-    activation: Activation = "relu"
+    table = MODELS
 
-
-class CNNConfig(_Section):
-    """Small convolutional network: one 3 x 3 convolution, activation and 2 x 2 max-pooling per entry."""
-
-    kind: Literal["cnn"]
-    channels: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
-        default=[16, 32], min_length=1, max_length=4, description="Of each convolution."
-    )
-    activation: Activation = "relu"
+    @classmethod
+    def supplied(cls, parameters: list[str]) -> list[str]:
+        """Return what the program gives to a network's builder."""
+        return [name for name in parameters if name in {"image_shape", "classes", "generator"}]
 
 
-ModelConfig = Annotated[MLPConfig | CNNConfig, Field(discriminator="kind")]
-
-
-class ScheduleConfig(_Section):
+class ScheduleConfig(Section):
     """Learning-rate schedule, stepped once per update."""
 
     kind: Literal["constant", "cosine", "linear"] = Field(
@@ -149,7 +131,7 @@ class ScheduleConfig(_Section):
     warmup_steps: int = Field(default=0, ge=0, le=10_000_000, description="Steps of linear warm-up.")
 
 
-class _Length(_Section):
+class _Length(Section):
     epochs: Epochs | None = Field(default=None, description="In passes over the draw; or steps.")
     steps: Steps | None = Field(default=None, description="In update steps; or epochs.")
 
@@ -176,7 +158,7 @@ class Evaluation(_Length):
     )
 
 
-class Deformation(_Section):
+class Deformation(Section):
     """Random label-preserving deformations of the images of each step. Everything is off at 0."""
 
     rotation: float = Field(default=0, ge=0, le=180, description="Largest angle, degrees.")
@@ -198,12 +180,12 @@ class Deformation(_Section):
     )
 
 
-class Checkpoint(_Section):
+class Checkpoint(Section):
     """How often a run saves its whole state, from which it goes on when it was stopped."""
 
     steps: Steps | None = Field(default=None, description="Every so many update steps; or seconds.")
     seconds: float | None = Field(
-        default=None, gt=0, le=1_000_000, allow_inf_nan=False, description="Every so many seconds; or steps."
+        default=None, gt=0, le=1_000_000, description="Every so many seconds; or steps."
     )
 
     @model_validator(mode="after")
@@ -248,61 +230,86 @@ class TrainingConfig(_Length):
     )
 
 
-_WEIGHT_DECAY: Any = Field(default=0.0, description="L2 penalty, added to the gradient.")
+class BaseOptimizerConfig(Kinded):
+    """The optimizer that gets the selected gradient: any kind but ``dba``, with the same keys."""
 
+    table = OPTIMIZERS
 
-class _SGD(_Section):
-    """Stochastic gradient descent (torch.optim.SGD)."""
+    @classmethod
+    def supplied(cls, parameters: list[str]) -> list[str]:
+        """Return the first parameter of an optimizer: the weights."""
+        return parameters[:1]
 
-    kind: Literal["sgd"]
-    lr: LearningRate
-    momentum: Unit = Field(default=0.0, description="Share of the step before that goes on.")
-    nesterov: bool = Field(default=False, description="Nesterov's momentum.")
-    weight_decay: Unit = _WEIGHT_DECAY
+    @classmethod
+    def kinds(cls) -> list[str]:
+        """Return the kinds that errors offer."""
+        return [kind for kind, builder in cls.table.items() if unusable(builder) is None]
 
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if self.nesterov and self.momentum == 0:
+    @classmethod
+    def of_kind(cls, kind: str) -> type[Self]:
+        """Return the section of a kind.
+
+        Raises:
+            ValueError: There is no such kind, or it cannot train here.
+        """
+        section = super().of_kind(kind)
+        reason = unusable(cls.table[kind])
+        if reason is not None:
+            raise ValueError(f"{kind} cannot be used: {reason}")
+        return section
+
+    def check_arguments(self) -> None:
+        """Raise ValueError where the optimizer refuses its arguments."""
+        if self.kind not in {"sgd", "adam"}:  # whose bounds are written down; building one takes torch 0.8 s
+            build(self.kind, self.arguments, [nn.Parameter(torch.zeros(1, 1))])
+        elif self.arguments.get("nesterov") and self.arguments["momentum"] == 0:
             raise ValueError("nesterov needs a momentum above 0")
+
+
+class OptimizerConfig(BaseOptimizerConfig):
+    """A named entry: ``sgd``, ``adam``, ``dba``, a class of torch.optim or a user's ``module:ClassName``."""
+
+    name: Name
+    batch_size: int | None = Field(
+        default=None, ge=1, le=60_000, description="Instead of training.batch_size."
+    )
+
+    @property
+    def base_optimizer(self) -> BaseOptimizerConfig:
+        """The optimizer that gets the gradient."""
         return self
 
+    @property
+    def selects(self) -> bool:
+        """Whether the gradient is of a selection, not of the whole batch."""
+        return False
 
-class _Adam(_Section):
-    """Adam (torch.optim.Adam)."""
+    def largest_size(self, batch: int) -> int:
+        """Return the most images of a batch that a step may use."""
+        return batch
 
-    kind: Literal["adam"]
-    lr: LearningRate = 1e-3
-    betas: list[Unit] = Field(
-        default=[0.9, 0.999], min_length=2, max_length=2, description="Decay of the two running means."
-    )
-    eps: float = Field(default=1e-8, gt=0, le=1, allow_inf_nan=False, description="Added to the denominator.")
-    weight_decay: Unit = _WEIGHT_DECAY
+    @classmethod
+    def kinds(cls) -> list[str]:
+        """Return the kinds that errors offer."""
+        return [*super().kinds(), "dba"]
 
+    @classmethod
+    def of_kind(cls, kind: str) -> "type[OptimizerConfig]":
+        """Return the section of a kind.
 
-_BATCH_SIZE: Any = Field(default=None, ge=1, le=60_000, description="Instead of training.batch_size.")
-
-
-class SGDConfig(_SGD):
-    """A named entry: stochastic gradient descent (torch.optim.SGD)."""
-
-    name: Name
-    batch_size: int | None = _BATCH_SIZE
-
-
-class AdamConfig(_Adam):
-    """A named entry: Adam (torch.optim.Adam)."""
-
-    name: Name
-    batch_size: int | None = _BATCH_SIZE
+        Raises:
+            ValueError: There is no such kind, or it cannot train here.
+        """
+        return DBAConfig if kind == "dba" else super().of_kind(kind)
 
 
-class DBAConfig(_Section):
+class DBAConfig(OptimizerConfig):
     """A named entry: Dynamic Batch Adaptation around a base optimizer."""
 
-    name: Name
+    general = OptimizerConfig
+
     kind: Literal["dba"]
-    batch_size: int | None = _BATCH_SIZE
-    base: Annotated[_SGD | _Adam, Field(discriminator="kind")] = Field(
+    base: SerializeAsAny[BaseOptimizerConfig] = Field(
         description="The optimizer that gets the selected gradient."
     )
     rule: Annotated[str, Field(max_length=200), _registered(RULES)] = Field(
@@ -314,26 +321,32 @@ class DBAConfig(_Section):
     order: Annotated[str, Field(max_length=200), _registered(ORDERS)] = Field(
         default="alignment", description="How samples are sorted (docs/method.md)."
     )
-    min_fraction: float = Field(
-        default=0.25, gt=0, le=1, allow_inf_nan=False, description="Smallest share of the batch that is kept."
-    )
-    max_fraction: float = Field(
-        default=1.0, gt=0, le=1, allow_inf_nan=False, description="Largest share of the batch that is kept."
-    )
-    size: int | None = Field(default=None, ge=1, le=60_000, description="Fixed size, for the fractions.")
+    min_fraction: float = Field(default=0.25, description="Smallest share of the batch that is kept, 0 to 1.")
+    max_fraction: float = Field(default=1.0, description="Largest share of the batch that is kept, to 1.")
+    size: int | None = Field(default=None, description="Fixed size, for the fractions.")
     scope: Literal["layer", "model"] = Field(
         default="layer", description="layer: each chooses for itself (the paper); model: one choice for all."
     )
     stratified: bool = Field(default=False, description="Apply the rule within each class.")
 
-    @model_validator(mode="after")
-    def _consistent_sizes(self) -> Self:
-        if self.min_fraction > self.max_fraction:
-            raise ValueError(f"min_fraction {self.min_fraction} is above max_fraction {self.max_fraction}")
-        return self
+    @property
+    def base_optimizer(self) -> BaseOptimizerConfig:
+        """The optimizer that gets the gradient."""
+        return self.base
 
+    @property
+    def selects(self) -> bool:
+        """Whether the gradient is of a selection, not of the whole batch."""
+        return True
 
-OptimizerConfig = Annotated[SGDConfig | AdamConfig | DBAConfig, Field(discriminator="kind")]
+    def largest_size(self, batch: int) -> int:
+        """Return the most images of a batch that a step may use, by the limits."""
+        limits = SizeLimits(self.min_fraction, self.max_fraction, self.size)
+        return batch if self.rule == "all" else limits.bounds(batch)[1]
+
+    def check_arguments(self) -> None:
+        """Raise ValueError where the limits on the size contradict one another."""
+        self.largest_size(1)
 
 
 def _refuse_alike(names: list[str], what: str) -> None:
@@ -349,7 +362,7 @@ def _checked_values(value: Any) -> Any:
     return value
 
 
-class SweepConfig(_Section):
+class SweepConfig(Section):
     """What ``dba sweep`` varies. It is no part of a run: ``dba run`` does the config without it."""
 
     grid: dict[str, Annotated[Any, AfterValidator(_checked_values)]] = Field(
@@ -376,14 +389,14 @@ class SweepConfig(_Section):
         return points
 
 
-class Config(_Section):
+class Config(Section):
     """A whole config file."""
 
     experiment: ExperimentConfig
     data: DataConfig
-    model: ModelConfig
+    model: SerializeAsAny[ModelConfig]
     training: TrainingConfig
-    optimizers: list[OptimizerConfig] = Field(
+    optimizers: list[SerializeAsAny[OptimizerConfig]] = Field(
         min_length=1, max_length=1000, description="Named entries; each is trained with every seed."
     )
     seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
@@ -400,9 +413,7 @@ class Config(_Section):
             raise ValueError("training.step_budget needs every training image: data.draw {fraction: 1.0}")
         for entry in self.optimizers:
             batch = entry.batch_size or self.training.batch_size
-            used = batch
-            if entry.kind == "dba":
-                used = min(batch, entry.size or math.floor(entry.max_fraction * batch + 1e-9))
+            used = entry.largest_size(batch)
             if used > budget:
                 raise ValueError(
                     f"optimizer {entry.name} may use {used} images in a step, above "

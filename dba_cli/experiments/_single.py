@@ -82,10 +82,16 @@ def check_runs(runs: Sequence[PlannedRun], data: ImageData) -> None:
             raise UserError(
                 f"{name}: {key} {batch_size} is more than the {n} images of the draw; give at most {n}"
             )
-        try:
-            gradient_rule(
-                entry, initial_model(config, data, seed, indices), generator(seed, Stream.SELECTION)
+        budget = config.training.step_budget
+        if budget is not None and budget < data.num_classes and entry.arguments.get("stratified"):
+            raise UserError(
+                f"{name}: optimizer {entry.name}: a stratified choice keeps an image of each of the "
+                f"{data.num_classes} classes, above training.step_budget {budget}"
             )
+        try:
+            model = initial_model(config, data, seed, indices)
+            gradient_rule(entry, model, generator(seed, Stream.SELECTION))
+            build_optimizer(entry, model.parameters())
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: optimizer {entry.name}: {error}") from None
 
@@ -182,7 +188,7 @@ def initial_model(config: Config, data: ImageData, seed: int, indices: Tensor) -
     height, width = data.train_images.shape[1:]
     return build_model(
         config.model,
-        (height, width),
+        (1, height, width),
         data.num_classes,
         generator(seed, Stream.WEIGHTS),
         standardizer(config.data, data, indices),

@@ -98,7 +98,7 @@ def _layers(config: "Config") -> list[LayerView]:
     from dba_cli.data import NUM_CLASSES
     from dba_cli.training import Stream, build_model, generator
 
-    model = build_model(config.model, (28, 28), NUM_CLASSES, generator(0, Stream.WEIGHTS))
+    model = build_model(config.model, (1, 28, 28), NUM_CLASSES, generator(0, Stream.WEIGHTS))
     return [_layer(name, module) for name, module in model.named_modules() if list(_own(module))]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -12,11 +12,12 @@ class Registry(Mapping[str, T], Generic[T]):
     """A table of named entries of one kind.
 
     A name with a colon, ``package.module:name``, imports ``package.module`` first, so that a config file
-    can name an entry which a user's module registers.
+    can name an entry which a user's module registers; with `attributes`, also one that it defines.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, attributes: bool = False) -> None:
         self._kind = kind
+        self._attributes = attributes
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> None:
@@ -43,12 +44,15 @@ class Registry(Mapping[str, T], Generic[T]):
         module, _, short = name.rpartition(":")
         if module:
             try:
-                import_module(module)
+                imported = import_module(module)
             except Exception as error:  # the module is a user's: any line of it may fail
                 raise ValueError(
                     f"{self._kind} {name!r}: its module cannot be imported ({type(error).__name__}: {error});"
                     " install it or add its folder to PYTHONPATH"
                 ) from error
+            defined = getattr(imported, short, None) if self._attributes else None
+            if callable(defined) and short not in self._entries:
+                return cast(T, defined)
         try:
             return self._entries[short]
         except KeyError:

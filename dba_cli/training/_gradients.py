@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from dba_cli.config import DBAConfig, OptimizerConfig
+from dba_cli.config import OptimizerConfig
 from dba_cli.method import DynamicBatch, Selection
 
 
@@ -32,22 +32,8 @@ def gradient_rule(
     Raises:
         ValueError: DBA cannot watch a module of the model.
     """
-    if not isinstance(entry, DBAConfig):
+    if not entry.selects:
         return None
-    dba = DynamicBatch(
-        model,
-        metric=entry.metric,
-        order=entry.order,
-        min_fraction=entry.min_fraction,
-        max_fraction=entry.max_fraction,
-        size=entry.size,
-        scope=entry.scope,
-        rule=entry.rule,
-        stratified=entry.stratified,
-        generator=generator,
-    )
-
-    def select(losses: Tensor, labels: Tensor) -> Selection:
-        return dba.backward(losses, labels=labels)
-
-    return select
+    arguments = {key: value for key, value in entry.arguments.items() if key != "base"}
+    dba = DynamicBatch(model, **arguments, generator=generator)
+    return lambda losses, labels: dba.backward(losses, labels=labels)

@@ -1,21 +1,14 @@
-"""The networks that a config can name."""
+"""Networks from their config section, with weights that depend on the run's seed alone."""
 
+import inspect
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 
-from dba_cli.config import CNNConfig, MLPConfig, ModelConfig
-
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-}
+from dba_cli.config import ModelConfig
+from dba_cli.errors import UserError
+from dba_cli.models import MODELS
 
 
 class Standardize(nn.Module):
@@ -36,56 +29,45 @@ class Standardize(nn.Module):
 
 def build_model(
     config: ModelConfig,
-    image_shape: tuple[int, int],
-    num_classes: int,
+    image_shape: tuple[int, int, int],
+    classes: int,
     generator: torch.Generator,
     standardize: Standardize | None = None,
-) -> nn.Sequential:
-    """Build the network on the CPU with PyTorch's default initialisation, drawn from ``generator``.
+) -> nn.Module:
+    """Build the network on the CPU, its weights drawn from ``generator``.
 
-    The model maps images (n, 1, height, width) to logits (n, num_classes); ``standardize`` comes first.
+    The model maps images (n, channels, height, width) to logits (n, classes); ``standardize`` comes first.
+
+    Raises:
+        UserError: The network cannot be built, or does not map such images to such logits.
     """
+    builder = MODELS[config.kind]
+    supplied = {"image_shape": image_shape, "classes": classes, "generator": generator}
+    keys = inspect.signature(builder).parameters.keys() & supplied.keys()
     # PyTorch's initialisers draw from the CPU's global state: seed it from the stream, then put it back.
     # (torch.manual_seed would seed every GPU as well, which fork_rng would not undo.)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        match config.kind:
-            case "mlp":
-                layers = _mlp(config, image_shape, num_classes)
-            case "cnn":
-                layers = _cnn(config, image_shape, num_classes)
-            case _:
-                assert_never(config.kind)
-        if standardize is not None:
-            layers["standardize"] = standardize
-            layers.move_to_end("standardize", last=False)
-        return nn.Sequential(layers)
+        try:
+            model: nn.Module = builder(**{key: supplied[key] for key in keys}, **config.arguments)
+            model.eval()  # so that the trial leaves running averages alone
+            with torch.no_grad():
+                found = tuple(model(torch.zeros(2, *image_shape)).shape)
+            model.train()
+        except Exception as error:  # a user's network: any line of it may fail
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(
+                f"model {config.kind}: images {image_shape} cannot be classified ({reason})"
+            ) from error
+    if found != (2, classes):
+        raise UserError(f"model {config.kind}: 2 images give {found}, not the logits (2, {classes})")
+    if standardize is None:
+        return model
+    # The layers of a plain sequence keep their names.
+    layers = model.named_children() if type(model) is nn.Sequential else [("model", model)]
+    return nn.Sequential(OrderedDict([("standardize", standardize), *layers]))
 
 
 def count_parameters(model: nn.Module) -> int:
     """Return the number of trainable numbers in ``model``."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def _mlp(config: MLPConfig, image_shape: tuple[int, int], num_classes: int) -> OrderedDict[str, nn.Module]:
-    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
-    width = image_shape[0] * image_shape[1]
-    for i, hidden in enumerate(config.hidden, start=1):
-        layers[f"hidden{i}"] = nn.Linear(width, hidden)
-        layers[f"activation{i}"] = _ACTIVATIONS[config.activation]()
-        width = hidden
-    layers["output"] = nn.Linear(width, num_classes)
-    return layers
-
-
-def _cnn(config: CNNConfig, image_shape: tuple[int, int], num_classes: int) -> OrderedDict[str, nn.Module]:
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    channels, (height, width) = 1, image_shape
-    for i, out in enumerate(config.channels, start=1):
-        layers[f"conv{i}"] = nn.Conv2d(channels, out, kernel_size=3, padding=1)
-        layers[f"activation{i}"] = _ACTIVATIONS[config.activation]()
-        layers[f"pool{i}"] = nn.MaxPool2d(2)
-        channels, height, width = out, height // 2, width // 2
-    layers["flatten"] = nn.Flatten()
-    layers["output"] = nn.Linear(channels * height * width, num_classes)
-    return layers

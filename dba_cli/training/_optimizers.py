@@ -1,42 +1,24 @@
-"""PyTorch's optimizers and schedules from their config entries."""
+"""Optimizers and schedules from their config entries."""
 
 import math
 from collections.abc import Iterable
-from typing import assert_never
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from dba_cli import optimizers
 from dba_cli.config import OptimizerConfig, ScheduleConfig
 
 
 def build_optimizer(entry: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Build the base optimizer of ``entry``: DBA leaves it untouched and only feeds it gradients."""
-    # Fused updates give the same figures up to rounding; for wide layers they take a fraction of the time.
-    base = entry.base if entry.kind == "dba" else entry
-    match base.kind:
-        case "sgd":
-            return torch.optim.SGD(
-                parameters,
-                lr=base.lr,
-                momentum=base.momentum,
-                nesterov=base.nesterov,
-                weight_decay=base.weight_decay,
-                fused=True,
-            )
-        case "adam":
-            beta1, beta2 = base.betas
-            return torch.optim.Adam(
-                parameters,
-                lr=base.lr,
-                betas=(beta1, beta2),
-                eps=base.eps,
-                weight_decay=base.weight_decay,
-                fused=True,
-            )
-        case _:
-            assert_never(base.kind)
+    """Build the base optimizer of ``entry``: DBA leaves it untouched and only feeds it gradients.
+
+    Raises:
+        ValueError: The optimizer refuses the parameters.
+    """
+    base = entry.base_optimizer
+    return optimizers.build(base.kind, base.arguments, parameters)
 
 
 def build_scheduler(config: ScheduleConfig, optimizer: torch.optim.Optimizer, total_steps: int) -> LambdaLR:

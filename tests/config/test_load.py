@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dba_cli.config import CNNConfig, Config, config_hash, load, parse_seeds, to_yaml
+from dba_cli.config import Config, config_hash, load, parse_seeds, to_yaml
 from dba_cli.errors import UserError
 
 Put = Callable[..., Path]
@@ -70,7 +70,7 @@ def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
     config = load(Path("c.yaml"))
     assert (config.training.epochs, config.training.batch_size) == (7, 9)
     assert config.model.model_dump() == {"kind": "mlp", "hidden": [1, 2], "activation": "relu"}
-    assert [entry.model_dump() for entry in config.optimizers] == [
+    assert [entry.model_dump(mode="json") for entry in config.optimizers] == [
         {
             "name": "only",
             "kind": "adam",
@@ -94,8 +94,7 @@ def test_null_removes_a_value_of_the_base(put: Put) -> None:
 def test_another_kind_of_model_drops_the_keys_of_the_first(put: Put) -> None:
     put(name="base.yaml")
     model = load(put("extends: base.yaml\nmodel: {kind: cnn}\n")).model
-    assert isinstance(model, CNNConfig)
-    assert model.channels == [16, 32]
+    assert model.model_dump() == {"kind": "cnn", "channels": [16, 32], "activation": "relu"}
 
 
 def test_the_same_kind_of_model_keeps_them(put: Put) -> None:
@@ -284,7 +283,8 @@ def test_a_name_goes_before_a_position(put: Put, tiny: str) -> None:
         ("optimizers.plain.name=Dynamic", f"optimizers: {DISTINCT}, got dynamic more than once"),
         (
             "optimizers.dynamic.max_fraction=0.1",
-            "optimizers.dynamic: min_fraction 0.25 is above max_fraction 0.1",
+            "optimizers.dynamic: min_fraction 0.25 is above max_fraction 0.1; lower the one or raise the "
+            "other",
         ),
         ("optimizers.plain.nesterov=true", f"optimizers.plain: {NESTEROV}"),
         ("optimizers.dynamic.base.nesterov=true", f"optimizers.dynamic.base: {NESTEROV}"),
@@ -386,7 +386,7 @@ SHIPPED = {
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configs_differ_only_where_they_should(name: str) -> None:
     draw, length, evaluation, paper, n_seeds = SHIPPED[name]
-    found = load(CONFIGS / f"{name}.yaml").model_dump(exclude_none=True)
+    found = load(CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_none=True)
     assert found["experiment"].pop("description")
     figures = (
         {}

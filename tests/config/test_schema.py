@@ -6,19 +6,16 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from dba_cli.config import (
-    AdamConfig,
     Checkpoint,
-    CNNConfig,
     Config,
     DataConfig,
-    DBAConfig,
     Deformation,
     Draw,
     Evaluation,
-    MLPConfig,
+    ModelConfig,
+    OptimizerConfig,
     PaperFigures,
     ScheduleConfig,
-    SGDConfig,
     TrainingConfig,
 )
 
@@ -27,9 +24,17 @@ SGD = {"name": "a", "kind": "sgd", "lr": 0.1}
 ADAM = {"name": "a", "kind": "adam"}
 DBA = {"name": "a", "kind": "dba", "base": {"kind": "sgd", "lr": 0.1}}
 DATA = {"draw": {"per_class": 1}}
+ONE = {"epochs": 1}
 TINY = 5e-324
 INF, NAN = float("inf"), float("nan")
 BELOW_1 = 1 - 2**-53
+SHARE = ([0, BELOW_1], [-TINY, 1, NAN, INF, None, "0.5"])
+BATCH = ([None, 1, 60_000], [0, 60_001, 1.0])
+SWITCH = ([True, False], [1, 0, "true", None])
+
+
+def up_to(most: float) -> tuple[list[Any], list[Any]]:
+    return [0, most], [-TINY, most + 0.1, INF, NAN, "1"]
 
 
 @pytest.mark.parametrize(
@@ -37,88 +42,86 @@ BELOW_1 = 1 - 2**-53
     [
         (Draw, {}, "fraction", [TINY, 0.01, 1, 1.0], [0, 0.0, -0.1, 1 + 2**-52, 2, INF, NAN, "1", True]),
         (Draw, {}, "per_class", [1, 7000], [0, -1, 7001, 1.0, "1", True]),
-        (
-            MLPConfig,
-            {"kind": "mlp"},
-            "hidden",
-            [[1], [100_000] * 20],
-            [[], [0], [100_001], [1] * 21, [1.0], (1,), 1],
-        ),
-        (
-            MLPConfig,
-            {"kind": "mlp"},
-            "activation",
-            ["relu", "tanh", "sigmoid", "gelu", "silu"],
-            ["ReLU", "", None],
-        ),
-        (CNNConfig, CNN, "channels", [[1], [1024] * 4], [[], [0], [1025], [1] * 5]),
+        (Draw, {"per_class": 1}, "by", ["random", "facility_location"], ["k-centre", "", None]),
+        (DataConfig, DATA, "preprocessing", ["none", "deskew"], ["straighten", None, False]),
+        (DataConfig, DATA, "standardize", *SWITCH),
+        (DataConfig, DATA, "evaluate_on", ["test", "validation"], ["train", None]),
+        (ModelConfig, MLP, "hidden", [[1], [100_000] * 20], [[], [0], [100_001], [1] * 21, [1.0], (1,), 1]),
+        (ModelConfig, MLP, "activation", ["relu", "tanh", "sigmoid", "gelu", "silu"], ["ReLU", "", None]),
+        (ModelConfig, CNN, "channels", [[1], [1024] * 4], [[], [0], [1025], [1] * 5]),
         (ScheduleConfig, {}, "kind", ["constant", "cosine", "linear"], ["step", None]),
         (ScheduleConfig, {}, "warmup_steps", [0, 10_000_000], [-1, 10_000_001, 0.0, None]),
         (TrainingConfig, {}, "epochs", [1, 1_000_000], [0, 1_000_001, 1.0, "1"]),
         (TrainingConfig, {}, "steps", [1, 100_000_000], [0, 100_000_001]),
-        (TrainingConfig, {"epochs": 1}, "batch_size", [1, 60_000], [0, 60_001, None]),
-        (TrainingConfig, {"epochs": 1}, "step_budget", [None, 1, 60_000], [0, 60_001, 1.0]),
-        (TrainingConfig, {"epochs": 1}, "label_smoothing", [0, BELOW_1], [-TINY, 1, NAN, None]),
-        (TrainingConfig, {"epochs": 1}, "precision", ["float32", "bfloat16"], ["float16", "bf16", 16, None]),
-        (TrainingConfig, {"epochs": 1}, "trace", [True, False], [1, "true", None]),
+        (TrainingConfig, ONE, "batch_size", [1, 60_000], [0, 60_001, None]),
+        (TrainingConfig, ONE, "step_budget", *BATCH),
+        (TrainingConfig, ONE, "label_smoothing", *SHARE),
+        (TrainingConfig, ONE, "precision", ["float32", "bfloat16"], ["float16", "bf16", 16, None]),
+        (TrainingConfig, ONE, "trace", *SWITCH),
         (Checkpoint, {}, "steps", [1, 100_000_000], [0, 100_000_001, 1.0]),
         (Checkpoint, {}, "seconds", [TINY, 1, 1_000_000], [0, -1, 1_000_001, INF, NAN, "60"]),
         (Evaluation, {}, "steps", [1], [0]),
         (Evaluation, {"steps": 1}, "copies", [0, 1000], [-1, 1001, 1.0, None]),
-        (Draw, {"per_class": 1}, "by", ["random", "facility_location"], ["k-centre", "", None]),
-        (DataConfig, DATA, "preprocessing", ["none", "deskew"], ["straighten", None, False]),
-        (DataConfig, DATA, "standardize", [True, False], [1, "yes", None]),
-        (DataConfig, DATA, "evaluate_on", ["test", "validation"], ["train", None]),
-        (Deformation, {}, "rotation", [0, 180], [-TINY, 180.1, INF, NAN, "1"]),
-        (Deformation, {}, "scale", [0, BELOW_1], [-TINY, 1, NAN]),
-        (Deformation, {}, "aspect", [0, BELOW_1], [-TINY, 1, NAN]),
-        (Deformation, {}, "shear", [0, 1], [-TINY, 1.1, NAN]),
-        (Deformation, {}, "translation", [0, 14], [-TINY, 14.1, NAN]),
-        (Deformation, {}, "elastic", [0, 14], [-TINY, 14.1, NAN]),
+        (Deformation, {}, "rotation", *up_to(180)),
+        (Deformation, {}, "scale", *SHARE),
+        (Deformation, {}, "aspect", *SHARE),
+        (Deformation, {}, "shear", *up_to(1)),
+        (Deformation, {}, "translation", *up_to(14)),
+        (Deformation, {}, "elastic", *up_to(14)),
         (Deformation, {}, "elastic_sigma", [TINY, 14], [0, 14.1, NAN]),
-        (Deformation, {}, "thickness", [0, 2], [-TINY, 2.1, NAN]),
-        (SGDConfig, SGD, "batch_size", [None, 1, 60_000], [0, 60_001, 1.0]),
-        (AdamConfig, ADAM, "batch_size", [None, 1, 60_000], [0, 60_001, 1.0]),
-        (DBAConfig, DBA, "batch_size", [None, 1, 60_000], [0, 60_001, 1.0]),
-        (SGDConfig, SGD, "lr", [TINY, 1000], [0, -1, 1000.1, INF, NAN, None]),
-        (SGDConfig, SGD, "momentum", [0, BELOW_1], [-TINY, 1, NAN]),
-        (SGDConfig, SGD, "weight_decay", [0, BELOW_1], [-TINY, 1, NAN]),
+        (Deformation, {}, "thickness", *up_to(2)),
+        *((OptimizerConfig, entry, "batch_size", *BATCH) for entry in (SGD, ADAM, DBA)),
         (
-            SGDConfig,
+            OptimizerConfig,
             SGD,
             "name",
             ["a", "A-1_.b", "x" * 100],
             ["", ".a", "-a", "a b", "a/", "é", "a\n", "x" * 101],
         ),
-        (
-            AdamConfig,
-            ADAM,
-            "betas",
-            [[0, 0], [BELOW_1, 0.5]],
-            [[0.9], [0.9] * 3, [1, 0], [0, -0.1], [NAN, 0], 0],
-        ),
-        (AdamConfig, ADAM, "eps", [TINY, 1], [0, 1.1, INF, NAN]),
-        (DBAConfig, DBA, "min_fraction", [TINY, 1], [0, 1.1, NAN]),
-        (DBAConfig, DBA, "max_fraction", [0.25, 1], [0, 1.1, NAN]),
-        (DBAConfig, DBA, "size", [None, 1, 60_000], [0, 60_001, 5.0]),
-        (DBAConfig, DBA, "stratified", [True, False], [0, "true", None]),
-        (DBAConfig, DBA, "scope", ["layer", "model"], ["batch"]),
-        (DBAConfig, DBA, "metric", ["snr", "variance", "norm", "diversity", "noise_scale"], ["SNR", "", 1]),
-        (DBAConfig, DBA, "order", ["alignment", "projection", "norm", "distance"], ["up", None]),
-        (DBAConfig, DBA, "rule", ["prefix", "random", "all"], ["best", None]),
-        (PaperFigures, {"error_reduction": 0}, "test_accuracy", [0, 100], [-0.1, 100.1, NAN]),
-        (PaperFigures, {"test_accuracy": 0}, "error_reduction", [0, 100], [-0.1, 100.1, NAN]),
+        (OptimizerConfig, SGD, "lr", [TINY, 1000], [0, -1, 1000.1, INF, NAN, None]),
+        (OptimizerConfig, SGD, "momentum", *SHARE),
+        (OptimizerConfig, SGD, "weight_decay", *SHARE),
+        (OptimizerConfig, ADAM, "betas", [(0, 0), (BELOW_1, 0.5)], [[0.9], [0.9] * 3, [1, 0], [NAN, 0], 0]),
+        (OptimizerConfig, ADAM, "eps", [TINY, 1], [0, 1.1, INF, NAN]),
+        (OptimizerConfig, DBA, "stratified", *SWITCH),
+        (OptimizerConfig, DBA, "scope", ["layer", "model"], ["batch"]),
+        (OptimizerConfig, DBA, "metric", ["snr", "variance", "diversity", "noise_scale"], ["SNR", "", 1]),
+        (OptimizerConfig, DBA, "order", ["alignment", "projection", "norm", "distance"], ["up", None]),
+        (OptimizerConfig, DBA, "rule", ["prefix", "random", "all"], ["best", None]),
+        (PaperFigures, {"error_reduction": 0}, "test_accuracy", *up_to(100)),
+        (PaperFigures, {"test_accuracy": 0}, "error_reduction", *up_to(100)),
     ],
 )
-def test_bounds(
-    section: type[BaseModel], rest: dict[str, Any], key: str, good: list[Any], bad: list[Any]
-) -> None:
+def test_bounds(section: Any, rest: dict[str, Any], key: str, good: list[Any], bad: list[Any]) -> None:
     for value in good:
         assert getattr(section.model_validate({**rest, key: value}), key) == value
     for value in bad:
         with pytest.raises(ValidationError) as caught:
             section.model_validate({**rest, key: value})
         assert caught.value.errors()[0]["loc"][0] == key
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"min_fraction": -0.1}, "min_fraction must be in"),
+        ({"min_fraction": 1.1, "max_fraction": 1}, "min_fraction must be in"),
+        ({"max_fraction": 0}, "max_fraction must be in"),
+        ({"max_fraction": 1.1}, "max_fraction must be in"),
+        ({"max_fraction": 0.1}, "min_fraction 0.25 is above max_fraction 0.1"),
+        ({"size": 0}, "size must be at least 1"),
+        ({"min_fraction": 0}, None),
+        ({"min_fraction": 1}, None),
+        ({"max_fraction": 0.25}, None),
+        ({"size": 1, "max_fraction": 0.1}, None),
+    ],
+)
+def test_sizes_are_judged_by_the_method(keys: dict[str, Any], said: str | None) -> None:
+    if said is None:
+        assert OptimizerConfig.model_validate(DBA | keys).arguments.items() >= keys.items()
+    else:
+        with pytest.raises(ValidationError, match=said):
+            OptimizerConfig.model_validate(DBA | keys)
 
 
 @pytest.mark.parametrize("section", [Draw, Evaluation, TrainingConfig])
@@ -131,9 +134,8 @@ def test_one_of_two_and_not_both(section: type[BaseModel]) -> None:
 
 
 def test_defaults() -> None:
-    assert DBAConfig.model_validate(DBA).model_dump(exclude={"base"}) == {
-        "name": "a",
-        "kind": "dba",
+    assert OptimizerConfig.model_validate(DBA).arguments == {
+        "base": OptimizerConfig.model_validate(DBA).base_optimizer,
         "rule": "prefix",
         "metric": "snr",
         "order": "alignment",
@@ -142,18 +144,10 @@ def test_defaults() -> None:
         "size": None,
         "scope": "layer",
         "stratified": False,
-        "batch_size": None,
     }
     # torch.optim's own
-    assert AdamConfig.model_validate(ADAM).model_dump() == {
-        "name": "a",
-        "kind": "adam",
-        "lr": 1e-3,
-        "betas": [0.9, 0.999],
-        "eps": 1e-8,
-        "weight_decay": 0.0,
-        "batch_size": None,
-    }
+    found = OptimizerConfig.model_validate(ADAM).arguments
+    assert found == {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
 
 
 @pytest.mark.parametrize(("values", "steps"), [({"epochs": 3}, 21), ({"steps": 5}, 5)])
@@ -163,9 +157,9 @@ def test_lengths_in_steps(values: dict[str, int], steps: int) -> None:
 
 
 def test_sections_cannot_be_changed() -> None:
-    config = SGDConfig.model_validate(SGD)
+    config = OptimizerConfig.model_validate(SGD)
     with pytest.raises(ValidationError, match="frozen"):
-        config.lr = 5
+        config.batch_size = 5  # type: ignore[misc]
 
 
 def config_of(names: list[str], seeds: list[int]) -> Config:
@@ -245,6 +239,7 @@ def test_within_the_step_budget(entry: dict[str, Any]) -> None:
         ({**DBA, "size": 101}, 101),
         ({**DBA, "batch_size": 1010, "min_fraction": 0.05, "max_fraction": 0.1}, 101),
         ({**DBA, "batch_size": 102, "size": 200}, 102),
+        ({**DBA, "rule": "all", "size": 5}, 1000),  # which keeps all, whatever the size
     ],
 )
 def test_above_the_step_budget(entry: dict[str, Any], used: int) -> None:

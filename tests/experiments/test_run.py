@@ -536,7 +536,7 @@ def test_an_exception_leaves_nothing_finished(results: Path, monkeypatch: pytest
     def broken(*arguments: object) -> None:
         raise RuntimeError("a fault of the program")
 
-    monkeypatch.setattr(module, "build_optimizer", broken)
+    monkeypatch.setattr(module, "build_scheduler", broken)
     reporter = Reporter()
     assert do(results, config(SGD), reporter=reporter) == []
     assert [failure.error for failure in reporter.failures] == ["RuntimeError: a fault of the program"]

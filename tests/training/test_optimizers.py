@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 from torch import nn
 
 from dba_cli.config import OptimizerConfig, ScheduleConfig
@@ -11,8 +10,7 @@ from dba_cli.training import build_optimizer, build_scheduler
 
 
 def entry(**keys: Any) -> OptimizerConfig:
-    config: OptimizerConfig = TypeAdapter(OptimizerConfig).validate_python({"name": "x", **keys})
-    return config
+    return OptimizerConfig.model_validate({"name": "x", **keys})
 
 
 def weight(value: float = 0.0) -> nn.Parameter:
@@ -59,7 +57,7 @@ def test_an_unknown_kind_never_trains_as_another(within_dba: bool) -> None:
     unknown = entry(**ADAM).model_copy(update={"kind": "rmsprop"})
     if within_dba:
         unknown = entry(kind="dba", base=ADAM).model_copy(update={"base": unknown})
-    with pytest.raises(AssertionError, match="rmsprop"):
+    with pytest.raises(ValueError, match="unknown optimizer 'rmsprop'"):
         build_optimizer(unknown, [weight()])
 
 

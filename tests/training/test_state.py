@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dba_cli.config import AdamConfig, DBAConfig, ScheduleConfig, SGDConfig
+from dba_cli.config import OptimizerConfig, ScheduleConfig
 from dba_cli.records import Evaluation
 from dba_cli.training import (
     Learning,
@@ -27,11 +27,15 @@ from dba_cli.training import (
 
 SGD = {"kind": "sgd", "lr": 0.1}
 ENTRIES = {
-    "sgd": SGDConfig(name="x", **SGD),
-    "momentum": SGDConfig(name="x", kind="sgd", lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "adam": AdamConfig(name="x", kind="adam", lr=0.01),
-    "dba": DBAConfig.model_validate({"name": "x", "kind": "dba", "base": SGD}),
-    "random": DBAConfig.model_validate({"name": "x", "kind": "dba", "base": SGD, "rule": "random"}),
+    name: OptimizerConfig.model_validate({"name": "x", **keys})
+    for name, keys in {
+        "sgd": SGD,
+        "momentum": SGD | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+        "adam": {"kind": "adam", "lr": 0.01},
+        "RMSprop": {"kind": "RMSprop", "momentum": 0.5, "centered": True},
+        "dba": {"kind": "dba", "base": SGD},
+        "random": {"kind": "dba", "base": SGD, "rule": "random"},
+    }.items()
 }
 STEPS = 11
 
