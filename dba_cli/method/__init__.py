@@ -6,6 +6,7 @@ samplers, each open to a user's own functions by a ``register_...``.
 
 from . import _coresets as _coresets
 from . import _greedy as _greedy
+from . import _losses as _losses
 from ._capture import Call as Call
 from ._dynamic_batch import DynamicBatch as DynamicBatch
 from ._errors import NonFiniteError as NonFiniteError

@@ -45,8 +45,8 @@ def gradmatch(problem: SelectionProblem) -> Tensor:
     """GradMatch (Killamsetty et al. 2021): few samples whose weighted sum comes near the mean gradient.
 
     Orthogonal matching pursuit for ``min |sum_j w_j g_j - mean|^2`` over ``w >= 0`` with at most as many
-    samples as the smallest size; the weights are then scaled to sum to 1. A layer with a zero mean
-    gradient keeps every sample.
+    samples as the smallest size; the weights are then scaled to sum to 1. Of a layer with a zero mean
+    gradient, which no sample comes near, the first samples of the batch are kept.
     """
     rows = [
         nonnegative_pursuit(gram, target, problem.smallest)
@@ -93,5 +93,5 @@ def nonnegative_pursuit(gram: Tensor, target: Tensor, atoms: int) -> Tensor:
             weights = torch.where(active, weights, 0.0)
         weights = solution
     if not weights.any():
-        return torch.full_like(weights, 1 / n)
+        weights[:atoms] = 1.0
     return weights / weights.sum()

@@ -1,5 +1,6 @@
 """How many samples a selection may keep."""
 
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -10,6 +11,8 @@ _ROUNDING = 1e-9
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
     """Limits on the size of a selection; at least one sample is always kept.
+
+    The one place where limits are checked: whoever takes them from a user builds a `SizeLimits`.
 
     Attributes:
         min_fraction: at least ``ceil(min_fraction * n)`` samples of n, in [0, 1].
@@ -45,19 +48,21 @@ class SizeLimits:
         return smallest, max(smallest, floor(self.max_fraction * n + _ROUNDING))
 
     def shared(self, counts: list[int]) -> list["SizeLimits"]:
-        """Limits for the parts of a batch, of `counts` samples each; a fixed size is split in proportion.
+        """Limits for the parts of a batch, of `counts` samples each, no more parts than samples may be kept.
 
-        Splitting rounds by largest remainder, parts without a sample first; no part stays without one, even
-        where that makes the sum larger than the size.
+        The bounds of the whole are shared in proportion (Sainte-Laguë), one sample at least for each part:
+        upper bounds add up to that of the whole, lower bounds to that of the whole or the number of parts.
         """
-        if self.size is None:
-            return [self] * len(counts)
-        total = sum(counts)
-        exact = [min(self.size, total) * count / total for count in counts]
-        sizes = [floor(share + _ROUNDING) for share in exact]
-        by_remainder = sorted(
-            range(len(counts)), key=lambda part: (sizes[part] > 0, sizes[part] - exact[part])
+        # In the order in which seats are given once every part has one. The order does not depend on their
+        # number, so that no part's lower bound is above its upper bound.
+        seats = sorted(
+            (divisor / count, part) for part, count in enumerate(counts) for divisor in range(3, 2 * count, 2)
         )
-        for part in by_remainder[: min(self.size, total) - sum(sizes)]:
-            sizes[part] += 1
-        return [SizeLimits(size=max(1, size)) for size in sizes]
+        smallest, largest = (
+            Counter(part for _, part in seats[: max(0, total - len(counts))])
+            for total in self.bounds(sum(counts))
+        )
+        return [
+            SizeLimits((1 + smallest[part]) / count, (1 + largest[part]) / count)
+            for part, count in enumerate(counts)
+        ]

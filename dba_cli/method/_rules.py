@@ -53,7 +53,7 @@ def random(problem: SelectionProblem) -> Tensor:
 
 @register_rule("all")
 def everything(problem: SelectionProblem) -> Tensor:
-    """Control: every sample with weight 1/n, which is plain training on the mean loss."""
+    """Control: every sample with weight 1/n, plain training on the mean loss, whatever the limits say."""
     return problem.losses.new_full(problem.shape, 1 / problem.samples, dtype=problem.dtype)
 
 

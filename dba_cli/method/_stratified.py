@@ -10,7 +10,8 @@ from ._rules import RuleFunction
 def select_stratified(rule: RuleFunction, problem: SelectionProblem) -> Tensor:
     """Apply a rule within every class; each class keeps the share of the weights it has of the batch.
 
-    The rule sees the class's Gram matrix and the projections on the whole batch's mean.
+    The rule sees the class's Gram matrix and the projections on the whole batch's mean. Where fewer samples
+    may be kept than there are classes, classes are drawn at random and share the weights.
 
     Args:
         rule: any selection rule.
@@ -19,12 +20,16 @@ def select_stratified(rule: RuleFunction, problem: SelectionProblem) -> Tensor:
     Returns:
         Weights, (layers, n).
     """
-    labels, n = problem.labels, problem.samples
+    labels, generator = problem.labels, problem.generator
     assert labels is not None
     classes, counts = torch.unique(labels, return_counts=True)
+    if problem.largest < len(classes):
+        device = generator.device if generator else labels.device
+        drawn = torch.randperm(len(classes), generator=generator, device=device)[: problem.largest]
+        classes, counts = classes[drawn.to(labels.device)], counts[drawn.to(labels.device)]
     sizes = counts.tolist()
     weights = problem.losses.new_zeros(problem.shape, dtype=problem.dtype)
     for label, size, limits in zip(classes, sizes, problem.limits.shared(sizes), strict=True):
         members = (labels == label).nonzero().squeeze(1)
-        weights[:, members] = rule(problem.restricted(members, limits)) * (size / n)
+        weights[:, members] = rule(problem.restricted(members, limits)) * (size / sum(sizes))
     return weights

@@ -42,10 +42,25 @@ def test_impossible_limits_are_refused(settings: dict[str, float], message: str)
         SizeLimits(**settings)
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.integers(1, 400))
-def test_a_fixed_size_is_shared_in_proportion(counts: list[int], size: int) -> None:
-    sizes = [limits.size for limits in SizeLimits(size=size).shared(counts)]
-    shares = [min(size, sum(counts)) * count / sum(counts) for count in counts]
-    assert all(abs(given - share) <= 1 for given, share in zip(sizes, shares, strict=True))
-    if all(share >= 1 for share in shares):
-        assert sum(sizes) == min(size, sum(counts))
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.data())
+def test_bounds_are_shared_in_proportion(counts: list[int], data: st.DataObject) -> None:
+    parts, total = len(counts), sum(counts)
+    limits = data.draw(
+        st.one_of(
+            st.builds(lambda size: SizeLimits(size=size), st.integers(parts, 2 * total)),
+            st.builds(lambda low, high: SizeLimits(low * high, high), st.floats(0, 1), st.floats(0.01, 1)),
+        )
+    )
+    smallest, largest = limits.bounds(total)
+    if largest < parts:
+        return
+    bounds = [part.bounds(count) for part, count in zip(limits.shared(counts), counts, strict=True)]
+    assert all(1 <= low <= high <= count for (low, high), count in zip(bounds, counts, strict=True))
+    assert sum(low for low, _ in bounds) == max(smallest, parts)
+    assert sum(high for _, high in bounds) == largest
+    # What makes it proportional: no seat but a first one would lie nearer to the shares in another part.
+    for sizes in zip(*bounds, strict=True):
+        weakest = min(
+            (n / (2 * size - 1) for n, size in zip(counts, sizes, strict=True) if size > 1), default=61
+        )
+        assert weakest >= max(n / (2 * size + 1) for n, size in zip(counts, sizes, strict=True)) - 1e-9

@@ -35,6 +35,8 @@ def step(n: int = 40, **settings: object) -> Selection:
     ("settings", "forbidden"),
     [
         ({"rule": "all"}, WAYS),
+        ({"rule": "largest_loss"}, WAYS),
+        ({"rule": "smallest_loss", "stratified": True}, WAYS),
         ({"rule": "random", "size": 7}, WAYS),
         ({"rule": "random", "size": 7, "scope": "model"}, WAYS),
         ({"rule": "random", "size": 9, "stratified": True}, WAYS),

@@ -1,12 +1,15 @@
 import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from dba_cli.method import METRICS, ORDERS
-from dba_cli.method._rules import RULES
+from dba_cli.method import METRICS, ORDERS, RULES
+from dba_cli.method._stratified import select_stratified
 
 from . import reference
 from .problems import gradients_of, problem_of
@@ -35,29 +38,48 @@ def test_prefix_is_the_best_prefix(
 @pytest.mark.parametrize("rule", [name for name in RULES if not name.startswith("tests-")])
 @pytest.mark.parametrize("n", [1, 2, 17])
 @pytest.mark.parametrize("kind", ["random", "zero", "identical", "cancelling"])
-def test_weights_are_a_distribution_within_the_limits(rule: str, n: int, kind: str) -> None:
+@pytest.mark.parametrize("limits", [{"min_fraction": 0.25, "max_fraction": 0.75}, {"size": 2}])
+@pytest.mark.parametrize("classes", [None, 2, 5])
+def test_weights_are_a_distribution_within_the_limits(
+    rule: str, n: int, kind: str, limits: dict[str, float], classes: int | None
+) -> None:
     gradients = {
         "random": gradients_of(n, 3),
         "zero": torch.zeros(2, n, 4, dtype=torch.float64),
         "identical": torch.ones(2, n, 4, dtype=torch.float64),
         "cancelling": torch.tensor([1.0, -1.0]).double().repeat(n)[:n].view(1, n, 1).expand(2, n, 4),
     }[kind]
-    problem = problem_of(gradients, min_fraction=0.25, max_fraction=0.75)
-    weights = RULES[rule](problem)
+    problem = problem_of(gradients, **limits)
+    if classes is None:
+        weights = RULES[rule](problem)
+    else:
+        weights = select_stratified(RULES[rule], replace(problem, labels=torch.arange(n) % classes))
     assert weights.shape == (2, n)
     assert (weights >= 0).all()
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, dtype=torch.float64))
-    if rule in ("prefix", "top_k", "random", "greedy"):
-        sizes = (weights > 0).sum(-1)
-        assert ((problem.smallest <= sizes) & (sizes <= problem.largest)).all()
+    sizes = (weights > 0).sum(-1)
+    if rule != "all":
+        assert (sizes <= problem.largest).all()
+    if rule not in ("gradmatch", "facility_location"):  # these may do with fewer
+        assert (sizes >= problem.smallest).all()
 
 
-def test_top_k_takes_the_first_of_the_order() -> None:
+@pytest.mark.parametrize(
+    ("rule", "samples"),
+    [
+        ("all", lambda gradients, losses: range(9)),
+        ("top_k", lambda gradients, losses: reference.sorted_samples("norm", gradients)[:4]),
+        ("prefix", lambda gradients, losses: reference.sorted_samples("norm", gradients)[:4]),
+        ("largest_loss", lambda gradients, losses: sorted(range(9), key=lambda i: -losses[i])[:4]),
+        ("smallest_loss", lambda gradients, losses: sorted(range(9), key=lambda i: losses[i])[:4]),
+    ],
+)
+def test_of_a_fixed_size(rule: str, samples: Callable[[Tensor, list[float]], Iterable[int]]) -> None:
     gradients = gradients_of(9, 5)
-    weights = RULES["top_k"](problem_of(gradients, order="norm", size=4))
+    losses = [0.3, 0.1, 2.5, 0.2, 0.9, 0.3, 1.1, 0.0, 0.4]
+    weights = RULES[rule](problem_of(gradients, order="norm", size=4, losses=torch.tensor(losses)))
     for layer, row in zip(gradients, weights, strict=True):
-        chosen = reference.sorted_samples("norm", layer)[:4]
-        torch.testing.assert_close(row, reference.equal_weights(chosen, 9))
+        torch.testing.assert_close(row, reference.equal_weights(samples(layer, losses), 9))
 
 
 def test_equal_samples_are_taken_in_the_order_of_the_batch() -> None:
@@ -81,6 +103,6 @@ def test_brute_force_over_all_subsets_is_never_beaten(metric: str) -> None:
     family = [s for k in range(problem.smallest, 8) for s in itertools.combinations(range(7), k)]
     best = reference.metric(metric, gradients[0], reference.best_subset(metric, gradients[0], family))
     sign = 1.0 if metric in ("norm", "snr", "diversity") else -1.0
-    for rule in ("prefix", "greedy", "top_k", "random"):
+    for rule in ("prefix", "greedy", "top_k", "random", "largest_loss"):
         value = reference.metric(metric, gradients[0], RULES[rule](problem)[0])
         assert sign * value <= sign * best + 1e-9 * abs(best)

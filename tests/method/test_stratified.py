@@ -36,6 +36,19 @@ def test_within_a_class_samples_are_sorted_by_the_mean_of_the_whole_batch() -> N
             assert sorted(expected) == [i for i in range(10) if row[i] > 0 and LABELS[i] == label]
 
 
+def test_of_more_classes_than_samples_allowed_some_are_drawn() -> None:
+    gradients = gradients_of(10, 1)
+    problem = problem_of(gradients, size=2, labels=LABELS)
+    seen = set()
+    for _ in range(40):
+        weights = select_stratified(RULES["top_k"], problem)[0]
+        labels = LABELS[weights > 0].tolist()
+        shares = [int((label == LABELS).sum()) for label in labels]
+        torch.testing.assert_close(weights[weights > 0], torch.tensor(shares).double() / sum(shares))
+        seen.add(tuple(sorted(labels)))
+    assert seen == {(0, 1), (0, 2), (1, 2)}
+
+
 def test_backward_takes_the_labels() -> None:
     torch.manual_seed(0)
     model = nn.Linear(4, 3)
