@@ -4,10 +4,15 @@ Accuracies, errors and reductions are fractions of 1, as in the records; only th
 speak in per cent.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
 
 from dba_cli.comparison._statistics import Estimate
-from dba_cli.comparison._wording import seeds_text
+from dba_cli.records import PaperFigures
+
+_DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
 
 
 @dataclass(frozen=True)
@@ -23,19 +28,6 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class PaperFigures:
-    """What the paper states for a row's kind of optimizer, as fractions.
-
-    ``implied`` marks an accuracy that the paper does not print: it follows from DBA's accuracy and
-    error reduction. ``error_reduction`` (against SGD and Adam alike) is there for kind ``dba`` only.
-    """
-
-    test_accuracy: float
-    implied: bool
-    error_reduction: float | None
-
-
-@dataclass(frozen=True)
 class Row:
     """One optimizer under one config.
 
@@ -43,11 +35,13 @@ class Row:
     finished seeds; ``vs_sgd`` and ``vs_adam`` are error reductions, paired by seed, and None for
     the baseline itself. ``planned`` is the number of seeds in the plan, and None, like everything
     that is measured against others, for a row that is not ``current``: whose config is not the one
-    of the experiment's plan.
+    of the experiment's plan. ``paper`` is there where the runs can be held against it. ``settings`` are
+    the config's values by dotted key, such as ``optimizer.lr``; empty where no record says them.
     """
 
     optimizer: str
     kind: str | None
+    selects: bool
     config_hash: str
     current: bool
     planned: int | None
@@ -59,6 +53,7 @@ class Row:
     vs_adam: Estimate | None
     paper: PaperFigures | None
     notes: tuple[str, ...]
+    settings: Mapping[str, Any]
 
     @property
     def error(self) -> Estimate | None:
@@ -67,11 +62,18 @@ class Row:
         return None if accuracy is None else replace(accuracy, mean=1 - accuracy.mean)
 
     @property
+    def paper_accuracy(self) -> float | None:
+        """Return the paper's accuracy of DBA, or the one that its figures imply for SGD and Adam."""
+        if self.paper is None:
+            return None
+        percent = self.paper.test_accuracy if self.selects else self.paper.implied_accuracy
+        return None if percent is None else percent / 100
+
+    @property
     def paper_difference(self) -> float | None:
         """Return our mean accuracy less the paper's, as a fraction."""
-        if self.accuracy is None or self.paper is None:
-            return None
-        return self.accuracy.mean - self.paper.test_accuracy
+        paper = self.paper_accuracy
+        return None if self.accuracy is None or paper is None else self.accuracy.mean - paper
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Section:
     """One table: the runs of one experiment that share a setting.
 
     ``setting`` is None while no run of the plan is recorded, since only runs know their data.
-    ``seeds`` are the plan's.
+    ``seeds`` are the plan's; ``sets`` is what a point of a sweep sets, by dotted key.
     """
 
     experiment: str
@@ -89,6 +91,7 @@ class Section:
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    sets: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,40 @@ class Comparison:
             for row in section.rows
             if row.missing
         ]
+
+
+def seeds_text(seeds: Iterable[int]) -> str:
+    """Return ``seed 3`` or ``seeds 0-2, 7``."""
+    numbers = list(seeds)
+    return f"{'seed' if len(numbers) == 1 else 'seeds'} {ranges(numbers)}"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return ``0-2, 7``."""
+    numbered = enumerate(sorted(numbers))
+    runs = [[number for _, number in run] for _, run in groupby(numbered, key=lambda pair: pair[1] - pair[0])]
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def data_text(dataset: str, source: str) -> str:
+    """Return ``official MNIST`` or ``embedded MNIST sample``."""
+    name = _DATASETS.get(dataset, dataset)
+    return f"embedded {name} sample" if source == "embedded" else f"{source} {name}"
+
+
+def draw_text(draw: Iterable[tuple[str, float | str]]) -> str:
+    """Return ``1 %`` or ``10 per class by facility location``; other draws by their keys."""
+    parts = list(draw)
+    sizes = ", ".join(_part(key, value) for key, value in parts if key != "by")
+    chosen = [f" by {str(value).replace('_', ' ')}" for key, value in parts if key == "by"]
+    return sizes + "".join(chosen)
+
+
+def _part(key: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return f"{key} {value}"
+    if key == "fraction":
+        return f"{100 * value:.10g} %"
+    if key == "per_class":
+        return f"{value:.10g} per class"
+    return f"{key} {value:.10g}"

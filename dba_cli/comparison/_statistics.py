@@ -15,12 +15,21 @@ CONFIDENCE = 0.95
 class Estimate:
     """A mean with the half-width of its two-sided 95 % confidence interval, in the values' own unit.
 
-    ``half_width`` is None where ``n`` is 1: one value says nothing about its own spread.
+    ``half_width`` is None where ``n`` is 1: one value says nothing about its own spread. In another unit
+    it is a product, and as text, in the format of its numbers, the two: ``f"{100 * reduction:.1f} %"``.
     """
 
     mean: float
     half_width: float | None
     n: int
+
+    def __rmul__(self, factor: float) -> "Estimate":
+        half_width = None if self.half_width is None else factor * self.half_width
+        return Estimate(factor * self.mean, half_width, self.n)
+
+    def __format__(self, spec: str) -> str:
+        half_width = "" if self.half_width is None else f" ± {self.half_width:{spec.removeprefix('+')}}"
+        return f"{self.mean:{spec}}{half_width}"
 
 
 def mean_with_interval(values: Sequence[float]) -> Estimate:
@@ -55,15 +64,3 @@ def error_reduction(pairs: Sequence[tuple[float, float]]) -> Estimate | None:
     if not pairs or any(baseline == 0 for _, baseline in pairs):
         return None
     return mean_with_interval([1 - error / baseline for error, baseline in pairs])
-
-
-def implied_accuracy(accuracy: float, reduction: float) -> float | None:
-    """Return the baseline's accuracy that an accuracy and its error reduction imply, as fractions.
-
-    From reduction = 1 - (1 - accuracy) / (1 - baseline). None where nothing between 0 and 1 fits, as
-    for a reduction of 1.
-    """
-    if reduction >= 1:
-        return None
-    baseline = 1 - (1 - accuracy) / (1 - reduction)
-    return baseline if 0 <= baseline <= 1 else None

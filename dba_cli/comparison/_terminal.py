@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dba_cli.comparison._human import Column, columns, legend, notes, setting_line
+from dba_cli.comparison._columns import Column, columns, legend, notes, setting_line
 from dba_cli.comparison._model import Comparison, Section
 
 # Names and marks are folded to this width before any number is.

@@ -16,6 +16,7 @@ from dba_cli.config._space import MAX_POINTS, possible_values
 from dba_cli.method import METRICS, ORDERS, RULES, SizeLimits
 from dba_cli.models import MODELS
 from dba_cli.optimizers import OPTIMIZERS, build, unusable
+from dba_cli.records import PaperFigures
 
 MAX_SEED = 2**31 - 1
 
@@ -39,16 +40,8 @@ Name = Annotated[
     ),
 ]
 Unit = Annotated[float, Field(ge=0, lt=1)]
-Percent = Annotated[float, Field(ge=0, le=100)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000, description="In passes over the draw.")]
 Steps = Annotated[int, Field(ge=1, le=100_000_000, description="In update steps.")]
-
-
-class PaperFigures(Section):
-    """What the paper states for this experiment, printed beside what was measured."""
-
-    test_accuracy: Percent = Field(description="Test accuracy of DBA, per cent.")
-    error_reduction: Percent = Field(description="Relative error reduction against SGD and Adam, per cent.")
 
 
 class ExperimentConfig(Section):

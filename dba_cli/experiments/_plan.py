@@ -10,7 +10,6 @@ from dba_cli.records import (
     ExperimentFolder,
     ExperimentRecord,
     FailureRecord,
-    PaperRecord,
     RunFolder,
     read_failure,
 )
@@ -88,11 +87,10 @@ def plan(
                 done = not overwrite and _done(run, hashes[name])
                 failure = None if done or overwrite else _failed(run, hashes[name])
                 runs.append(PlannedRun(narrowed, hashes[name], run, done, failure, before, overwrite))
-    paper = config.experiment.paper
     record = ExperimentRecord(
         name=config.experiment.name,
         description=config.experiment.description,
-        paper=None if paper is None else PaperRecord(**paper.model_dump()),
+        paper=config.experiment.paper,
         optimizers=hashes,
         seeds=config.seeds,
     )

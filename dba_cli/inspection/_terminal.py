@@ -1,7 +1,6 @@
 """The views as tables on a terminal."""
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -9,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dba_cli.comparison import ranges
 from dba_cli.inspection._config import ConfigView
 from dba_cli.inspection._estimate import RunTime
 from dba_cli.inspection._record import RunView
@@ -100,24 +100,12 @@ def _plan_rows(view: ConfigView) -> list[list[str]]:
     rows = []
     for entry in view.config.optimizers:
         runs = [run for run in view.runs if run.optimizer == entry.name]
-        todo = _ranges(run.seed for run in runs if run.record is None)
-        row = [entry.name, todo, _ranges(run.seed for run in runs if run.done)]
-        rows.append(row + [_ranges(run.seed for run in runs if run.disowned)] * _any_disowned(view))
+        states = [[run.seed for run in runs if run.record is None]]
+        states.append([run.seed for run in runs if run.done])
+        if any(run.disowned for run in view.runs):
+            states.append([run.seed for run in runs if run.disowned])
+        rows.append([entry.name, *(ranges(seeds) or "-" for seeds in states)])
     return rows
-
-
-def _any_disowned(view: ConfigView) -> bool:
-    return any(run.disowned for run in view.runs)
-
-
-def _ranges(seeds: Iterable[int]) -> str:
-    """Return ``0-2, 7``, or ``-`` for none."""
-    ordered = sorted(seeds)
-    runs = [
-        [seed for _, seed in run]
-        for _, run in groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0])
-    ]
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs) or "-"
 
 
 def _history(view: RunView) -> Table:

@@ -131,7 +131,7 @@ class ImagePictures:
 
     def _traced(self, kind: str) -> Iterator[tuple[Study, Row, int, RunFolder]]:
         for study in self._studies:
-            rows = [row for row in study.rows if row.kind == "dba" and row.finished]
+            rows = [row for row in study.rows if row.selects and row.finished]
             if not rows:
                 self._notes.add(kind, f"{study.name}: no finished run that selects samples")
             for row in rows:
@@ -162,7 +162,7 @@ class ImagePictures:
 
 def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     """Return DBA entries against the others; without both kinds, the first against the rest."""
-    ours = [row for row in rows if row.kind == "dba"]
+    ours = [row for row in rows if row.selects]
     others = [row for row in rows if row.kind != "dba"]
     if not ours or not others:
         ours, others = list(rows[:1]), list(rows[1:])

@@ -34,7 +34,7 @@ def rungs(sections: Sequence[Section]) -> list[Rung]:
             section.experiment,
             row.optimizer,
             row.accuracy,
-            None if row.paper is None else row.paper.test_accuracy,
+            row.paper_accuracy,
             f"{len(row.diverged)} of {row.planned} diverged" if row.diverged else "",
         )
         for section in sections
@@ -76,14 +76,7 @@ def ladder(rows: Sequence[Rung], title: str = "") -> Figure:
                     capsize=2.5,
                 )
             if row.paper is not None:
-                axes.plot(
-                    100 * row.paper,
-                    place,
-                    marker="d",
-                    color="#666666",
-                    markerfacecolor="none",
-                    linestyle="none",
-                )
+                axes.plot(100 * row.paper, place, **_PAPER)
         for place, row in places:
             axes.annotate(
                 _text(row), (1.01, place), xycoords=axes.get_yaxis_transform(), va="center", fontsize=7
@@ -119,6 +112,5 @@ def _name(row: Rung) -> str:
 def _text(row: Rung) -> str:
     if row.accuracy is None:
         return row.remark
-    half = row.accuracy.half_width
-    text = f"{100 * row.accuracy.mean:.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
+    text = f"{100 * row.accuracy:.2f}"
     return f"{text}, {row.remark}" if row.remark else text

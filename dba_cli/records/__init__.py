@@ -11,7 +11,7 @@ from dba_cli.records._result import (
     DeviceRecord,
     Durations,
     ExperimentRecord,
-    PaperRecord,
+    PaperFigures,
     RunRecord,
 )
 from dba_cli.records._sweep import PointRecord, SweepRecord, add_to_sweep, read_sweep
@@ -31,7 +31,7 @@ __all__ = [
     "ExperimentFolder",
     "ExperimentRecord",
     "FailureRecord",
-    "PaperRecord",
+    "PaperFigures",
     "PointRecord",
     "RunFolder",
     "RunRecord",

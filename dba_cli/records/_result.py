@@ -20,6 +20,7 @@ from pydantic import (
 
 from dba_cli.records._evaluation import Count, Evaluation, Seconds
 
+Percent = Annotated[float, Field(ge=0, le=100)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -138,11 +139,23 @@ def _by_dotted_key(section: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-class PaperRecord(_Part):
-    """The paper's figures for the experiment, in per cent."""
+class PaperFigures(_Part):
+    """What the paper states for an experiment, printed beside what was measured."""
 
-    test_accuracy: float
-    error_reduction: float
+    test_accuracy: Percent = Field(description="Test accuracy of DBA, per cent.")
+    error_reduction: Percent = Field(description="Relative error reduction against SGD and Adam, per cent.")
+
+    @property
+    def implied_accuracy(self) -> float | None:
+        """Return the accuracy of SGD and Adam that both figures imply, per cent.
+
+        From reduction = 1 - (100 - accuracy) / (100 - implied). None where nothing between 0 and 100
+        fits, as for a reduction of 100.
+        """
+        if self.error_reduction == 100:
+            return None
+        implied = 100 - (100 - self.test_accuracy) / (1 - self.error_reduction / 100)
+        return implied if 0 <= implied <= 100 else None
 
 
 class ExperimentRecord(_Part):
@@ -151,6 +164,6 @@ class ExperimentRecord(_Part):
     format: Literal[1] = 1
     name: str
     description: str
-    paper: PaperRecord | None
+    paper: PaperFigures | None
     optimizers: dict[str, Sha256] = Field(description="Entry name to the config hash of its runs.")
     seeds: list[Count]

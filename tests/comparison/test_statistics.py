@@ -1,18 +1,11 @@
-from math import inf, isclose, isfinite, sqrt
+from math import inf, isfinite, sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dba_cli.comparison._statistics import (
-    Estimate,
-    error_reduction,
-    implied_accuracy,
-    mean_with_interval,
-)
-
-fractions = st.floats(0, 1)
+from dba_cli.comparison import Estimate, error_reduction, mean_with_interval
 
 
 def test_interval_by_hand():
@@ -72,22 +65,13 @@ def test_reduction_is_finite_and_at_most_one(pairs):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "reduction", "implied"),
-    [(0.9779, 0.8178, 0.8787), (0.9744, 0.8807, 0.7854), (0.9, 0.0, 0.9)],
+    ("estimate", "spec", "text"),
+    [
+        (100 * Estimate(0.8787, 0.0042, 5), ".2f", "87.87 ± 0.42"),
+        (100 * Estimate(0.9, None, 1), ".1f", "90.0"),
+        (Estimate(1.5, 0.25, 2), "+.1f", "+1.5 ± 0.2"),
+        (Estimate(-1e-9, 0.0, 2), "z.1f", "0.0 ± 0.0"),
+    ],
 )
-def test_implied_accuracy_of_the_paper(accuracy, reduction, implied):
-    assert implied_accuracy(accuracy, reduction) == pytest.approx(implied, abs=5e-5)
-
-
-@pytest.mark.parametrize(("accuracy", "reduction"), [(1.0, 1.0), (0.5, 1.0), (0.1, 0.9)])
-def test_no_baseline_implied(accuracy, reduction):
-    assert implied_accuracy(accuracy, reduction) is None
-
-
-@given(fractions, fractions.filter(lambda share: share < 0.999))
-def test_implied_accuracy_gives_the_reduction_back(baseline, reduction):
-    accuracy = 1 - (1 - baseline) * (1 - reduction)
-    implied = implied_accuracy(accuracy, reduction)
-    assert implied is None or isclose(implied, baseline, abs_tol=1e-9)
-    # Only rounding at the very ends may lead out of the range.
-    assert implied is not None or min(baseline, 1 - baseline) < 1e-9
+def test_an_estimate_in_another_unit_and_as_text(estimate, spec, text):
+    assert f"{estimate:{spec}}" == text

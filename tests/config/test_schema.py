@@ -14,10 +14,10 @@ from dba_cli.config import (
     Evaluation,
     ModelConfig,
     OptimizerConfig,
-    PaperFigures,
     ScheduleConfig,
     TrainingConfig,
 )
+from dba_cli.records import PaperFigures
 
 MLP, CNN = {"kind": "mlp"}, {"kind": "cnn"}
 SGD = {"name": "a", "kind": "sgd", "lr": 0.1}

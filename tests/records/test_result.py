@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dba_cli.records import ExperimentRecord, RunRecord
+from dba_cli.records import ExperimentRecord, PaperFigures, RunRecord
 
 Data = dict[str, Any]
 INF, NAN = float("inf"), float("nan")
@@ -168,3 +168,21 @@ def test_damage_of_a_plan_is_found(plan_data: Data, path: str, value: object) ->
 def test_records_cannot_be_changed(run_data: Data) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         RunRecord.model_validate(run_data).seed = 4
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "reduction", "implied"),
+    [
+        (97.79, 81.78, 87.87),
+        (97.44, 88.07, 78.54),
+        (90.0, 0.0, 90.0),
+        (100.0, 100.0, None),
+        (50.0, 100.0, None),
+        (10.0, 90.0, None),
+    ],
+)
+def test_the_accuracy_that_the_papers_figures_imply(
+    accuracy: float, reduction: float, implied: float | None
+) -> None:
+    paper = PaperFigures(test_accuracy=accuracy, error_reduction=reduction)
+    assert paper.implied_accuracy == (implied and pytest.approx(implied, abs=5e-3))

@@ -1,11 +1,11 @@
 """What the formats for people say: the same columns, cells and sentences in each of them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dba_cli.comparison._model import Row, Section
+from dba_cli.comparison._model import Row, Section, data_text, draw_text
 from dba_cli.comparison._statistics import Estimate
-from dba_cli.comparison._wording import data_text, draw_text
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,19 @@ def table_cells(section: Section) -> tuple[list[str], list[bool], list[list[str]
 
 
 def setting_line(section: Section) -> str:
-    """Return the protocol, the data and the number of seeds, which every table must name."""
+    """Return the protocol, the data and the number of seeds, which every table must name.
+
+    After them, of a point of a sweep, what it sets.
+    """
     setting = section.setting
     if setting is None:
         return "No run with the plan's config is recorded yet."
+    sets = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in section.sets.items()]
     return (
         f"Protocol: {setting.protocol}, {draw_text(setting.draw)} ({setting.n_train:,} images). "
         f"Data: {data_text(setting.dataset, setting.source)}, {setting.n_test:,} test images. "
         f"{len(section.seeds)} {'seed' if len(section.seeds) == 1 else 'seeds'}."
-    )
+    ) + (f" Sets {', '.join(sets)}." if sets else "")
 
 
 def legend(section: Section) -> str:
@@ -53,8 +57,7 @@ def legend(section: Section) -> str:
     rows = section.rows
     reductions = [row.vs_sgd or row.vs_adam for row in rows if row.vs_sgd or row.vs_adam]
     estimates = [*reductions, *(row.accuracy for row in rows)]
-    papers = [row.paper for row in rows if row.paper]
-    stated = [paper for paper in papers if paper.error_reduction is not None]
+    stated = [row.paper for row in rows if row.paper and row.selects]
     sentences = []
     if any(estimate and estimate.half_width is not None for estimate in estimates):
         sentences.append("±: half-width of the 95 % Student t interval over seeds.")
@@ -63,12 +66,12 @@ def legend(section: Section) -> str:
             "vs SGD, vs Adam: share of that optimizer's errors removed, mean over seeds in pairs; "
             "below zero, errors were added."
         )
-    if stated and stated[0].error_reduction is not None:
+    if stated:
         sentences.append(
-            f"The paper: {_percent(stated[0].test_accuracy)} % with DBA, "
-            f"{_percent(stated[0].error_reduction)} % of the errors of SGD and Adam removed."
+            f"The paper: {stated[0].test_accuracy:.2f} % with DBA, "
+            f"{stated[0].error_reduction:.2f} % of the errors of SGD and Adam removed."
         )
-    if any(paper.implied for paper in papers):
+    if any(row.paper_accuracy is not None and not row.selects for row in rows):
         sentences.append("*: not printed in the paper, implied by its figures for DBA.")
     return " ".join(sentences)
 
@@ -97,15 +100,7 @@ def _percent(fraction: float) -> str:
 
 
 def _estimate(estimate: Estimate | None, digits: int) -> str:
-    if estimate is None:
-        return ""
-    mean = _signless_zero(f"{100 * estimate.mean:.{digits}f}")
-    return mean if estimate.half_width is None else f"{mean} ± {100 * estimate.half_width:.{digits}f}"
-
-
-def _signless_zero(number: str) -> str:
-    """Return the number without the sign that rounding may leave before zero."""
-    return number[1:] if float(number) == 0 and number[0] in "+-" else number
+    return "" if estimate is None else f"{100 * estimate:z.{digits}f}"
 
 
 def _error(row: Row) -> str:
@@ -114,12 +109,16 @@ def _error(row: Row) -> str:
 
 
 def _paper(row: Row) -> str:
-    return "" if row.paper is None else _percent(row.paper.test_accuracy) + "*" * row.paper.implied
+    paper = row.paper_accuracy
+    return "" if paper is None else _percent(paper) + "*" * (not row.selects)
 
 
 def _difference(row: Row) -> str:
     difference = row.paper_difference
-    return "" if difference is None else _signless_zero(f"{100 * difference:+.2f}")
+    if difference is None:
+        return ""
+    text = f"{100 * difference:+z.2f}"
+    return "0.00" if text == "+0.00" else text
 
 
 _COLUMNS = (

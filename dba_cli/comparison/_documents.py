@@ -1,14 +1,13 @@
-"""Tables for documents: Markdown (GitHub's) and LaTeX (booktabs)."""
+"""Tables for documents: Markdown (GitHub's) and LaTeX (booktabs).
+
+pandas is imported where it is used: a table on the terminal does without.
+"""
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from dba_cli.comparison._human import columns, legend, notes, setting_line
+from dba_cli.comparison._columns import legend, notes, setting_line, table_cells
 from dba_cli.comparison._model import Comparison, Section
-
-if TYPE_CHECKING:  # pandas is imported where it is used: a table on the terminal does without
-    import pandas as pd
 
 # Not pandas' own escaping: it is for cells alone, where captions and notes need it too, and it leaves
 # < > | and ± to the font encoding, of which the default one prints other signs.
@@ -40,14 +39,20 @@ def latex(comparison: Comparison) -> str:
     return head + "\n".join(_latex_section(section) for section in comparison.sections)
 
 
-def _markdown_section(section: Section) -> str:
-    cells, numeric = _cells(section, _markdown, _markdown)
-    table = cells.to_markdown(
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    """Return a pipe table of finished cells, numeric columns aligned right."""
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(header)).to_markdown(
         index=False,
         colalign=["right" if right else "left" for right in numeric],
-        # The cells are finished text: tabulate must not read numbers out of them and round those.
+        # tabulate must not read numbers out of the cells and round those.
         disable_numparse=True,
     )
+
+
+def _markdown_section(section: Section) -> str:
+    table = markdown_table(*_cells(section, _markdown, _markdown))
     blocks = [f"## {_markdown(section.experiment)}"]
     if section.notice:
         blocks.append(f"> **{_markdown(section.notice)}**")
@@ -60,16 +65,22 @@ def _markdown_section(section: Section) -> str:
 
 
 def _latex_section(section: Section) -> str:
-    cells, numeric = _cells(section, _latex, _latex_number)
+    import pandas as pd
+
+    header, rows, numeric = _cells(section, _latex, _latex_number)
     caption = f"\\texttt{{{_latex(section.experiment)}}}. {_latex(setting_line(section))}"
     if section.notice:
         caption += f" \\textbf{{{_latex(section.notice)}}}"
-    table = cells.style.hide(axis="index").to_latex(
-        column_format="".join("r" if right else "l" for right in numeric),
-        hrules=True,
-        position="htbp",
-        position_float="centering",
-        caption=caption,
+    table = (
+        pd.DataFrame(rows, columns=header)
+        .style.hide(axis="index")
+        .to_latex(
+            column_format="".join("r" if right else "l" for right in numeric),
+            hrules=True,
+            position="htbp",
+            position_float="centering",
+            caption=caption,
+        )
     )
     return _with_notes(table, [text for text in (legend(section), *notes(section)) if text])
 
@@ -91,19 +102,18 @@ def _with_notes(table: str, below: list[str]) -> str:
 
 def _cells(
     section: Section, text: Callable[[str], str], number: Callable[[str], str]
-) -> tuple["pd.DataFrame", list[bool]]:
-    """Return the cells that people read, in a markup, and which of their columns are numeric.
+) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return the titles, the rows and which columns are numeric, in a markup.
 
     ``text`` and ``number`` bring titles, words and numbers into the markup.
     """
-    import pandas as pd
-
-    shown = columns(section)
-    cells = {
-        text(column.title): [(number if column.numeric else text)(column.cell(row)) for row in section.rows]
-        for column in shown
-    }
-    return pd.DataFrame(cells), [column.numeric for column in shown]
+    titles, numeric, rows, _ = table_cells(section)
+    markup = [number if right else text for right in numeric]
+    return (
+        [text(title) for title in titles],
+        [[of(cell) for of, cell in zip(markup, row, strict=True)] for row in rows],
+        numeric,
+    )
 
 
 def _markdown(text: str) -> str:

@@ -1,0 +1,247 @@
+"""A comparison in the formats that a file can have, and as a data frame.
+
+In CSV and JSON shares are fractions of 1, to twelve decimals: any further digit says nothing of the runs
+and differs between machines, by the library that computes the t quantile; without them the same records
+give the same bytes everywhere.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from dba_cli.comparison._documents import latex, markdown
+from dba_cli.comparison._model import Comparison, Row, Section
+from dba_cli.comparison._statistics import Estimate
+from dba_cli.comparison._terminal import plain_text
+from dba_cli.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:  # pandas is imported where it is used: a table on the terminal does without
+    import pandas as pd
+
+_DECIMALS = 12
+
+# Every column in its order. The types are given, not inferred: a column is there and has its type
+# whatever the records leave empty.
+_DTYPES = {
+    "experiment": "string",
+    "protocol": "string",
+    "dataset": "string",
+    "source": "string",
+    "draw": "string",
+    "n_train": "Int64",
+    "n_test": "Int64",
+    "notice": "string",
+    "optimizer": "string",
+    "kind": "string",
+    "config_hash": "string",
+    "current": "bool",
+    "seeds_planned": "Int64",
+    "seeds_finished": "int64",
+    "seeds_diverged": "int64",
+    "seeds_missing": "int64",
+    "accuracy": "float64",
+    "accuracy_ci95": "float64",
+    "error": "float64",
+    "error_ci95": "float64",
+    "reduction_vs_sgd": "float64",
+    "reduction_vs_sgd_ci95": "float64",
+    "reduction_vs_sgd_pairs": "int64",
+    "reduction_vs_adam": "float64",
+    "reduction_vs_adam_ci95": "float64",
+    "reduction_vs_adam_pairs": "int64",
+    "paper_accuracy": "float64",
+    "paper_implied": "boolean",
+    "paper_error_reduction": "float64",
+    "paper_difference": "float64",
+    "notes": "string",
+}
+
+
+def frame(comparison: Comparison) -> "pd.DataFrame":
+    """Return the figures with one row per optimizer and section, and these columns for all records.
+
+    Everything is plain numbers, not rounded, and missing where it is undefined:
+
+    - ``accuracy``, ``error``: means over the finished seeds at the end of training, fractions of 1.
+    - ``reduction_vs_sgd``, ``reduction_vs_adam``: the share of that optimizer's errors removed, mean
+      over the seeds in pairs (``*_pairs``), fractions of 1; below zero, errors were added.
+    - ``*_ci95``: half-widths of the 95 % Student t intervals, in the unit of their means; missing for
+      a single seed.
+    - ``paper_accuracy``, ``paper_error_reduction``: the paper's, fractions of 1. ``paper_implied``:
+      the paper does not print this accuracy, it follows from its figures for DBA.
+      ``paper_difference``: our accuracy less the paper's, a fraction (0.01 is one percentage point).
+    - ``n_train``, ``n_test``: images. ``seeds_*``: numbers of seeds.
+    - ``current``: False for runs of another config than the plan's, which are compared to nothing.
+    - After these, what differs between the rows of any one optimizer, by dotted key of the config, such
+      as ``optimizer.lr``: numbers, truths and words, lists as their text.
+
+    Rows are comparable where ``experiment``, ``protocol``, ``dataset``, ``source``, ``draw``,
+    ``n_train`` and ``n_test`` agree; from ``protocol`` on these are missing while no run of the plan
+    is recorded.
+
+    Example:
+        >>> table = frame(compare(Path("results")))
+        >>> table.pivot_table("accuracy", "optimizer", "experiment")
+    """
+    import pandas as pd
+
+    rows = [row for section in comparison.sections for row in section.rows]
+    figures = [_record(section, row) for section in comparison.sections for row in section.rows]
+    table = pd.DataFrame(figures, columns=list(_DTYPES)).astype(_DTYPES)
+    for key in _differing(rows):
+        values = [row.settings.get(key) for row in rows]
+        table[key] = [str(value) if isinstance(value, list) else value for value in values]
+    return table
+
+
+def _differing(rows: Sequence[Row]) -> list[str]:
+    """Return the keys whose values differ between rows of an optimizer, in the config's order."""
+    by_optimizer: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row.settings:
+            by_optimizer[row.optimizer].append(row.settings)
+    keys = dict.fromkeys(key for row in rows for key in row.settings)
+    return [
+        key
+        for key in keys
+        if any(each.get(key) != of[0].get(key) for of in by_optimizer.values() for each in of)
+    ]
+
+
+def _record(section: Section, row: Row) -> dict[str, object]:
+    """Return the row by column; what is undefined may be left out."""
+    record: dict[str, object] = {
+        "experiment": section.experiment,
+        "notice": section.notice,
+        "optimizer": row.optimizer,
+        "kind": row.kind,
+        "config_hash": row.config_hash,
+        "current": row.current,
+        "seeds_planned": row.planned,
+        "seeds_finished": len(row.finished),
+        "seeds_diverged": len(row.diverged),
+        "seeds_missing": len(row.missing),
+        **_of_estimate("accuracy", row.accuracy),
+        **_of_estimate("error", row.error),
+        **_of_estimate("reduction_vs_sgd", row.vs_sgd),
+        "reduction_vs_sgd_pairs": 0 if row.vs_sgd is None else row.vs_sgd.n,
+        **_of_estimate("reduction_vs_adam", row.vs_adam),
+        "reduction_vs_adam_pairs": 0 if row.vs_adam is None else row.vs_adam.n,
+        "paper_difference": row.paper_difference,
+        "notes": "; ".join(row.notes),
+    }
+    if section.setting is not None:
+        draw = ";".join(f"{key}={value}" for key, value in section.setting.draw)
+        record |= asdict(section.setting) | {"draw": draw}
+    if row.paper is not None and row.paper_accuracy is not None:
+        reduction = row.paper.error_reduction / 100 if row.selects else None
+        record |= {
+            "paper_accuracy": row.paper_accuracy,
+            "paper_implied": not row.selects,
+            "paper_error_reduction": reduction,
+        }
+    return record
+
+
+def _of_estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    return {} if estimate is None else {name: estimate.mean, f"{name}_ci95": estimate.half_width}
+
+
+def json_text(comparison: Comparison) -> str:
+    """Return the sections with their rows as JSON; an undefined value is null.
+
+    ``ci95`` is the half-width of the 95 % confidence interval, ``n`` the number of seeds or pairs.
+    """
+    content = {
+        "format": 1,
+        "units": "accuracies, errors and reductions are fractions of 1",
+        "sections": [_section(section) for section in comparison.sections],
+        "incomplete": comparison.incomplete,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def csv_text(comparison: Comparison) -> str:
+    """Return the data frame of the comparison; an undefined value is an empty cell, a truth 0 or 1."""
+    table = frame(comparison).round(_DECIMALS).astype({"current": "int64", "paper_implied": "Int64"})
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def _section(section: Section) -> dict[str, object]:
+    setting = section.setting
+    return {
+        "experiment": section.experiment,
+        "description": section.description,
+        "setting": None if setting is None else asdict(setting) | {"draw": dict(setting.draw)},
+        "notice": section.notice,
+        "seeds": section.seeds,
+        "rows": [_row(row) for row in section.rows],
+        "notes": section.notes,
+        "sets": section.sets,
+    }
+
+
+def _row(row: Row) -> dict[str, object]:
+    paper = row.paper
+    return {
+        "optimizer": row.optimizer,
+        "kind": row.kind,
+        "config_hash": row.config_hash,
+        "current": row.current,
+        "planned": row.planned,
+        "finished": row.finished,
+        "diverged": row.diverged,
+        "missing": row.missing,
+        "accuracy": _estimate(row.accuracy),
+        "error": _estimate(row.error),
+        "reduction_vs_sgd": _estimate(row.vs_sgd),
+        "reduction_vs_adam": _estimate(row.vs_adam),
+        "paper": None
+        if paper is None or row.paper_accuracy is None
+        else {
+            "accuracy": _rounded(row.paper_accuracy),
+            "implied": not row.selects,
+            "error_reduction": _rounded(paper.error_reduction / 100) if row.selects else None,
+            "difference": _rounded(row.paper_difference),
+        },
+        "notes": row.notes,
+        "settings": row.settings,
+    }
+
+
+def _estimate(estimate: Estimate | None) -> dict[str, float | int | None] | None:
+    if estimate is None:
+        return None
+    return {"mean": _rounded(estimate.mean), "ci95": _rounded(estimate.half_width), "n": estimate.n}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DECIMALS)
+
+
+Format = Literal["table", "markdown", "csv", "latex", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_FORMATS: Mapping[str, Callable[[Comparison], str]] = {
+    "table": plain_text,
+    "markdown": markdown,
+    "csv": csv_text,
+    "latex": latex,
+    "json": json_text,
+}
+
+
+def render(comparison: Comparison, format_name: str) -> str:
+    """Return the comparison in one of ``FORMATS``, ending in a line end.
+
+    The same records give the same text, on any machine and day. ``table`` (plain text of 100 columns),
+    ``markdown`` and ``latex`` speak in per cent, rounded; ``csv`` and ``json`` in fractions of 1, to
+    twelve decimals.
+
+    Raises:
+        UserError: There is no such format.
+    """
+    if format_name not in _FORMATS:
+        raise UserError(f"no format {format_name!r}{did_you_mean(format_name, list(FORMATS))}")
+    return _FORMATS[format_name](comparison)
