@@ -10,10 +10,9 @@ from pydantic import ValidationError
 
 from dba_cli.config._messages import describe
 from dba_cli.config._schema import MAX_SEED, Config
-from dba_cli.config._yaml import MAX_DEPTH, Document, UnreadableError, Where, read_file, read_text, write_text
+from dba_cli.config._yaml import Document, UnreadableError, Where, read_file, read_text, write_text
 from dba_cli.errors import UserError, did_you_mean
 
-_MAX_CHAIN = 10
 _VARIANTS = {("model",)}  # whose kind decides which keys it has; a schedule's, for one, does not
 
 
@@ -72,8 +71,6 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...], named_at: str) -> Docu
         raise UserError(f"{named_at}: extends: {error}" if named_at else str(error)) from None
     if path.resolve() in chain:
         raise UserError(f"{named_at}: extends: {path} extends itself, directly or through others")
-    if len(chain) >= _MAX_CHAIN:
-        raise UserError(f"{named_at}: extends: more than {_MAX_CHAIN} configs extend one another")
     if not isinstance(document.data, dict):
         raise UserError(f"{path}: a config is a mapping of sections, such as 'data:' and 'model:'")
     place = document.place(("extends",))
@@ -116,8 +113,6 @@ def assign(document: Document, key: str, value: Any, place: str) -> Document:
     parts = key.split(".")
     if not all(parts):
         raise UserError(f"{place}: {key!r:.60} is no dotted key, such as training.epochs")
-    if len(parts) > MAX_DEPTH:
-        raise UserError(f"{place}: nested too deeply (at most {MAX_DEPTH} levels)")
     data = deepcopy(document.data)
     where: Where = ()
     opened: dict[Where, str] = {}

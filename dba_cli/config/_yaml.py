@@ -1,9 +1,8 @@
 """YAML to plain data, with the file and line of every value, and without YAML's surprises.
 
-Only mappings with string keys, lists, and the scalars of YAML 1.2's core schema (decimal ones):
-``1e-3`` is a number, ``010`` is ten and ``no`` a string. Repeated keys, tags, merge keys and
-documents that expand without bound are refused, since each of them makes a config say something
-other than what a reader sees.
+Only mappings with string keys, lists, and the scalars of YAML 1.2's core schema (decimal ones): ``1e-3`` is a
+number, ``010`` is ten and ``no`` a string. Repeated keys, tags and merge keys are refused, since each of them
+makes a config say something other than what a reader sees.
 """
 
 import codecs
@@ -19,12 +18,22 @@ from dba_cli.errors import UserError, did_you_mean
 
 Where = tuple[str | int, ...]  # path of keys and list positions into the data
 
-MAX_DEPTH = 30
-_MAX_BYTES = 1_000_000
-_MAX_VALUES = 20_000
-_MAX_DIGITS = 400  # enough for every float; Python itself refuses some thousands
-
-_BOOLS = {"true": True, "false": False}
+_TAG = "tag:yaml.org,2002:"
+_LONGEST_INT = 400  # Python refuses to read some thousands of digits; of these no key can be one
+_SCALARS: dict[str, tuple[str, str, Callable[[str], Any]]] = {  # pattern, first characters, meaning
+    "null": (r"^(?:~|null|Null|NULL|)$", "~nN", lambda text: None),
+    "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF", lambda text: text.lower() == "true"),
+    "int": (
+        r"^[-+]?[0-9]+$",
+        "-+0123456789",
+        lambda text: int(text) if len(text) <= _LONGEST_INT else float(text),
+    ),
+    "float": (
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        "-+.0123456789",
+        lambda text: float(text.replace(".", "") if text[-1] in "fFnN" else text),  # .inf and .nan
+    ),
+}
 
 
 class UnreadableError(UserError):
@@ -32,27 +41,16 @@ class UnreadableError(UserError):
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's core scalars in place of 1.1's, no tags, and bounds."""
+    """PyYAML's safe loader with YAML 1.2's core scalars in place of 1.1's."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own)
 
-    def __init__(self, text: str, at: Callable[[int], str]) -> None:
-        self._at, self._depth, self._values = at, 0, 0
-        super().__init__(text)
-
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        # Checked while parsing: a hostile file is refused long before it is read to its end.
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        place = self._at(event.start_mark.line + 1)
         if getattr(event, "tag", None) is not None:
-            raise UserError(f"{place}: the YAML tag {event.tag!r:.60} is not allowed; write a plain value")
-        is_key = isinstance(parent, yaml.MappingNode) and index is None
-        self._values += not is_key
-        _check_bounds(self._depth, self._values, place)
-        self._depth += 1
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
+            problem = f"the tag {event.tag!r:.60} is not allowed; write a plain value"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
 
 
 class _CoreDumper(yaml.SafeDumper):
@@ -63,31 +61,13 @@ class _CoreDumper(yaml.SafeDumper):
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         # Line breaks of every kind are escaped: PyYAML folds some of them (NEL) away otherwise.
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if data.isprintable() else '"')
+        return self.represent_scalar(_TAG + "str", data, style=None if data.isprintable() else '"')
 
 
 _CoreDumper.add_representer(str, _CoreDumper.represent_str)
-
-
-for _tag, _pattern, _first in [
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
-    (
-        "float",
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
-        list("-+.0123456789"),
-    ),
-]:
+for _name, (_pattern, _first, _) in _SCALARS.items():
     for _class in (_CoreLoader, _CoreDumper):
-        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
-
-
-def _check_bounds(depth: int, values: int, place: str) -> None:
-    if depth > MAX_DEPTH:
-        raise UserError(f"{place}: nested too deeply (at most {MAX_DEPTH} levels)")
-    if values > _MAX_VALUES:
-        raise UserError(f"{place}: more than {_MAX_VALUES} values are no config")
+        _class.add_implicit_resolver(_TAG + _name, re.compile(_pattern), [*_first, *[""] * (_name == "null")])
 
 
 @dataclass(frozen=True)
@@ -118,8 +98,6 @@ def read_file(path: Path) -> Document:
         raise UnreadableError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError:  # a NUL or half a surrogate pair
         raise UnreadableError(f"{path}: no file can have this name") from None
-    if len(raw) > _MAX_BYTES:
-        raise UserError(f"{path}: {len(raw)} bytes is no config (at most {_MAX_BYTES})")
     encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = raw.decode(encoding)
@@ -150,74 +128,43 @@ def _nearby(path: Path) -> str:
 
 
 def _parse(text: str, at: Callable[[int], str]) -> Document:
+    places: dict[Where, str] = {}
+    reason: str | None
     try:
-        loader = _CoreLoader(text, at)
+        loader = _CoreLoader(text)
+        node = loader.get_single_node()
+        return Document(None if node is None else _value(node, (), at, places), places)
     except yaml.reader.ReaderError as error:
-        place = at(text[: error.position].count("\n") + 1)
-        raise UserError(
-            f"{place}: not valid YAML: the character U+{error.character:04X} is not allowed"
-        ) from None
-    try:
-        return _Reader(at).document(loader.get_single_node())
+        line = text[: error.position].count("\n")
+        reason = f"the character U+{error.character:04X} is not allowed"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = at((mark.line if mark else loader.line) + 1)
-        raise UserError(f"{place}: not valid YAML: {error.problem or error.context}") from None
+        line, reason = mark.line if mark else loader.line, error.problem or error.context
     except (ValueError, OverflowError):  # an escape such as "\UFFFFFFFF"
-        raise UserError(f"{at(loader.line + 1)}: not valid YAML: no such character") from None
-    finally:
-        loader.dispose()
+        line, reason = loader.line, "no such character"
+    except RecursionError:  # or an alias that holds itself
+        line, reason = 0, "nested too deeply"
+    raise UserError(f"{at(line + 1)}: not valid YAML: {reason}")
 
 
-class _Reader:
-    def __init__(self, at: Callable[[int], str]) -> None:
-        self.at = at
-        self.places: dict[Where, str] = {}
-
-    def document(self, node: yaml.Node | None) -> Document:
-        data = None if node is None else self.value(node, ())
-        return Document(data, self.places)
-
-    def value(self, node: yaml.Node, where: Where) -> Any:
-        place = self.at(node.start_mark.line + 1)
-        self.places.setdefault(where, place)
-        # Aliases are walked each time they are used, so this bounds what they expand to.
-        _check_bounds(len(where), len(self.places), place)
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, where)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*where, i)) for i, item in enumerate(node.value)]
-        return _scalar(node, place)
-
-    def mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            place = self.at(key_node.start_mark.line + 1)
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
-                got = (
-                    f"{key_node.value!r:.60}" if isinstance(key_node, yaml.ScalarNode) else f"a {key_node.id}"
-                )
-                raise UserError(f"{place}: a key must be a word, got {got}")
-            key = key_node.value
-            if key == "<<":
-                raise UserError(f"{place}: merge keys are not supported; use 'extends: other.yaml'")
-            if key in data:
-                raise UserError(f"{place}: the key {key!r:.60} stands twice in one mapping; keep one")
-            self.places[(*where, key)] = place
-            data[key] = self.value(value_node, (*where, key))
-        return data
-
-
-def _scalar(node: yaml.Node, place: str) -> Any:
-    kind, text = node.tag.removeprefix("tag:yaml.org,2002:"), node.value
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return _BOOLS[text.lower()]
-    if kind in {"int", "float"} and len(text) > _MAX_DIGITS:
-        raise UserError(f"{place}: a number of {len(text)} digits is out of range")
-    if kind == "int":
-        return int(text)
-    if kind == "float":
-        return float(text.replace(".", "") if text[-1] in "fFnN" else text)  # .inf and .nan
-    return text
+def _value(node: yaml.Node, where: Where, at: Callable[[int], str], places: dict[Where, str]) -> Any:
+    places.setdefault(where, at(node.start_mark.line + 1))
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, (*where, i), at, places) for i, item in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        kind = node.tag.removeprefix(_TAG)
+        return _SCALARS[kind][2](node.value) if kind in _SCALARS else node.value
+    data: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        place = at(key_node.start_mark.line + 1)
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TAG + "str":
+            got = f"{key_node.value!r:.60}" if isinstance(key_node, yaml.ScalarNode) else f"a {key_node.id}"
+            raise UserError(f"{place}: a key must be a word, got {got}")
+        key = key_node.value
+        if key == "<<":
+            raise UserError(f"{place}: merge keys are not supported; use 'extends: other.yaml'")
+        if key in data:
+            raise UserError(f"{place}: the key {key!r:.60} stands twice in one mapping; keep one")
+        places[(*where, key)] = place
+        data[key] = _value(value_node, (*where, key), at, places)
+    return data

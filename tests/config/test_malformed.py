@@ -118,6 +118,24 @@ def test_a_malformed_config_is_one_line(folder: Path, raw: bytes) -> None:
         assert len(line) < 1000
 
 
+words = st.sampled_from([*KEYS, "training", "optimizers", "plain", "0", "base"]) | st.text(max_size=5)
+values = JUNK.map(repr) | st.text(alphabet="[]{}:,-?&*!|>'\"%@`#=.~\t\r\0\x85\ufeff\ud800 \n1eU", max_size=20)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(key=st.lists(words, min_size=1, max_size=4).map(".".join), value=values)
+def test_a_malformed_override_is_one_line(key: str, value: str, tmp_path_factory: Any) -> None:
+    path = tmp_path_factory.getbasetemp() / "whole.yaml"
+    path.write_text(TINY)
+    line = "--set "
+    try:
+        load(path, [f"{key}={value}"])
+    except UserError as error:
+        line = str(error)
+    assert line.startswith(("--set ", str(path)))
+    assert line.isprintable()  # and so is one
+
+
 @settings(
     max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
