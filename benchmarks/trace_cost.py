@@ -29,7 +29,7 @@ from harness import (
     wide,
 )
 
-from dba_cli.experiments._single import _Recorder
+from dba_cli.experiments._one_run import _Recorder
 from dba_cli.records import RunFolder
 from dba_cli.training import predict
 

@@ -25,7 +25,7 @@ from rich.live import Live
 from dba_cli.cli._options import RESULTS, ResultsDir, notice
 from dba_cli.comparison import compare, print_tables
 from dba_cli.demo import Progress, Watcher, demo_config, train_side_by_side, view
-from dba_cli.experiments import RunLabel
+from dba_cli.experiments import PlannedRun
 from dba_cli.plots import Wanted, make_album, save
 from dba_cli.records import Evaluation
 
@@ -68,17 +68,17 @@ def _display(
         yield _line, lambda: None
 
 
-def _ignore(label: RunLabel, row: Evaluation) -> None:
+def _ignore(run: PlannedRun, row: Evaluation) -> None:
     """Say nothing."""
 
 
-def _line(label: RunLabel, row: Evaluation) -> None:
+def _line(run: PlannedRun, row: Evaluation) -> None:
     """Say a tenth of the evaluations, and the last."""
-    steps, period = label.timeline.steps, label.timeline.evaluation_period
+    steps, period = run.timeline.steps, run.timeline.evaluation_period
     if row.step and (row.step % max(period, -(-steps // 10) // period * period) == 0 or row.step == steps):
         kept = "".join(f"  {layer} keeps {share:.0%}" for layer, share in row.fractions.items())
         typer.echo(
-            f"seed {label.seed}  {label.optimizer:<4}  step {row.step}/{steps}"
+            f"seed {run.seed}  {run.optimizer:<4}  step {row.step}/{steps}"
             f"  test accuracy {row.test_accuracy:.1%}{kept}"
         )
 

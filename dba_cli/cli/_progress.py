@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from dba_cli.cli._whole import Whole
-from dba_cli.experiments import Reporter, RunLabel
+from dba_cli.cli._pace import TotalProgress
+from dba_cli.experiments import PlannedRun, Reporter
 from dba_cli.records import Evaluation, FailureRecord, RunRecord
 from dba_cli.training import Observer
 
@@ -58,57 +58,67 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None]]:
 class _Quiet(Reporter):
     """Warnings only; also the base of the displays that say more."""
 
+    def __init__(self) -> None:
+        self.pace = TotalProgress()
+
     def notice(self, line: str) -> None:
         print(f"dba: {line}", file=sys.stderr, flush=True)
 
-    def started(self, label: RunLabel) -> Observer:
+    def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
+        self.pace.planned(todo)
+
+    def started(self, run: PlannedRun) -> Observer:
         return _Silent(self.notice)
 
-    def finished(self, label: RunLabel, record: RunRecord) -> None:
-        if record.status == "diverged":
-            self.notice(f"{_title(label)}: diverged at step {record.diverged_at_step}; recorded as such")
+    def title(self, run: PlannedRun) -> str:
+        return f"{run.experiment} [{run.number}/{self.pace.total}] {run.optimizer} seed {run.seed}"
 
-    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
-        self.notice(f"{_title(label)}: failed: {failure.error}")
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        if record.status == "diverged":
+            self.notice(f"{self.title(run)}: diverged at step {record.diverged_at_step}; recorded as such")
+
+    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
+        self.notice(f"{self.title(run)}: failed: {failure.error}")
 
 
 class _Lines(_Quiet):
     """One line per event on stdout."""
 
     def __init__(self, results: Path) -> None:
+        super().__init__()
         self._results = results
-        self.whole = Whole()
 
     def say(self, line: str) -> None:
         print(line, flush=True)
 
-    def planned(self, name: str, todo: int, done: int) -> None:
-        self.say(_plan_line(name, todo, done, self._results))
+    def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
+        super().planned(name, todo, done)
+        self.say(_plan_line(name, len(todo), done, self._results))
 
-    def started(self, label: RunLabel) -> Observer:
-        self.whole.started(label)
-        return _LineObserver(self.notice, self.say, label)
+    def started(self, run: PlannedRun) -> Observer:
+        self.pace.started(run)
+        return _LineObserver(self.notice, self.say, self.title(run), run)
 
-    def finished(self, label: RunLabel, record: RunRecord) -> None:
-        super().finished(label, record)
-        self.whole.ended(label)
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        super().finished(run, record)
+        self.pace.ended(run)
         if record.final is not None:
             self.say(
-                f"{_title(label)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
-                f"({record.durations.total:.1f} s{self._left(label)})"
+                f"{self.title(run)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
+                f"({record.durations.total:.1f} s{self._left()})"
             )
 
-    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
-        super().failed(label, failure)
-        self.whole.ended(label, failed=True)
+    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
+        super().failed(run, failure)
+        self.pace.ended(run, failed=True)
 
-    def elsewhere(self, label: RunLabel) -> None:
-        self.whole.elsewhere(label)
-        self.say(f"{_title(label)}: done by another process")
+    def elsewhere(self, run: PlannedRun) -> None:
+        self.pace.elsewhere(run)
+        self.say(f"{self.title(run)}: done by another process")
 
-    def _left(self, label: RunLabel) -> str:
-        text = self.whole.time_left()
-        return f"; {self.whole.over} of {label.total} runs over, {text}" if text else ""
+    def _left(self) -> str:
+        text = self.pace.time_left()
+        return f"; {self.pace.over} of {self.pace.total} runs over, {text}" if text else ""
 
 
 class _Live(_Lines):
@@ -127,55 +137,55 @@ class _Live(_Lines):
     def say(self, line: str) -> None:
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def started(self, label: RunLabel) -> Observer:
-        super().started(label)
-        if self._all is None and label.total > 1:
+    def started(self, run: PlannedRun) -> Observer:
+        super().started(run)
+        if self._all is None and self.pace.total > 1:
             self._all = self._progress.add_task(
-                "", total=label.all_steps, detail=label.experiment, whole=self.whole
+                "", total=self.pace.all_steps, detail=run.experiment, pace=self.pace
             )
         task = self._progress.add_task(
-            _title(label), total=label.timeline.steps, visible=len(self._tasks) < _ROWS, detail=""
+            self.title(run), total=run.timeline.steps, visible=len(self._tasks) < _ROWS, detail=""
         )
-        self._tasks[label.number] = task
-        self._show_all(label)
-        return _BarObserver(self.notice, self._progress, task, label, self._stepped)
+        self._tasks[run.number] = task
+        self._show_all()
+        return _BarObserver(self.notice, self._progress, task, run, self._stepped)
 
-    def finished(self, label: RunLabel, record: RunRecord) -> None:
-        super().finished(label, record)
-        self._remove(label)
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        super().finished(run, record)
+        self._remove(run)
 
-    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
-        super().failed(label, failure)
-        self._remove(label)
+    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
+        super().failed(run, failure)
+        self._remove(run)
 
-    def elsewhere(self, label: RunLabel) -> None:
-        super().elsewhere(label)
-        self._remove(label)
+    def elsewhere(self, run: PlannedRun) -> None:
+        super().elsewhere(run)
+        self._remove(run)
 
-    def _remove(self, label: RunLabel) -> None:
-        task = self._tasks.pop(label.number, None)
+    def _remove(self, run: PlannedRun) -> None:
+        task = self._tasks.pop(run.number, None)
         if task is not None:
             self._progress.remove_task(task)
         for shown in list(self._tasks.values())[:_ROWS]:
             self._progress.update(shown, visible=True)
-        self._show_all(label)
+        self._show_all()
 
-    def _stepped(self, label: RunLabel, step: int) -> None:
-        self.whole.stepped(label, step)
-        self._show_all(label)
+    def _stepped(self, run: PlannedRun, step: int) -> None:
+        self.pace.stepped(run, step)
+        self._show_all()
 
-    def _show_all(self, label: RunLabel) -> None:
+    def _show_all(self) -> None:
         if self._all is None:
             return
-        failed = f", {self.whole.failed} failed" if self.whole.failed else ""
+        failed = f", {self.pace.failed} failed" if self.pace.failed else ""
         hidden = len(self._tasks) - _ROWS
         self._progress.update(
             self._all,
-            completed=self.whole.steps,
-            total=self.whole.all_steps,
-            description=f"{self.whole.over} of {label.total} runs over{failed}",
+            completed=self.pace.steps,
+            total=self.pace.all_steps,
+            description=f"{self.pace.over} of {self.pace.total} runs over{failed}",
             detail=f"and {hidden} more under way" if hidden > 0 else "",
-            visible=self.whole.over < label.total,
+            visible=self.pace.over < self.pace.total,
         )
 
 
@@ -188,13 +198,15 @@ class _Silent(Observer):
 
 
 class _LineObserver(_Silent):
-    def __init__(self, notice: Callable[[str], None], say: Callable[[str], None], label: RunLabel) -> None:
+    def __init__(
+        self, notice: Callable[[str], None], say: Callable[[str], None], title: str, run: PlannedRun
+    ) -> None:
         super().__init__(notice)
-        self._say, self._label = say, label
+        self._say, self._title, self._run = say, title, run
 
     def evaluated(self, row: Evaluation) -> None:
         if row.step:
-            self._say(f"{_title(self._label)}: {_detail(self._label, row.step, row.train_loss, row)}")
+            self._say(f"{self._title}: {_detail(self._run, row.step, row.train_loss, row)}")
 
 
 class _BarObserver(_Silent):
@@ -203,11 +215,11 @@ class _BarObserver(_Silent):
         notice: Callable[[str], None],
         progress: Progress,
         task: TaskID,
-        label: RunLabel,
-        stepped: Callable[[RunLabel, int], None],
+        run: PlannedRun,
+        stepped: Callable[[PlannedRun, int], None],
     ) -> None:
         super().__init__(notice)
-        self._progress, self._task, self._label, self._stepped = progress, task, label, stepped
+        self._progress, self._task, self._run, self._stepped = progress, task, run, stepped
         self._last: Evaluation | None = None
         self._next = 0.0
 
@@ -215,8 +227,8 @@ class _BarObserver(_Silent):
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _REFRESH_SECONDS
-        self._progress.update(self._task, completed=step, detail=_detail(self._label, step, loss, self._last))
-        self._stepped(self._label, step)
+        self._progress.update(self._task, completed=step, detail=_detail(self._run, step, loss, self._last))
+        self._stepped(self._run, step)
 
     def evaluated(self, row: Evaluation) -> None:
         self._last = row
@@ -226,8 +238,8 @@ class _TimeLeft(TimeRemainingColumn):
     """Rich's estimate for a run, from its last seconds; for all of them the pace since the start."""
 
     def render(self, task: Task) -> Text:
-        whole = task.fields.get("whole")
-        return super().render(task) if whole is None else Text(whole.time_left(), style="progress.remaining")
+        pace = task.fields.get("pace")
+        return super().render(task) if pace is None else Text(pace.time_left(), style="progress.remaining")
 
 
 def _progress() -> Progress:
@@ -241,13 +253,9 @@ def _progress() -> Progress:
     )
 
 
-def _title(label: RunLabel) -> str:
-    return f"{label.experiment} [{label.number}/{label.total}] {label.optimizer} seed {label.seed}"
-
-
-def _detail(label: RunLabel, step: int, loss: float | None, row: Evaluation | None) -> str:
-    per_epoch = label.timeline.steps_per_epoch
-    epoch = f"epoch {step / per_epoch:.4g}/{label.timeline.steps / per_epoch:.4g}"
+def _detail(run: PlannedRun, step: int, loss: float | None, row: Evaluation | None) -> str:
+    per_epoch = run.timeline.steps_per_epoch
+    epoch = f"epoch {step / per_epoch:.4g}/{run.timeline.steps / per_epoch:.4g}"
     accuracy = f"accuracy {row.test_accuracy:.2%}" if row is not None else ""
     return f"{epoch}  loss {loss:.4f}  {accuracy}" if loss is not None else epoch
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dba_cli.records import Evaluation
+from dba_cli.records import Evaluation, RunRecord
 
 
 @dataclass
@@ -15,6 +15,13 @@ class Curve:
     rows: list[Evaluation] = field(default_factory=list)
     finals: list[float] = field(default_factory=list)
     diverged: int = 0
+
+    def ended(self, record: RunRecord) -> None:
+        """Note how a seed ended."""
+        if record.final is None:
+            self.diverged += 1
+        else:
+            self.finals.append(record.final.test_accuracy)
 
     @property
     def accuracies(self) -> list[float]:

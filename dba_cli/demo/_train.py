@@ -1,133 +1,94 @@
-"""Training side by side: each optimizer in a thread of its own, one evaluation period at a time."""
+"""Training side by side: all optimizers of a seed, one evaluation period at a time."""
 
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from dba_cli.config import Config
-from dba_cli.demo._progress import Progress
-from dba_cli.demo._turns import StoppedError, Turns
+from dba_cli.demo._progress import Curve, Progress
 from dba_cli.errors import UserError
-from dba_cli.experiments import Reporter, RunLabel, Selectors, Settings, plan, run_experiments
-from dba_cli.records import Evaluation, FailureRecord, RunRecord
+from dba_cli.experiments import OneRun, PlannedRun, Prepared, Reporter, Settings, prepare
+from dba_cli.records import Evaluation, locked
 from dba_cli.training import Observer
 
-# A thread that has not come to its first evaluation by then does not hold up the others.
-_START_SECONDS = 20.0
-_LOOK_SECONDS = 0.1
-
-Watcher = Callable[[RunLabel, Evaluation], None]
+Watcher = Callable[[PlannedRun, Evaluation], None]
 
 
 def train_side_by_side(
     config: Config,
     results: Path,
     progress: Progress,
-    watcher: Watcher = lambda label, row: None,
+    watcher: Watcher = lambda run, evaluation: None,
     refresh: Callable[[], None] = lambda: None,
 ) -> None:
     """Do the runs of ``config`` anew, all optimizers of a seed at once, and record them in ``results``.
 
     ``progress`` always says how far they are; ``watcher`` is told each evaluation, and ``refresh`` is
-    called in this thread about ten times a second.
+    called whenever there is something new to show.
 
     Raises:
-        UserError: The folder cannot be written, or holds finished runs of another config.
-        KeyboardInterrupt: Ctrl-C; no thread is left.
+        UserError: The folder cannot be written, holds finished runs of another config, or is in use.
+        KeyboardInterrupt: Ctrl-C.
     """
-    # Only what an earlier demo left may be replaced.
-    plan(config, config.data.source, results, Selectors(), overwrite=False)
-    turns = Turns()
-    settings = [
-        Settings(results.parent, results, torch.device("cpu"), Selectors([entry.name]), overwrite=True)
-        for entry in config.optimizers
-    ]
-    trainers = [
-        _Trainer(number, turns, config, each, progress, watcher) for number, each in enumerate(settings)
-    ]
+    settings = Settings(results.parent, results, torch.device("cpu"))
+    reporter = _Notices(progress)
+    prepare([config], settings, reporter)  # Only what an earlier demo left may be replaced.
+    prepared = prepare([config], replace(settings, overwrite=True), reporter)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # networks this small wait for each other's threads longer than they compute
     try:
-        for trainer in trainers:
-            trainer.start()
-        turns.open()
-        while any(trainer.thread.is_alive() for trainer in trainers):
-            refresh()
-            time.sleep(_LOOK_SECONDS)
+        for seed in config.seeds:
+            _train([run for run in prepared.runs if run.seed == seed], prepared, progress, watcher, refresh)
     finally:
-        turns.stop()
-        for trainer in trainers:
-            trainer.thread.join()
         torch.set_num_threads(threads)
-    refresh()
-    for trainer in trainers:
-        if trainer.fault is not None:
-            raise trainer.fault
 
 
-@dataclass
-class _Trainer(Reporter, Observer):
-    """One optimizer's thread; its runs report to it."""
+def _train(
+    runs: list[PlannedRun],
+    prepared: Prepared,
+    progress: Progress,
+    watcher: Watcher,
+    refresh: Callable[[], None],
+) -> None:
+    """Train ``runs`` in turns."""
+    session = prepared.session
+    with ExitStack() as held:
+        under_way = []
+        for run in runs:
+            if not held.enter_context(locked(run.folder.path)):
+                raise UserError(f"{run.folder.path}: another process trains here; wait until it is over")
+            curve = progress.curve(run.optimizer)
+            curve.seed, curve.rows = run.seed, []
+            observer = _CurveObserver(run, curve, watcher)
+            device = session.settings.device
+            one_run = OneRun(run, prepared.images, session.provenance, device, observer)
+            under_way.append((run, one_run))
+        turn = 0
+        while under_way:
+            for run, one_run in list(under_way):
+                record = one_run.advance(turn and run.timeline.evaluation_period)
+                if record is not None:
+                    progress.curve(run.optimizer).ended(record)
+                    under_way.remove((run, one_run))
+                refresh()
+            turn += 1
 
-    number: int
-    turns: Turns
-    config: Config
-    settings: Settings
-    progress: Progress
-    watcher: Watcher
-    fault: Exception | None = None
-    ready: threading.Event = field(default_factory=threading.Event)
-    _label: RunLabel | None = None
 
-    def __post_init__(self) -> None:
-        self.thread = threading.Thread(target=self._work, name=f"demo-{self.number}", daemon=True)
-
-    def start(self) -> None:
-        """Start, and return when the first network is made: no two are, at a time."""
-        self.thread.start()
-        self.ready.wait(_START_SECONDS)
-
-    def _work(self) -> None:
-        try:
-            run_experiments([self.config], self.settings, self)
-        except StoppedError:
-            pass
-        except Exception as error:
-            self.fault = error
-        finally:
-            self.turns.leave(self.number)
-            self.ready.set()
+class _Notices(Reporter):
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
     def notice(self, line: str) -> None:
-        self.progress.notice = line
+        self._progress.notice = line
 
-    def started(self, label: RunLabel) -> "_Trainer":
-        self._label = label
-        curve = self.progress.curve(label.optimizer)
-        curve.seed, curve.rows = label.seed, []
-        return self
 
-    def finished(self, label: RunLabel, record: RunRecord) -> None:
-        curve = self.progress.curve(label.optimizer)
-        if record.final is None:
-            curve.diverged += 1
-        else:
-            curve.finals.append(record.final.test_accuracy)
+class _CurveObserver(Observer):
+    def __init__(self, run: PlannedRun, curve: Curve, watcher: Watcher) -> None:
+        self._run, self._curve, self._watcher = run, curve, watcher
 
-    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
-        self.fault = UserError(f"{label.optimizer} seed {label.seed}: {failure.error}")
-
-    def evaluated(self, row: Evaluation) -> None:
-        assert self._label is not None
-        self.progress.curve(self._label.optimizer).rows.append(row)
-        self.watcher(self._label, row)
-        if not self.ready.is_set():
-            self.turns.join(self.number)
-            self.ready.set()
-            self.turns.wait(self.number)
-        else:
-            self.turns.give(self.number)
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self._curve.rows.append(evaluation)
+        self._watcher(self._run, evaluation)

@@ -1,6 +1,8 @@
 """Which images a run trains on and is evaluated on, by its protocol."""
 
+from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from dba_cli.data import (
     deskew,
     draw,
     facility_location,
+    load,
     to_tensors,
 )
 from dba_cli.training import Standardize, Stream, TensorData, generator
@@ -105,3 +108,46 @@ def _without_validation(data: ImageData) -> Tensor:
     kept = torch.ones(len(data.train_labels), dtype=torch.bool)
     kept[_validation(data)] = False
     return kept.nonzero().flatten()
+
+
+def draw_size(config: DataConfig, data: ImageData) -> int:
+    """Return how many training images a run sees, whatever its seed.
+
+    Raises:
+        UserError: The source cannot give such a draw.
+    """
+    pool = _without_validation(data) if config.evaluate_on == "validation" else None
+    labels = data.train_labels if pool is None else data.train_labels[pool]
+    return sum(class_sizes(labels, fraction=config.draw.fraction, per_class=config.draw.per_class))
+
+
+class Images:
+    """The images of a command's runs: each dataset is read once, and prepared for evaluation once.
+
+    ``notify`` gets a line where other data than the official stands in.
+    """
+
+    def __init__(self, data_dir: Path, notify: Callable[[str], None] = lambda line: None) -> None:
+        self._data_dir, self._notify = data_dir, notify
+        self._loaded: dict[tuple[str, str], ImageData] = {}
+        self._evaluation: dict[tuple[str, torch.device], TensorData] = {}
+
+    def of(self, config: DataConfig) -> ImageData:
+        """Return the dataset that ``config`` names.
+
+        Raises:
+            UserError: It cannot be had.
+        """
+        key = (config.dataset, config.source)
+        if key not in self._loaded:
+            data = load(config.dataset, config.source, self._data_dir, notify=self._notify)
+            # A run's config names the source that was found.
+            self._loaded[key] = self._loaded[config.dataset, data.source] = data
+        return self._loaded[key]
+
+    def evaluation(self, config: DataConfig, device: torch.device) -> TensorData:
+        """Return the images that a run is evaluated on, on ``device``."""
+        key = (config.model_dump_json(exclude={"draw"}), device)
+        if key not in self._evaluation:
+            self._evaluation[key] = evaluation_samples(config, self.of(config), device)
+        return self._evaluation[key]

@@ -1,8 +1,14 @@
-"""Which runs a config names, which of them are done, and which must not be touched."""
+"""The forms of a run on its way, and which runs a config names.
+
+A run is a config, then a `PlannedRun`, then a training (`OneRun`), then a record; `Ended` says how it ended.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+import torch
 
 from dba_cli.config import Config, config_hash
 from dba_cli.errors import UserError, did_you_mean
@@ -11,8 +17,34 @@ from dba_cli.records import (
     ExperimentRecord,
     FailureRecord,
     RunFolder,
+    RunRecord,
     read_failure,
 )
+from dba_cli.training import Timeline
+
+Backend = Literal["loky", "ray"]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """``jobs`` processes with one thread each; None is this process, or all the cores of a cluster.
+
+    ``address`` is that of a running Ray cluster; without it Ray starts one on this machine.
+    """
+
+    jobs: int | None = None
+    backend: Backend = "loky"
+    address: str | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether this very process does the work."""
+        return self.backend == "loky" and self.jobs in (None, 1)
+
+    @property
+    def threads(self) -> int | None:
+        """Return the threads of each worker; None leaves them as they are."""
+        return None if self.backend == "loky" and self.jobs is None else 1
 
 
 @dataclass(frozen=True)
@@ -24,20 +56,41 @@ class Selectors:
 
 
 @dataclass(frozen=True)
-class PlannedRun:
-    """One run: its config narrowed to one optimizer and one seed, and its folder.
+class Settings:
+    """Where things are, who works, and what may be replaced; every worker gets them whole."""
 
-    ``failure`` is how it failed before, with this very config; ``stamp`` tells the record that was
-    there from one that another process writes later. ``anew``: not even from where it was stopped.
+    data_dir: Path
+    results: Path
+    device: torch.device
+    selectors: Selectors = field(default_factory=Selectors)
+    overwrite: bool = False
+    retry_failed: bool = False
+    workers: Workers = field(default_factory=Workers)
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that is to be done: its config narrowed to one optimizer and one seed, its folder, its length.
+
+    ``number`` counts from 1 over all runs of a command. ``failure`` is how the run failed before, with this
+    very config; ``stamp`` tells the record that was there from one that another process writes later.
+    ``anew``: not even from where it was stopped.
     """
 
     config: Config
     hash: str
     folder: RunFolder
-    done: bool
+    timeline: Timeline
+    number: int = 1
     failure: FailureRecord | None = None
     stamp: int | None = None
     anew: bool = False
+
+    @property
+    def experiment(self) -> str:
+        """Return the name of the experiment."""
+        return self.config.experiment.name
 
     @property
     def optimizer(self) -> str:
@@ -50,15 +103,37 @@ class PlannedRun:
         return self.config.seeds[0]
 
 
-def plan(
-    config: Config, source: str, results: Path, selectors: Selectors, *, overwrite: bool
-) -> tuple[ExperimentRecord, list[PlannedRun]]:
-    """Return the experiment's record and its runs, seed by seed so that pairs are complete early.
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: with a record or a failure, or with neither where another process has it in hand.
 
-    A finished run with the same config hash is done. With ``overwrite`` none is.
+    ``elsewhere``: the record or the failure is another process's. ``stopped``: it was told to.
+    """
+
+    number: int
+    record: RunRecord | None = None
+    failure: FailureRecord | None = None
+    elsewhere: bool = False
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do of one experiment, and what is left alone: runs done, and failures that stand."""
+
+    record: ExperimentRecord
+    todo: list[PlannedRun]
+    done: list[RunFolder]
+    failed: list[FailureRecord]
+
+
+def narrowed_runs(
+    config: Config, source: str, results: Path, selectors: Selectors
+) -> list[tuple[Config, str, RunFolder]]:
+    """Return config, hash and folder of each run, seed by seed so that pairs are complete early.
 
     Raises:
-        UserError: A selector names nothing, or a finished run has another config.
+        UserError: A selector names nothing.
     """
     names = [entry.name for entry in config.optimizers]
     for name in selectors.optimizers:
@@ -73,28 +148,53 @@ def plan(
                 f"whose seeds are {_brief(config.seeds)}"
             )
     folder = ExperimentFolder(results / config.experiment.name)
-    hashes: dict[str, str] = {}
-    runs = []
-    for seed in config.seeds:
-        for name in names:
-            narrowed = config.narrowed(name, seed, source)
-            hashes[name] = config_hash(narrowed)
-            if (not selectors.seeds or seed in selectors.seeds) and (
-                not selectors.optimizers or name in selectors.optimizers
-            ):
-                run = folder.run(name, seed)
-                before = stamp(run)
-                done = not overwrite and _done(run, hashes[name])
-                failure = None if done or overwrite else _failed(run, hashes[name])
-                runs.append(PlannedRun(narrowed, hashes[name], run, done, failure, before, overwrite))
+    hashes = {name: config_hash(config.narrowed(name, config.seeds[0], source)) for name in names}
+    return [
+        (config.narrowed(name, seed, source), hashes[name], folder.run(name, seed))
+        for seed in config.seeds
+        for name in names
+        if (not selectors.seeds or seed in selectors.seeds)
+        and (not selectors.optimizers or name in selectors.optimizers)
+    ]
+
+
+def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
+    """Return what there is to do of ``config``, whose runs each draw ``n_train`` images from ``source``.
+
+    A finished run with the same config hash is done; with ``settings.overwrite`` none is.
+
+    Raises:
+        UserError: A selector names nothing, or a finished run has another config.
+    """
+    every = narrowed_runs(config, source, settings.results, Selectors())
     record = ExperimentRecord(
         name=config.experiment.name,
         description=config.experiment.description,
         paper=config.experiment.paper,
-        optimizers=hashes,
+        optimizers={run.optimizers[0].name: hashed for run, hashed, _ in every},
         seeds=config.seeds,
     )
-    return record, runs
+    found = Plan(record, [], [], [])
+    for run, hashed, folder in narrowed_runs(config, source, settings.results, settings.selectors):
+        if not settings.overwrite and _done(folder, hashed):
+            found.done.append(folder)
+            continue
+        failure = None if settings.overwrite else _failed(folder, hashed)
+        if failure is not None and not settings.retry_failed:
+            found.failed.append(failure)
+            continue
+        timeline = Timeline.of(n_train, run.training, run.optimizers[0].batch_size)
+        planned = PlannedRun(run, hashed, folder, timeline, 1, failure, stamp(folder), settings.overwrite)
+        found.todo.append(planned)
+    return found
+
+
+def stamp(run: RunFolder) -> int | None:
+    """Return what changes when the run's result is written anew; None where there is no result."""
+    try:
+        return run.result_file.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _done(run: RunFolder, wanted: str) -> bool:
@@ -107,14 +207,6 @@ def _done(run: RunFolder, wanted: str) -> bool:
             "--overwrite replaces it, --results DIR keeps both"
         )
     return True
-
-
-def stamp(run: RunFolder) -> int | None:
-    """Return what changes when the run's result is written anew; None where there is no result."""
-    try:
-        return run.result_file.stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 def _failed(run: RunFolder, wanted: str) -> FailureRecord | None:

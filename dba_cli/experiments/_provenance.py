@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,16 @@ class Provenance:
     def now(cls, device: torch.device) -> "Provenance":
         """Ask before the first run: what is edited or checked out while runs go on is not what they ran."""
         return cls(versions(), device_record(device), git_revision())
+
+    def here(self, device: torch.device) -> "Provenance":
+        """Return the same of a worker, which may be on another machine: what it computes on there."""
+        return replace(self, versions=versions(), device=device_record(device))
+
+    @property
+    def computed_on(self) -> str:
+        """Return what must be the same for the bits to be: not the revision, which any commit changes."""
+        names = [f"{name} {version}" for name, version in sorted(self.versions.items())]
+        return ", ".join([*names, self.device.type, self.device.name, f"{self.device.threads} threads"])
 
 
 @cache

@@ -1,26 +1,10 @@
 """What is said of runs while they go on."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from dba_cli.experiments._plan import PlannedRun
 from dba_cli.records import FailureRecord, RunRecord
-from dba_cli.training import Observer, Timeline
-
-
-@dataclass(frozen=True)
-class RunLabel:
-    """What a display says of a run in progress.
-
-    ``number`` counts from 1 to ``total`` over all runs of the command, whose training is ``all_steps``
-    updates long.
-    """
-
-    experiment: str
-    optimizer: str
-    seed: int
-    number: int
-    total: int
-    timeline: Timeline
-    all_steps: int
+from dba_cli.training import Observer
 
 
 class Reporter:
@@ -29,18 +13,18 @@ class Reporter:
     def notice(self, line: str) -> None:
         """A line that must be seen, such as a fallback to other data."""
 
-    def planned(self, name: str, todo: int, done: int) -> None:
-        """What is about to begin, an experiment or a sweep: runs to do, and runs found done."""
+    def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
+        """What is about to begin, an experiment or a sweep: runs to do, and how many were found done."""
 
-    def started(self, label: RunLabel) -> Observer:
+    def started(self, run: PlannedRun) -> Observer:
         """A run begins; what is returned watches its training."""
         return Observer()
 
-    def finished(self, label: RunLabel, record: RunRecord) -> None:
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
         """A run's record is on disk."""
 
-    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
+    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
         """A run ended in an exception; the others go on."""
 
-    def elsewhere(self, label: RunLabel) -> None:
+    def elsewhere(self, run: PlannedRun) -> None:
         """A run was done by another process meanwhile."""

@@ -1,53 +1,33 @@
-"""Doing every run that the configs name, once."""
+"""Doing every run that configs or a sweep name, once."""
 
 import contextlib
 import os
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from dba_cli.config import Config
-from dba_cli.data import ImageData, load
+from dba_cli.config import Config, ExperimentConfig, Sweep
 from dba_cli.errors import UserError
-from dba_cli.experiments._images import drawn
-from dba_cli.experiments._jobs import do_jobs
-from dba_cli.experiments._plan import PlannedRun, Selectors, plan
+from dba_cli.experiments._crew import do_runs
+from dba_cli.experiments._images import Images, draw_size
+from dba_cli.experiments._one_run import check_network
+from dba_cli.experiments._plan import Plan, PlannedRun, Settings, plan
+from dba_cli.experiments._progress_files import DESKS
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._relay import DESKS
-from dba_cli.experiments._reporter import Reporter, RunLabel
-from dba_cli.experiments._single import check_runs
+from dba_cli.experiments._reporter import Reporter
 from dba_cli.experiments._tensorboard import require_tensorboard
-from dba_cli.experiments._work import Job, share_data
-from dba_cli.experiments._workers import Workers
+from dba_cli.experiments._worker import Session
 from dba_cli.records import (
     ExperimentFolder,
-    ExperimentRecord,
     FailureRecord,
+    PointRecord,
     RunFolder,
     RunRecord,
     SweepRecord,
     add_to_sweep,
     ensure_writable,
 )
-from dba_cli.training import Timeline
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where things are, who works, and what may be replaced."""
-
-    data_dir: Path
-    results: Path
-    device: torch.device
-    selectors: Selectors = field(default_factory=Selectors)
-    overwrite: bool = False
-    retry_failed: bool = False
-    workers: Workers = field(default_factory=Workers)
-    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,21 +39,70 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class _Experiment:
-    record: ExperimentRecord
-    data: ImageData
-    todo: list[PlannedRun]
-    done: int
-    failed: list[FailureRecord]
+class Prepared:
+    """Everything that is to be done, after everything that can be refused was refused."""
+
+    plans: list[Plan]
+    runs: list[PlannedRun]
+    images: Images
+    session: Session
+
+    def write_plans(self, *, missing: bool = False) -> None:
+        """Write what makes each experiment complete; with ``missing`` only what somebody has removed."""
+        for each in self.plans:
+            folder = ExperimentFolder(self.session.settings.results / each.record.name)
+            if not (missing and folder.plan_file.exists()):
+                folder.write_plan(each.record)
 
 
-def run_experiments(
+def run_experiments(configs: Sequence[Config], settings: Settings, reporter: Reporter) -> Summary:
+    """Do every run that the configs name and that is not done.
+
+    A run that ends in an exception is recorded as failed; it is left alone from then on unless failed runs
+    are retried.
+
+    Raises:
+        UserError: As for :func:`prepare`.
+    """
+    return _do(prepare(configs, settings, reporter), reporter)
+
+
+def run_sweep(sweep: Sweep, folder: Path, settings: Settings, reporter: Reporter) -> Summary:
+    """Do what is missing of the sweep's runs, in ``folder``; ``settings.results`` is not looked at.
+
+    Raises:
+        UserError: As for :func:`prepare`, for any of the points.
+    """
+    points = [PointRecord(name=point.name, values=point.values) for point in sweep.points]
+    index = SweepRecord(experiment=sweep.experiment, points=points)
+    configs = [point.config for point in sweep.points]
+    return _do(prepare(configs, replace(settings, results=folder), reporter, index), reporter)
+
+
+def sweep_folder(results: Path, name: str) -> Path:
+    """Return the sweep's folder: a results folder of its own, so that every command reads it as one.
+
+    Each point is an experiment in it. Beside the other experiments, hundreds of points would bury them.
+
+    Raises:
+        UserError: It is no name, or an experiment lies there.
+    """
+    try:
+        ExperimentConfig(name=name)
+    except ValueError:
+        raise UserError(f"--name {name}: give a folder's name: letters, digits, '_', '.', '-'") from None
+    folder = results / name
+    if ExperimentFolder(folder).plan_file.exists():
+        raise UserError(f"{folder}: holds an experiment, no sweep; give another --name or --results DIR")
+    return folder
+
+
+def prepare(
     configs: Sequence[Config], settings: Settings, reporter: Reporter, sweep: SweepRecord | None = None
-) -> Summary:
-    """Do every run that the configs name and that is not done; those of a ``sweep`` are announced as one.
+) -> Prepared:
+    """Plan every run and tell ``reporter``, those of a ``sweep`` as one; write the plans, train nothing.
 
-    Everything that can be refused is refused before the first run starts. A run that ends in an
-    exception is recorded as failed; it is left alone from then on unless failed runs are retried.
+    Everything that can be refused is refused here, before the first run starts.
 
     Raises:
         UserError: Bad data, an impossible draw, a changed config, an unwritable folder, no TensorBoard.
@@ -81,126 +110,78 @@ def run_experiments(
     if settings.tensorboard:
         require_tensorboard()
     ensure_writable(settings.results)
-    sources = _Sources(settings.data_dir, reporter.notice)
-    experiments = [_planned(config, sources, settings) for config in configs]
-    for experiment in experiments:
-        for run in experiment.todo:
-            ensure_writable(run.folder.path)
-
+    images = Images(settings.data_dir, reporter.notice)
+    plans = [planned(config, images, settings) for config in configs]
+    todo = [run for each in plans for run in each.todo]
+    for run in todo:
+        ensure_writable(run.folder.path)
+    for folder in (folder for each in plans for folder in each.done):
+        with contextlib.suppress(UserError):  # what a process left that was killed after its last word
+            folder.discard_checkpoints()
     if sweep is not None:
         add_to_sweep(settings.results, sweep)
-    _announce(experiments, reporter, None if sweep is None else settings.results.name)
-    for experiment in experiments:
-        ExperimentFolder(settings.results / experiment.record.name).write_plan(experiment.record)
-    failures = [failure for experiment in experiments for failure in experiment.failed]
-    if not any(experiment.todo for experiment in experiments):
-        return Summary([], failures)
-    # Absolute, like everything in a job, since a worker may start in another folder.
+    if not settings.workers.inside:
+        # A worker may start in another folder.
+        settings = replace(settings, data_dir=settings.data_dir.absolute())
+        todo = [replace(run, folder=RunFolder(run.folder.path.absolute())) for run in todo]
+    todo = [replace(run, number=number) for number, run in enumerate(todo, start=1)]
+    _announce(plans, todo, reporter, None if sweep is None else settings.results.name)
     desk = settings.results.absolute() / f"{DESKS}{uuid.uuid4().hex}"
-    sources.share(desk)
-    jobs, labels = _jobs(experiments, settings, desk)
-    ends = do_jobs(jobs, labels, settings.workers, reporter)
-    for experiment in experiments:
-        folder = ExperimentFolder(settings.results / experiment.record.name)
-        if not folder.plan_file.exists():  # somebody removed it while the runs went on
-            folder.write_plan(experiment.record)
+    session = Session(settings, Provenance.now(settings.device), desk, os.getpid())
+    prepared = Prepared(plans, todo, images, session)
+    prepared.write_plans()
+    return prepared
+
+
+def _do(prepared: Prepared, reporter: Reporter) -> Summary:
+    failures = [failure for each in prepared.plans for failure in each.failed]
+    if not prepared.runs:
+        return Summary([], failures)
+    ends = do_runs(prepared.runs, prepared.session, prepared.images, reporter)
+    prepared.write_plans(missing=True)
     return Summary(
         [end.record for end in ends if end.record is not None and not end.elsewhere],
         failures + [end.failure for end in ends if end.failure is not None],
     )
 
 
-def _planned(config: Config, sources: "_Sources", settings: Settings) -> _Experiment:
-    data = sources(config.data.dataset, config.data.source)
-    record, runs = plan(
-        config, data.source, settings.results, settings.selectors, overwrite=settings.overwrite
-    )
-    for run in runs:
-        if run.done:  # a process that was killed after its last word left its state
-            with contextlib.suppress(UserError):
-                run.folder.discard_checkpoints()
-    failed = [] if settings.retry_failed else [run.failure for run in runs if run.failure is not None]
-    todo = [run for run in runs if not run.done and (run.failure is None or settings.retry_failed)]
-    if todo:
-        check_runs(todo, data)
-    return _Experiment(record, data, todo, len(runs) - len(todo) - len(failed), failed)
+def planned(config: Config, images: Images, settings: Settings) -> Plan:
+    """Return what there is to do of ``config``; refuse what its data or its network make impossible.
 
-
-def _announce(experiments: Sequence[_Experiment], reporter: Reporter, sweep: str | None) -> None:
-    if sweep is not None:
-        todo, done = sum(len(e.todo) for e in experiments), sum(e.done for e in experiments)
-        reporter.planned(f"{sweep} ({len(experiments)} points)", todo, done)
-    else:
-        for experiment in experiments:
-            if experiment.todo or not experiment.failed:
-                reporter.planned(experiment.record.name, len(experiment.todo), experiment.done)
-
-
-def _jobs(
-    experiments: Sequence[_Experiment], settings: Settings, desk: Path
-) -> tuple[list[Job], dict[int, RunLabel]]:
-    """Return all jobs, experiment by experiment, and what to call them."""
-    provenance = Provenance.now(settings.device)
-    draws: dict[tuple[str, int], Tensor] = {}  # shared by all optimizers and points of a seed
-    todo = [(run, experiment.data) for experiment in experiments for run in experiment.todo]
-    drawn_for = [_drawn(run, data, draws) for run, data in todo]
-    timelines = [_timeline(run, len(indices)) for (run, _), indices in zip(todo, drawn_for, strict=True)]
-    jobs, labels = [], {}
-    for number, ((planned, _), indices, timeline) in enumerate(
-        zip(todo, drawn_for, timelines, strict=True), start=1
-    ):
-        folder = RunFolder(planned.folder.path if settings.workers.inside else planned.folder.path.absolute())
-        jobs.append(
-            Job(
-                number,
-                replace(planned, folder=folder),
-                indices,
-                timeline,
-                data_dir=settings.data_dir.absolute(),
-                device=settings.device,
-                provenance=provenance,
-                desk=desk,
-                threads=settings.workers.threads,
-                watcher=os.getpid(),
-                tensorboard=settings.tensorboard,
+    Raises:
+        UserError: The data cannot be had, an impossible draw or batch size, a finished run of another config.
+    """
+    data = images.of(config.data)
+    n = draw_size(config.data, data)
+    found = plan(config, data.source, n, settings)
+    for entry in {run.optimizer: run.config.optimizers[0] for run in found.todo}.values():
+        batch_size = entry.batch_size or config.training.batch_size
+        if batch_size > n and config.training.deformation is None:
+            key = "training.batch_size" if entry.batch_size is None else f"{entry.name}.batch_size"
+            raise UserError(
+                f"{config.experiment.name}: {key} {batch_size} is more than the {n} images of the draw; "
+                f"give at most {n}"
             )
-        )
-        labels[number] = RunLabel(
-            planned.config.experiment.name,
-            planned.optimizer,
-            planned.seed,
-            number,
-            len(todo),
-            timeline,
-            sum(each.steps for each in timelines),
-        )
-    return jobs, labels
+        budget = config.training.step_budget
+        if budget is not None and budget < data.num_classes and entry.arguments.get("stratified"):
+            raise UserError(
+                f"{config.experiment.name}: optimizer {entry.name}: a stratified choice keeps one image of "
+                f"each of the {data.num_classes} classes, above training.step_budget {budget}"
+            )
+        try:
+            check_network(config, entry, data)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{config.experiment.name}: optimizer {entry.name}: {error}") from None
+    return found
 
 
-def _drawn(run: PlannedRun, data: ImageData, draws: dict[tuple[str, int], Tensor]) -> Tensor:
-    key = (run.config.data.model_dump_json(), run.seed)
-    if key not in draws:
-        draws[key] = drawn(run.config.data, data, run.seed)
-    return draws[key]
-
-
-def _timeline(run: PlannedRun, n: int) -> Timeline:
-    return Timeline.of(n, run.config.training, run.config.optimizers[0].batch_size)
-
-
-class _Sources:
-    """Loads each data set once, however many configs name it."""
-
-    def __init__(self, data_dir: Path, notify: Callable[[str], None]) -> None:
-        self._data_dir, self._notify = data_dir, notify
-        self._loaded: dict[tuple[str, str], ImageData] = {}
-
-    def __call__(self, dataset: str, source: str) -> ImageData:
-        key = (dataset, source)
-        if key not in self._loaded:
-            self._loaded[key] = load(dataset, source, self._data_dir, notify=self._notify)
-        return self._loaded[key]
-
-    def share(self, desk: Path) -> None:
-        for (dataset, _), data in self._loaded.items():
-            share_data(desk, data, dataset, data.source)
+def _announce(
+    plans: Sequence[Plan], todo: Sequence[PlannedRun], reporter: Reporter, sweep: str | None
+) -> None:
+    if sweep is not None:
+        reporter.planned(f"{sweep} ({len(plans)} points)", todo, sum(len(each.done) for each in plans))
+        return
+    for each in plans:
+        if each.todo or not each.failed:
+            name = each.record.name
+            reporter.planned(name, [run for run in todo if run.experiment == name], len(each.done))

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dba_cli.records import RunRecord
+from dba_cli.records import RunFolder, RunRecord
 
 if TYPE_CHECKING:  # torch comes with these, which looking at a record does without
     from torch import nn
 
     from dba_cli.config import Config
-    from dba_cli.experiments import PlannedRun
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,21 @@ def view_config(config: "Config", data_dir: Path, results: Path, notify: Callabl
         UserError: A record in ``results`` is damaged, or the data folder cannot be read.
     """
     from dba_cli.config import to_yaml
-    from dba_cli.experiments import Selectors, plan
+    from dba_cli.experiments import Selectors, narrowed_runs
 
     found = _found_source(config, data_dir, notify)
-    # As if to overwrite: runs of another config are shown here, where 'dba run' would refuse.
-    _, runs = plan(found, found.data.source, results, Selectors(), overwrite=True)
-    return ConfigView(found, to_yaml(config), _layers(found), [_state(run) for run in runs])
+    # Runs of another config are shown here, where 'dba run' would refuse.
+    runs = [
+        _state(run, hashed, folder)
+        for run, hashed, folder in narrowed_runs(found, found.data.source, results, Selectors())
+    ]
+    return ConfigView(found, to_yaml(config), _layers(found), runs)
 
 
-def _state(run: "PlannedRun") -> RunState:
-    record = run.folder.read()
-    done = record is not None and record.config_hash == run.hash
-    return RunState(run.optimizer, run.seed, record, done)
+def _state(run: "Config", hashed: str, folder: RunFolder) -> RunState:
+    record = folder.read()
+    done = record is not None and record.config_hash == hashed
+    return RunState(run.optimizers[0].name, run.seeds[0], record, done)
 
 
 def _found_source(config: "Config", data_dir: Path, notify: Callable[[str], None]) -> "Config":

@@ -1,12 +1,10 @@
 """How long the runs of a config take: from its recorded runs, else from a few steps that are timed here."""
 
-import contextlib
-import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dba_cli.errors import UserError
 from dba_cli.inspection._config import ConfigView
@@ -15,8 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from dba_cli.config import Config
-    from dba_cli.experiments import Reporter, RunLabel
-    from dba_cli.records import DeviceRecord, Evaluation, FailureRecord, RunRecord
+    from dba_cli.records import DeviceRecord, RunRecord
 
 # The first step of DBA checks itself, and all first steps allocate: neither is timed.
 _WARM_UP = 2
@@ -71,92 +68,26 @@ def _finished_on(record: "RunRecord", device: "DeviceRecord") -> bool:
 
 
 def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> tuple[float, int]:
-    """Train a few steps as ``dba run`` would, in a folder that is thrown away, and extrapolate."""
-    from dba_cli.config import Evaluation
-    from dba_cli.experiments import Selectors, Settings, run_experiments
+    """Train a few steps as ``dba run`` would, leave nothing behind, and extrapolate to a whole run."""
+    from dba_cli.experiments import Images, Selectors, Settings, Trainee, planned
 
-    # An evaluation after every step separates the two kinds of work; only so long a run is started.
-    every_step = Evaluation(steps=1)
-    steps = {"steps": _WARM_UP + _TIMED_STEPS, "epochs": None, "evaluation": every_step, "trace": False}
-    training = config.training.model_copy(update=steps)
-    watch = _Stopwatch(device.type == "cuda")
-    with tempfile.TemporaryDirectory(prefix="dba-inspect-") as folder:
-        settings = Settings(
-            data_dir, Path(folder), device, selectors=Selectors([optimizer], config.seeds[:1])
-        )
-        with contextlib.suppress(_EnoughError):
-            run_experiments(
-                [config.model_copy(update={"training": training})], settings, cast("Reporter", watch)
-            )
-    return watch.extrapolated(config), len(watch.steps[_WARM_UP:]) or len(watch.steps)
-
-
-class _EnoughError(Exception):
-    """Ends the measurement early: these steps are slow, and few of them tell."""
-
-
-@dataclass
-class _Stopwatch:
-    """A reporter and observer that takes the time between what it is told."""
-
-    queued: bool
-    steps: list[float] = field(default_factory=list)
-    evaluations: list[float] = field(default_factory=list)
-    label: "RunLabel | None" = None
-    fault: str = "it ended at once"
-    _since: float = 0.0
-    _begun: float = 0.0
-
-    def notice(self, line: str) -> None:
-        """Say nothing: what the data is was said before."""
-
-    def planned(self, name: str, todo: int, done: int) -> None:
-        """Say nothing."""
-
-    def started(self, label: "RunLabel") -> "_Stopwatch":
-        self.label, self._begun = label, time.perf_counter()
-        return self
-
-    def finished(self, label: "RunLabel", record: "RunRecord") -> None:
-        """Say nothing."""
-
-    def failed(self, label: "RunLabel", failure: "FailureRecord") -> None:
-        """Keep what went wrong; the measurement's own end arrives here too and is no fault."""
-        self.fault = failure.error
-
-    def elsewhere(self, label: "RunLabel") -> None:
-        """Say nothing: the folder is this measurement's own."""
-
-    def step(self, step: int, loss: float) -> None:
-        self.steps.append(self._lap())
-
-    def evaluated(self, row: "Evaluation") -> None:
-        if row.step:
-            self.evaluations.append(self._lap())
-        if len(self.steps) > _WARM_UP and self._since - self._begun > _MAX_SECONDS:
-            raise _EnoughError
-        self._since = self._now()
-
-    def extrapolated(self, config: "Config") -> float:
-        """Return the seconds of a whole run of ``config``."""
-        if self.label is None or not self.evaluations:
-            raise UserError(f"{config.experiment.name}: no step could be timed: {self.fault}")
-        per_epoch = self.label.timeline.steps_per_epoch
-        total = config.training.in_steps(per_epoch)
-        evaluation = config.training.evaluation
-        # One before the first step, the last one whatever the period; deformed copies only at the end.
-        evaluations = 1 + -(-total // evaluation.in_steps(per_epoch)) + evaluation.copies
-        step = median(self.steps[_WARM_UP:] or self.steps)
-        return total * step + evaluations * median(self.evaluations)
-
-    def _lap(self) -> float:
-        now = self._now()
-        lap, self._since = now - self._since, now
-        return lap
-
-    def _now(self) -> float:
-        if self.queued:
-            import torch
-
-            torch.cuda.synchronize()
-        return time.perf_counter()
+    images = Images(data_dir)
+    chosen = Selectors([optimizer], config.seeds[:1])
+    (run,) = planned(config, images, Settings(data_dir, Path(), device, chosen, overwrite=True)).todo
+    training = Trainee(run, images, device).training()
+    began, timed = time.perf_counter(), list[float]()
+    training.advance(0)  # the first evaluation
+    while len(timed) < _WARM_UP + _TIMED_STEPS and training.step < run.timeline.steps:
+        before = training.seconds
+        over = training.advance(1)
+        timed.append(training.seconds - before)
+        if over is not None or (len(timed) > _WARM_UP and time.perf_counter() - began > _MAX_SECONDS):
+            break
+    if not training.step:
+        raise UserError(f"{config.experiment.name}: no step could be timed: the first one diverged")
+    # One before the first step, the last one whatever the period; deformed copies only at the end.
+    total, period = run.timeline.steps, run.timeline.evaluation_period
+    evaluations = 1 + -(-total // period) + config.training.evaluation.copies
+    one = training.evaluation_seconds / len(training.history)
+    steps = timed[_WARM_UP:] or timed
+    return total * median(steps) + evaluations * one, len(steps)

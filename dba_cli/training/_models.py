@@ -47,7 +47,7 @@ def build_model(
     # PyTorch's initialisers draw from the CPU's global state: seed it from the stream, then put it back.
     # (torch.manual_seed would seed every GPU as well, which fork_rng would not undo.)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator, device="cpu")))
         try:
             model: nn.Module = builder(**{key: supplied[key] for key in keys}, **config.arguments)
             model.eval()  # so that the trial leaves running averages alone

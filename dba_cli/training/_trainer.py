@@ -131,6 +131,11 @@ class Training:
         """Return the seconds of training so far, without evaluations and saved states."""
         return self._clock.running
 
+    @property
+    def evaluation_seconds(self) -> float:
+        """Return the seconds of the evaluations so far."""
+        return self._clock.evaluating
+
     def advance(self, steps: int | None = None, keeper: Keeper | None = None) -> Outcome | None:
         """Make ``steps`` more updates, all that are left unless given; return None while some are left.
 

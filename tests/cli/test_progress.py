@@ -8,15 +8,11 @@ from rich.console import Console
 
 from dba_cli.cli import _progress
 from dba_cli.cli._progress import _ROWS, _Live
-from dba_cli.experiments import RunLabel
 from dba_cli.records import FailureRecord
-from dba_cli.training import Timeline
+
+from ..experiments.lab import DBA, config, planned
 
 TOTAL = 8
-
-
-def label(number: int) -> RunLabel:
-    return RunLabel("exp", "dba", number, number, TOTAL, Timeline(100, 10, 10, 10), 100 * TOTAL)
 
 
 @pytest.fixture
@@ -32,7 +28,9 @@ def shown(live: _Live) -> list[str]:
 
 
 def test_all_runs_have_a_bar_and_a_few_of_those_under_way(live: _Live) -> None:
-    observers = [live.started(label(number)) for number in range(1, 7)]
+    runs = planned(Path("results"), config(DBA, seeds=range(1, TOTAL + 1), steps=100))
+    live.planned("exp", runs, 0)
+    observers = [live.started(run) for run in runs[:6]]
     assert shown(live) == ["0 of 8 runs over", *(f"exp [{k}/8] dba seed {k}" for k in range(1, _ROWS + 1))]
     whole = live._progress.tasks[0]
     assert (whole.completed, whole.total) == (0, 800)
@@ -44,8 +42,8 @@ def test_all_runs_have_a_bar_and_a_few_of_those_under_way(live: _Live) -> None:
         experiment="exp", optimizer="dba", seed=2, config_hash="0" * 64, error="ValueError: no", traceback="",
         git_revision=None, failed_at="now",
     )  # fmt: skip
-    live.failed(label(2), failure)
-    live.elsewhere(label(3))
+    live.failed(runs[1], failure)
+    live.elsewhere(runs[2])
     assert shown(live)[0] == "2 of 8 runs over, 1 failed"
     assert shown(live)[1:] == [f"exp [{k}/8] dba seed {k}" for k in (1, 4, 5, 6)]  # the hidden ones moved up
     assert (whole.completed, whole.total) == (190, 700)  # the other process's run is none of ours

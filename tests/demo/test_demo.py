@@ -1,6 +1,5 @@
 """Training side by side is training one after the other, seen while it goes on."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,8 @@ from rich.console import Console
 from dba_cli.config import Config
 from dba_cli.demo import Progress, demo_config, train_side_by_side, view
 from dba_cli.errors import UserError
-from dba_cli.experiments import RunLabel, Settings, run_experiments
-from dba_cli.records import Evaluation, ExperimentFolder
-
-
-class Silent:
-    def __getattr__(self, name: str) -> object:
-        return lambda *args: self
+from dba_cli.experiments import PlannedRun, Reporter, Settings, run_experiments
+from dba_cli.records import Evaluation, ExperimentFolder, locked
 
 
 def short(steps: int = 6) -> Config:
@@ -45,7 +39,7 @@ def test_the_records_are_those_of_one_run_after_the_other(tmp_path: Path) -> Non
     config = short()
     train_side_by_side(config, tmp_path / "together", progress_of(config))
     settings = Settings(tmp_path, tmp_path / "alone", torch.device("cpu"))
-    run_experiments([config], settings, Silent())  # type: ignore[arg-type]
+    run_experiments([config], settings, Reporter())
     together = outcomes(tmp_path / "together", config)
     assert len(together) == 6
     assert together == outcomes(tmp_path / "alone", config)
@@ -54,8 +48,8 @@ def test_the_records_are_those_of_one_run_after_the_other(tmp_path: Path) -> Non
 def test_the_optimizers_advance_together(tmp_path: Path) -> None:
     config, seen = short(8), []
 
-    def watch(label: RunLabel, row: Evaluation) -> None:
-        seen.append((label.seed, row.step, label.optimizer))
+    def watch(run: PlannedRun, row: Evaluation) -> None:
+        seen.append((run.seed, row.step, run.optimizer))
 
     threads = torch.get_num_threads()
     train_side_by_side(config, tmp_path, progress_of(config), watch)
@@ -65,7 +59,7 @@ def test_the_optimizers_advance_together(tmp_path: Path) -> None:
     assert first_seed == [(step, name) for step in range(1, 9) for name in names]
 
 
-def test_an_interruption_leaves_no_thread(tmp_path: Path) -> None:
+def test_an_interruption_ends_it(tmp_path: Path) -> None:
     config, ticks = short(1000), iter(range(100))
 
     def refresh() -> None:
@@ -74,10 +68,17 @@ def test_an_interruption_leaves_no_thread(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         train_side_by_side(config, tmp_path, progress_of(config), refresh=refresh)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("demo-")]
+    assert not list(tmp_path.rglob("result.json"))
 
 
-def test_what_a_thread_cannot_do_is_one_line(tmp_path: Path) -> None:
+def test_a_demo_in_another_process_is_not_disturbed(tmp_path: Path) -> None:
+    config = short()
+    adam = tmp_path / config.experiment.name / "adam" / "seed-0"
+    with locked(adam), pytest.raises(UserError, match="adam/seed-0: another process trains here"):
+        train_side_by_side(config, tmp_path, progress_of(config))
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     config = short()
     (tmp_path / config.experiment.name).write_text("in the way", encoding="utf-8")
     with pytest.raises(UserError, match=config.experiment.name):

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ import torch
 
 from dba_cli import experiments
 from dba_cli.config import Config
-from dba_cli.experiments import RunLabel, Selectors, Settings, Workers, plan, run_experiments
+from dba_cli.experiments import PlannedRun, Selectors, Settings, Workers, plan, run_experiments
+from dba_cli.experiments._progress_files import DESKS
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._relay import DESKS
-from dba_cli.experiments._work import Job
+from dba_cli.experiments._worker import Session
 from dba_cli.records import Evaluation, FailureRecord, RunRecord
-from dba_cli.training import Observer, Timeline
+from dba_cli.training import Observer
 
 SGD = {"name": "sgd", "kind": "sgd", "lr": 0.1}
 ADAM = {"name": "adam", "kind": "adam", "lr": 0.01}
@@ -62,35 +62,35 @@ class Reporter(experiments.Reporter, Observer):
     at_row: int | None = None
     notices: list[str] = field(default_factory=list)
     plans: list[tuple[str, int, int]] = field(default_factory=list)
-    labels: list[RunLabel] = field(default_factory=list)
+    begun: list[PlannedRun] = field(default_factory=list)
     rows: list[Evaluation] = field(default_factory=list)
     records: list[RunRecord] = field(default_factory=list)
     failures: list[FailureRecord] = field(default_factory=list)
-    others: list[RunLabel] = field(default_factory=list)
+    others: list[PlannedRun] = field(default_factory=list)
 
     def notice(self, line: str) -> None:
         self.notices.append(line)
 
-    def planned(self, experiment: str, todo: int, done: int) -> None:
-        self.plans.append((experiment, todo, done))
+    def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
+        self.plans.append((name, len(todo), done))
 
-    def started(self, label: RunLabel) -> "Reporter":
-        self.labels.append(label)
+    def started(self, run: PlannedRun) -> "Reporter":
+        self.begun.append(run)
         return self
 
-    def finished(self, label: RunLabel, record: RunRecord) -> None:
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
         self.records.append(record)
 
-    def failed(self, label: RunLabel, failure: FailureRecord) -> None:
+    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
         self.failures.append(failure)
 
-    def elsewhere(self, label: RunLabel) -> None:
-        self.others.append(label)
+    def elsewhere(self, run: PlannedRun) -> None:
+        self.others.append(run)
 
     @property
     def runs(self) -> list[tuple[str, int]]:
         """Return what was started, in order."""
-        return [(label.optimizer, label.seed) for label in self.labels]
+        return [(run.optimizer, run.seed) for run in self.begun]
 
     def step(self, step: int, loss: float) -> None:
         if self.interrupt == self.runs[-1] and step == self.at_step:
@@ -126,22 +126,18 @@ def do(
     return run_experiments(configs, settings, reporter or Reporter()).records
 
 
-def job_of(results: Path, config: Config, overwrite: bool = False) -> Job:
-    """Return the job of the only run of ``config``, for a worker in this very process."""
-    _, (run,) = plan(config, "embedded", results, Selectors(), overwrite=overwrite)
+def planned(results: Path, *configs: Config, **settings: Any) -> list[PlannedRun]:
+    """Return the runs of ``configs`` on the embedded sample, thirty images each, numbered from 1."""
+    made = Settings(results.parent / "no-data", results, torch.device("cpu"), **settings)
+    runs = [run for config in configs for run in plan(config, "embedded", 30, made).todo]
+    return [replace(run, number=number) for number, run in enumerate(runs, start=1)]
+
+
+def session_of(results: Path, **settings: Any) -> Session:
+    """Return the session of a worker in this very process."""
     device = torch.device("cpu")
-    return Job(
-        number=1,
-        planned=run,
-        indices=torch.arange(30),
-        timeline=Timeline.of(30, config.training),
-        data_dir=results.parent / "no-data",
-        device=device,
-        provenance=Provenance.now(device),
-        desk=results / f"{DESKS}test",
-        threads=1,
-        watcher=os.getpid(),
-    )
+    made = Settings(results.parent / "no-data", results, device, workers=Workers(1), **settings)
+    return Session(made, Provenance.now(device), results / f"{DESKS}test", os.getpid())
 
 
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:

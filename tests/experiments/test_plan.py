@@ -2,38 +2,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dba_cli.config import Config, config_hash
 from dba_cli.errors import UserError
-from dba_cli.experiments import PlannedRun, Selectors, plan
-from dba_cli.records import ExperimentRecord
+from dba_cli.experiments import Plan, Selectors, Settings, plan
 
 from .lab import ADAM, DBA, SGD, config, do
 
 
 def planned(
     of: Config, results: Path, *, overwrite: bool = False, source: str = "embedded", **selectors: Any
-) -> tuple[ExperimentRecord, list[PlannedRun]]:
-    return plan(of, source, results, Selectors(**selectors), overwrite=overwrite)
+) -> Plan:
+    chosen = Selectors(**selectors)
+    return plan(of, source, 30, Settings(results, results, torch.device("cpu"), chosen, overwrite=overwrite))
 
 
-def names(runs: list[PlannedRun]) -> list[tuple[str, int]]:
-    return [(run.optimizer, run.seed) for run in runs]
+def names(found: Plan) -> list[tuple[str, int]]:
+    return [(run.optimizer, run.seed) for run in found.todo]
+
+
+def done(found: Plan) -> list[str]:
+    return [f"{folder.path.parent.name} {folder.path.name}" for folder in found.done]
 
 
 def test_every_run_seed_by_seed_in_the_order_of_the_config(tmp_path: Path) -> None:
-    _, runs = planned(config(DBA, SGD, seeds=[4, 1]), tmp_path)
-    assert names(runs) == [("dba", 4), ("sgd", 4), ("dba", 1), ("sgd", 1)]
-    assert [run.folder.path for run in runs] == [
-        tmp_path / "exp" / name / f"seed-{seed}" for name, seed in names(runs)
+    found = planned(config(DBA, SGD, seeds=[4, 1]), tmp_path)
+    assert names(found) == [("dba", 4), ("sgd", 4), ("dba", 1), ("sgd", 1)]
+    assert [run.folder.path for run in found.todo] == [
+        tmp_path / "exp" / name / f"seed-{seed}" for name, seed in names(found)
     ]
-    assert not any(run.done for run in runs)
+    assert done(found) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_has_the_config_of_its_optimizer_its_seed_and_the_source_that_was_found(tmp_path: Path) -> None:
     whole = config(SGD, DBA, seeds=[0, 1], source="auto")
-    for run in planned(whole, tmp_path)[1]:
+    for run in planned(whole, tmp_path).todo:
         (entry,) = (entry for entry in whole.optimizers if entry.name == run.optimizer)
         assert run.config.optimizers == [entry]
         assert run.config.seeds == [run.seed]
@@ -54,9 +59,9 @@ def test_selectors_narrow_the_runs_and_not_the_experiment(
     tmp_path: Path, selectors: dict[str, Any], expected: list[tuple[str, int]]
 ) -> None:
     whole = config(SGD, DBA, seeds=[0, 1, 2])
-    record, runs = planned(whole, tmp_path, **selectors)
-    assert names(runs) == expected
-    assert record == planned(whole, tmp_path)[0]
+    found = planned(whole, tmp_path, **selectors)
+    assert names(found) == expected
+    assert found.record == planned(whole, tmp_path).record
 
 
 @pytest.mark.parametrize(
@@ -88,8 +93,9 @@ def test_the_seeds_that_there_are_in_few_words(tmp_path: Path, seeds: list[int],
 
 def test_what_an_experiment_is_made_of(tmp_path: Path) -> None:
     paper = {"test_accuracy": 97.79, "error_reduction": 81.78}
-    record, runs = planned(config(SGD, ADAM, seeds=[3, 1], paper=paper), tmp_path)
-    assert record.model_dump() == {
+    found = planned(config(SGD, ADAM, seeds=[3, 1], paper=paper), tmp_path)
+    runs = found.todo
+    assert found.record.model_dump() == {
         "format": 1,
         "name": "exp",
         "description": "A small one.",
@@ -98,7 +104,7 @@ def test_what_an_experiment_is_made_of(tmp_path: Path) -> None:
         "seeds": [3, 1],
     }
     assert len({run.hash for run in runs}) == 2  # the same for each seed, another for each optimizer
-    assert planned(config(), tmp_path)[0].paper is None
+    assert planned(config(), tmp_path).record.paper is None
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +117,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_finished_runs_are_done(finished: Path) -> None:
-    _, runs = planned(config(SGD, DBA, seeds=[0, 1], steps=1), finished)
-    assert [run.done for run in runs] == [True, True, True, False]
+    found = planned(config(SGD, DBA, seeds=[0, 1], steps=1), finished)
+    assert done(found) == ["sgd seed-0", "dba seed-0", "sgd seed-1"]
+    assert names(found) == [("dba", 1)]
 
 
 def test_with_overwrite_none_is(finished: Path) -> None:
-    _, runs = planned(config(SGD, DBA, seeds=[0, 1], steps=1), finished, overwrite=True)
-    assert not any(run.done for run in runs)
+    found = planned(config(SGD, DBA, seeds=[0, 1], steps=1), finished, overwrite=True)
+    assert (done(found), len(found.todo)) == ([], 4)
 
 
 @pytest.mark.parametrize(
@@ -145,18 +152,18 @@ def test_a_finished_run_on_other_data_is_refused(finished: Path) -> None:
 
 def test_another_config_is_only_refused_where_it_is_asked_for(finished: Path) -> None:
     whole = config(SGD, {**DBA, "metric": "norm"}, seeds=[0], steps=1)
-    assert [run.done for run in planned(whole, finished, optimizers=["sgd"])[1]] == [True]
+    assert done(planned(whole, finished, optimizers=["sgd"])) == ["sgd seed-0"]
     with pytest.raises(UserError, match="seed-0: holds a finished run of another config"):
         planned(whole, finished)
 
 
 def test_words_that_change_no_computation_keep_a_run_done(finished: Path) -> None:
     whole = config(SGD, steps=1, paper={"test_accuracy": 1.0, "error_reduction": 2.0})
-    assert [run.done for run in planned(whole, finished)[1]] == [True]
+    assert done(planned(whole, finished)) == ["sgd seed-0"]
 
 
 def test_a_folder_without_a_result_is_not_done(tmp_path: Path) -> None:
     folder = tmp_path / "exp" / "sgd" / "seed-0"
     folder.mkdir(parents=True)
     (folder / "history.csv").write_text("step\n0\n", encoding="utf-8")
-    assert [run.done for run in planned(config(SGD), tmp_path)[1]] == [False]
+    assert done(planned(config(SGD), tmp_path)) == []

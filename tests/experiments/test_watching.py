@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dba_cli.experiments import _single
+from dba_cli.experiments import _one_run
 from dba_cli.records import RunFolder
 
 from .lab import DBA, Reporter, config, do, history
@@ -61,7 +61,7 @@ def test_many_rows_are_not_all_written_each_time(
         write(folder, rows)
 
     monkeypatch.setattr(RunFolder, "write_history", slow)
-    monkeypatch.setattr(_single, "_FEW_ROWS", 2)
+    monkeypatch.setattr(_one_run, "_FEW_ROWS", 2)
     do(
         tmp_path / "results",
         config(DBA, steps=40, evaluation={"steps": 1}, draw={"per_class": 1}, batch_size=2),

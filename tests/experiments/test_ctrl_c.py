@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dba_cli.experiments._saving import ctrl_c_between_steps
+from dba_cli.experiments._resume import ctrl_c_between_steps
 
 
 def test_the_first_waits_and_the_second_does_not() -> None:

@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dba_cli.experiments._work import Ended, Job, work
+from dba_cli.experiments._plan import Ended, PlannedRun
 from dba_cli.records import Evaluation, FailureRecord, RunRecord, locked
 from dba_cli.training import Observer
 
@@ -40,19 +40,11 @@ def open_desk(desk: Path) -> Iterator[None]:
             shutil.rmtree(desk, ignore_errors=True)
 
 
-def work_and_tell(job: Job) -> Ended:
-    """Do ``job``, note its progress and its end, and return the end."""
-    progress = ProgressFile(job)
-    end = work(job, progress.begin)
-    progress.end(end)
-    return end
-
-
 class ProgressFile(Observer):
     """An observer that writes down where its run is; it also hears when the run is to stop."""
 
-    def __init__(self, job: Job) -> None:
-        self._path, self._stop_file = job.progress_file, job.stop_file
+    def __init__(self, path: Path, stop_file: Path) -> None:
+        self._path, self._stop_file = path, stop_file
         self._state: dict[str, Any] = {"step": 0, "loss": None, "row": None, "notices": [], "end": None}
         self._next = 0.0
 
@@ -69,9 +61,9 @@ class ProgressFile(Observer):
             if self._stop_file.exists():
                 raise KeyboardInterrupt
 
-    def evaluated(self, row: Evaluation) -> None:
+    def evaluated(self, evaluation: Evaluation) -> None:
         """Keep the evaluation for the next note: there may be one after each step."""
-        self._state |= {"step": row.step, "row": row.model_dump()}
+        self._state |= {"step": evaluation.step, "row": evaluation.model_dump()}
 
     def notice(self, line: str) -> None:
         """Note a line that must be seen."""
@@ -96,24 +88,21 @@ class ProgressFile(Observer):
 
 
 class Relay:
-    """Reads what the jobs under way have noted and passes it on, in a thread of its own.
+    """Reads what the runs under way have noted and passes it on, in a thread of its own.
 
-    ``begin`` makes a job's observer, ``notify`` gets lines that must be seen, and ``end`` a job's end with
-    its observer, None where the job was over before it was seen to begin. All are called with ``lock`` held.
+    ``begin`` makes a run's observer, ``notify`` gets lines that must be seen, and ``end`` a run's end with
+    its observer, None where the run was over before it was seen to begin. All are called with ``lock`` held.
     """
 
     def __init__(
         self,
-        begin: Callable[[Job], Observer],
+        begin: Callable[[PlannedRun], Observer],
         notify: Callable[[str], None],
-        end: Callable[[Ended, Observer | None], None],
+        end: Callable[[PlannedRun, Ended, Observer | None], None],
         lock: threading.Lock,
     ) -> None:
         self._begin, self._notify, self._end, self._lock = begin, notify, end, lock
-        self._jobs: dict[int, Job] = {}
-        self._observers: dict[int, Observer] = {}
-        self._rows: dict[int, int] = {}
-        self._notices: dict[int, int] = {}
+        self._followed: dict[int, _Followed] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="dba-progress", daemon=True)
 
@@ -125,66 +114,76 @@ class Relay:
         self._over.set()
         self._thread.join()
 
-    def dispatched(self, job: Job) -> None:
-        """Look at the job from now on."""
+    def dispatched(self, run: PlannedRun, file: Path) -> None:
+        """Look at the run's file from now on."""
         with self._lock:
-            self._jobs[job.number] = job
+            self._followed[run.number] = _Followed(run, file)
 
     def look(self) -> None:
-        """Pass on what the jobs have noted."""
+        """Pass on what the runs have noted."""
         with self._lock:
-            for job in list(self._jobs.values()):
-                self._look(job)
+            for each in list(self._followed.values()):
+                self._look(each)
 
     def ended(self, end: Ended) -> None:
-        """Pass on the end of a job unless its note was seen."""
+        """Pass on the end of a run unless its note was seen."""
         with self._lock:
             self._ended(end)
 
-    def dropped(self) -> list[Job]:
-        """Forget all jobs, whose workers are dead; return those that had begun."""
+    def dropped(self) -> list[PlannedRun]:
+        """Forget all runs, whose workers are dead; return those that had begun."""
         with self._lock:
-            begun = [job for job in self._jobs.values() if _read(job) is not None]
-            self._jobs.clear()
-            self._observers.clear()
-        for job in begun:
+            begun = [each for each in self._followed.values() if _read(each.file) is not None]
+            self._followed.clear()
+        for each in begun:
             with contextlib.suppress(OSError):
-                job.progress_file.unlink(missing_ok=True)
-        return begun
+                each.file.unlink(missing_ok=True)
+        return [each.run for each in begun]
 
     def _follow(self) -> None:
         while not self._over.wait(_SECONDS):
             self.look()
 
-    def _look(self, job: Job) -> None:
-        state = _read(job)
+    def _look(self, each: "_Followed") -> None:
+        state = _read(each.file)
         if state is None:
             return
-        heard = self._notices.get(job.number, 0)
-        for line in state["notices"][heard:]:
+        for line in state["notices"][each.notices :]:
             self._notify(line)
-        self._notices[job.number] = len(state["notices"])
+        each.notices = len(state["notices"])
         if state["end"] is not None:
             self._ended(_end(state["end"]))
             return
-        if job.number not in self._observers:
-            self._observers[job.number] = self._begin(job)
-        observer, row = self._observers[job.number], state["row"]
-        if row is not None and self._rows.get(job.number) != row["step"]:
-            self._rows[job.number] = row["step"]
-            observer.evaluated(Evaluation(**row))
+        if each.observer is None:
+            each.observer = self._begin(each.run)
+        row = state["row"]
+        if row is not None and each.step != row["step"]:
+            each.step = row["step"]
+            each.observer.evaluated(Evaluation(**row))
         if state["loss"] is not None:
-            observer.step(state["step"], state["loss"])
+            each.observer.step(state["step"], state["loss"])
 
     def _ended(self, end: Ended) -> None:
-        if self._jobs.pop(end.number, None) is not None:
-            self._end(end, self._observers.pop(end.number, None))
+        each = self._followed.pop(end.number, None)
+        if each is not None:
+            self._end(each.run, end, each.observer)
 
 
-def _read(job: Job) -> Mapping[str, Any] | None:
-    """Return what the job's worker last noted; None before it began."""
+@dataclass
+class _Followed:
+    """A run under way elsewhere, and how much of what it noted has been passed on."""
+
+    run: PlannedRun
+    file: Path
+    observer: Observer | None = None
+    step: int | None = None
+    notices: int = 0
+
+
+def _read(file: Path) -> Mapping[str, Any] | None:
+    """Return what the run's worker last noted; None before it began."""
     try:
-        state: Mapping[str, Any] = json.loads(job.progress_file.read_text(encoding="utf-8"))
+        state: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return state

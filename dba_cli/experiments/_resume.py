@@ -5,27 +5,32 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from dba_cli.config import Checkpoint
 from dba_cli.errors import UserError
-from dba_cli.experiments._plan import PlannedRun
-from dba_cli.experiments._provenance import Provenance
-from dba_cli.records import read_checkpoint, write_checkpoint
+from dba_cli.records import RunFolder, read_checkpoint, write_checkpoint
 from dba_cli.training import State, Training
 
 
 class RunKeeper:
-    """Saves the state of one run beside its record, under a name of its config; a `training.Keeper`.
+    """Saves the state of one run in ``file`` of its ``folder``, every ``period``; a `training.Keeper`.
 
-    ``notify`` gets a line for what must be seen: a state that cannot be used, or not be saved.
+    ``revision`` is that of the code now. ``notify`` gets a line for what must be seen: a state that cannot
+    be used, or not be saved.
     """
 
-    def __init__(self, run: PlannedRun, provenance: Provenance, notify: Callable[[str], None]) -> None:
-        self._folder, self._provenance, self._notify = run.folder, provenance, notify
-        self._file = run.folder.checkpoint_file(run.hash, _identity(provenance))
-        self._period: Checkpoint | None = run.config.training.checkpoint
+    def __init__(
+        self,
+        folder: RunFolder,
+        file: Path,
+        period: Checkpoint | None,
+        revision: str | None,
+        notify: Callable[[str], None],
+    ) -> None:
+        self._folder, self._file, self._period, self._notify = folder, file, period, notify
         self._began, self._before = time.monotonic(), 0.0
-        self._revision = provenance.git_revision
+        self._revision = revision
         self._saved_step, self._saved_at = 0, time.monotonic()
         self._full = False
 
@@ -49,7 +54,7 @@ class RunKeeper:
                 return training
             training.load_state_dict(state["training"])
             self._before = float(state["seconds"])
-            self._revision = _revisions(state["git_revision"], self._provenance.git_revision)
+            self._revision = _revisions(state["git_revision"], self._revision)
         except UserError as error:
             self._notify(f"{error}; the run begins anew")
             return training
@@ -139,13 +144,6 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _identity(provenance: Provenance) -> str:
-    """Return what must be the same for the bits to be: not the revision, which any commit changes."""
-    device = provenance.device
-    names = [f"{name} {version}" for name, version in sorted(provenance.versions.items())]
-    return ", ".join([*names, device.type, device.name, f"{device.threads} threads"])
 
 
 def _revisions(first: str | None, now: str | None) -> str | None:

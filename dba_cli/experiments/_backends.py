@@ -1,4 +1,4 @@
-"""Who does the work: this process, processes of this machine, or a cluster. joblib is the one way to all."""
+"""Processes of this machine or of a cluster that do the work. joblib is the one way to all."""
 
 import logging
 import socket
@@ -6,47 +6,26 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from dba_cli.errors import UserError
+from dba_cli.experiments._plan import Workers
 
-Backend = Literal["loky", "ray"]
 _CONNECT_SECONDS = 10
 
 
-@dataclass(frozen=True)
-class Workers:
-    """``jobs`` processes with one thread each; None is this process, or all the cores of a cluster.
+@contextmanager
+def pool_of(workers: Workers) -> Iterator["Pool"]:
+    """Yield what does the calls, for as long as there is something to do.
 
-    ``address`` is that of a running Ray cluster; without it Ray starts one on this machine.
+    Raises:
+        UserError: Ray is not installed, or there is no cluster at the address.
     """
-
-    jobs: int | None = None
-    backend: Backend = "loky"
-    address: str | None = None
-
-    @property
-    def inside(self) -> bool:
-        """Whether this very process does the work."""
-        return self.backend == "loky" and self.jobs in (None, 1)
-
-    @property
-    def threads(self) -> int | None:
-        """Return the threads of each worker; None leaves them as they are."""
-        return None if self.backend == "loky" and self.jobs is None else 1
-
-    @contextmanager
-    def pool(self) -> Iterator["Pool"]:
-        """Yield what does jobs, for as long as there is something to do.
-
-        Raises:
-            UserError: Ray is not installed, or there is no cluster at the address.
-        """
-        if self.backend == "ray":
-            with _ray(self.jobs, self.address):
-                yield Pool("ray", self.jobs or -1)
-        else:
-            yield Pool("loky", self.jobs or 1)
+    if workers.backend == "ray":
+        with _ray(workers.jobs, workers.address):
+            yield Pool("ray", workers.jobs or -1)
+    else:
+        yield Pool("loky", workers.jobs or 1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,269 @@
+"""One run, from its plan to its record: draw, network, training, what it leaves."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dba_cli.config import Config, OptimizerConfig, to_yaml
+from dba_cli.data import DeformedImages, ImageData, draw_sha256
+from dba_cli.errors import UserError
+from dba_cli.experiments._images import Images, drawn, protocol, standardizer, training_samples
+from dba_cli.experiments._plan import PlannedRun
+from dba_cli.experiments._provenance import Provenance
+from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
+from dba_cli.method import Selection
+from dba_cli.records import (
+    DataRecord,
+    Durations,
+    Evaluation,
+    RunFolder,
+    RunRecord,
+    TraceWriter,
+    write_predictions,
+)
+from dba_cli.training import (
+    Learning,
+    Observer,
+    Outcome,
+    State,
+    Stream,
+    Training,
+    build_model,
+    build_optimizer,
+    build_scheduler,
+    count_parameters,
+    generator,
+    gradient_rule,
+    predict,
+)
+
+_FEW_ROWS = 1000
+
+
+class OneRun:
+    """A run under way, from where it was stopped if it was: its training, and its folder.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        run: PlannedRun,
+        images: Images,
+        provenance: Provenance,
+        device: torch.device,
+        observer: Observer | None = None,
+    ) -> None:
+        self._run, self._provenance = run, provenance
+        observer = observer or Observer()
+        file = run.folder.checkpoint_file(run.hash, provenance.computed_on)
+        period = run.config.training.checkpoint
+        self._keeper = RunKeeper(run.folder, file, period, provenance.git_revision, observer.notice)
+        if run.anew:
+            self._keeper.discard()
+        run.folder.discard()
+        self._watcher = _Watcher(run.folder, self._keeper, observer)
+        self._trainee = Trainee(run, images, device)
+        self._training = self._keeper.resumed(lambda: self._trainee.training(self._watcher))
+        self._watcher.history = list(self._training.history)
+
+    def advance(self, steps: int | None = None) -> RunRecord | None:
+        """Make ``steps`` more updates, all that are left unless given; return the record when it is over.
+
+        Raises:
+            UserError: The record cannot be written; the state of a long run is kept.
+            KeyboardInterrupt: Ctrl-C; the state is saved.
+        """
+        with ctrl_c_between_steps() as self._watcher.check:
+            outcome = self._training.advance(steps, self._keeper)
+        return None if outcome is None else self._recorded(outcome)
+
+    def _recorded(self, outcome: Outcome) -> RunRecord:
+        if outcome.diverged_at_step is None:
+            self._keeper.save_end(self._training)
+        folder, trainee = self._run.folder, self._trainee
+        record = self._record(outcome)
+        if trainee.recorder is not None:
+            trainee.recorder.write(folder, predict(trainee.model, trainee.test_data.images))
+        folder.write(to_yaml(self._run.config), outcome.history, record)
+        self._keeper.discard()
+        return record
+
+    def _record(self, outcome: Outcome) -> RunRecord:
+        run, trainee, config = self._run, self._trainee, self._run.config
+        final = None
+        if outcome.diverged_at_step is None:
+            figures = {"copies_errors": trainee.copies_errors(), "seconds": outcome.training_seconds}
+            final = outcome.history[-1].model_copy(update=figures)
+        return RunRecord(
+            status="finished" if outcome.diverged_at_step is None else "diverged",
+            experiment=run.experiment,
+            optimizer=run.optimizer,
+            optimizer_kind=config.optimizers[0].kind,
+            seed=run.seed,
+            protocol=protocol(config),
+            data=DataRecord(
+                dataset=trainee.data.dataset,
+                source=trainee.data.source,
+                draw=config.data.draw.model_dump(exclude_defaults=True),
+                draw_sha256=draw_sha256(trainee.indices),
+                n_train=len(trainee.indices),
+                n_test=len(trainee.test_data),
+                evaluated_on=config.data.evaluate_on,
+                notice=trainee.data.notice,
+            ),
+            parameters=count_parameters(trainee.model),
+            final=final,
+            diverged_at_step=outcome.diverged_at_step,
+            config=config.model_dump(mode="json", exclude={"sweep"}),
+            config_hash=run.hash,
+            versions=self._provenance.versions,
+            device=self._provenance.device,
+            git_revision=self._keeper.git_revision,
+            durations=Durations(
+                training=outcome.training_seconds,
+                evaluation=outcome.evaluation_seconds,
+                total=self._keeper.seconds,
+                finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            ),
+        )
+
+
+class Trainee:
+    """What a run trains, and what it trains with and is tested on; nothing of it is on disk."""
+
+    def __init__(self, run: PlannedRun, images: Images, device: torch.device) -> None:
+        self._run, self._device = run, device
+        self.data = images.of(run.config.data)
+        self.test_data = images.evaluation(run.config.data, device)
+        self.indices = drawn(run.config.data, self.data, run.seed)
+
+    def training(self, observer: Observer | None = None) -> Training:
+        """Return the training at its beginning; network and random streams are made anew in each call."""
+        run, config, seed, entry = self._run, self._run.config, self._run.seed, self._run.config.optimizers[0]
+        self.train_data = training_samples(config, self.data, self.indices, seed, self._device)
+        self.model = initial_model(config, self.data, seed, self.indices).to(self._device)
+        self.recorder = _Recorder() if config.training.trace else None
+        optimizer = build_optimizer(entry, self.model.parameters())
+        generators = {"selection": generator(seed, Stream.SELECTION)}
+        learning = Learning(
+            optimizer,
+            build_scheduler(config.training.schedule, optimizer, run.timeline.steps),
+            gradient_rule(entry, self.model, generators["selection"]),
+            label_smoothing=config.training.label_smoothing,
+            precision=getattr(torch, config.training.precision),
+            step_budget=config.training.step_budget,
+            recorder=self.recorder,
+            generators=generators,
+        )
+        if isinstance(self.train_data, DeformedImages):
+            generators["deformation"] = self.train_data.generator
+        order = generator(seed, Stream.ORDER)
+        return Training(self.model, learning, self.train_data, self.test_data, run.timeline, order, observer)
+
+    def copies_errors(self) -> int | None:
+        """Return the errors of the mean probability over deformed copies of each image, itself included."""
+        copies = self._run.config.training.evaluation.copies
+        if copies == 0 or not isinstance(self.train_data, DeformedImages):
+            return None
+        stream = generator(self._run.seed, Stream.TEST_COPIES)
+        total = predict(self.model, self.test_data.images).softmax(1)
+        for _ in range(copies):
+            total += predict(self.model, self.train_data.copies_of(self.test_data.images, stream)).softmax(1)
+        return int((total.argmax(1) != self.test_data.labels).sum())
+
+
+def initial_model(config: Config, data: ImageData, seed: int, indices: Tensor) -> nn.Module:
+    """Return the network of a seed as training finds it; the same for every optimizer."""
+    return build_model(
+        config.model,
+        _image_shape(data),
+        data.num_classes,
+        generator(seed, Stream.WEIGHTS),
+        standardizer(config.data, data, indices),
+    )
+
+
+class _Watcher(Observer):
+    """Writes the history as it grows, hears of Ctrl-C, and tells the observer of the run."""
+
+    check: Callable[[], None]
+
+    def __init__(self, folder: RunFolder, keeper: RunKeeper, observer: Observer) -> None:
+        self._folder, self._keeper, self._observer = folder, keeper, observer
+        self.history: list[Evaluation] = []
+        self._next = 0.0
+
+    def step(self, step: int, loss: float) -> None:
+        self._observer.step(step, loss)
+        self.check()
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self.history.append(evaluation)
+        self._keeper.look()
+        if len(self.history) <= _FEW_ROWS or time.monotonic() >= self._next:
+            self._write()
+        self._observer.evaluated(evaluation)
+
+    def _write(self) -> None:
+        began = time.monotonic()
+        # It is written once more with the record: a full disk need not end the run before.
+        with contextlib.suppress(UserError):
+            self._folder.write_history(self.history)
+        # All rows are written each time: of many, that may take a tenth of the run, no more.
+        self._next = began + 10 * (time.monotonic() - began)
+
+
+class _Recorder:
+    """Hands what the trainer selects to the trace on disk."""
+
+    def __init__(self) -> None:
+        self._writer = TraceWriter()
+
+    def add(self, batch: Tensor, selection: Selection | None) -> None:
+        weights = {} if selection is None else selection.weights
+        chosen = {layer: (weight > 0).cpu().numpy() for layer, weight in weights.items()}
+        self._writer.add(batch.cpu().numpy(), chosen)
+
+    def state_dict(self) -> State:
+        arrays = self._writer.arrays()
+        layers = [str(layer) for layer in arrays.pop("layers")]
+        return {"layers": layers, "arrays": {k: torch.from_numpy(v) for k, v in arrays.items()}}
+
+    def load_state_dict(self, state: State) -> None:
+        arrays = {name: tensor.numpy() for name, tensor in state["arrays"].items()}
+        self._writer.load(arrays | {"layers": np.array(state["layers"])})
+
+    def write(self, folder: RunFolder, logits: Tensor) -> None:
+        self._writer.write(folder.trace_file)
+        write_predictions(folder.predictions_file, logits.argmax(1).cpu().numpy().astype(np.uint8))
+
+
+def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> None:
+    """Refuse what only the data and the network can tell, on a network without weights where that can be.
+
+    Raises:
+        UserError: The network does not fit the images.
+        ValueError: DBA cannot watch a module of the network, or the optimizer does not take its parameters.
+        TypeError: As for ValueError.
+    """
+    build = partial(build_model, config.model, _image_shape(data), data.num_classes)
+    try:
+        with torch.device("meta"):
+            model = build(torch.Generator())
+    except UserError:  # a user's network may look at its weights, and another fault shows again
+        model = build(torch.Generator())
+    gradient_rule(entry, model, torch.Generator())
+    build_optimizer(entry, [nn.Parameter(torch.empty_like(p, device="cpu")) for p in model.parameters()])
+
+
+def _image_shape(data: ImageData) -> tuple[int, int, int]:
+    height, width = data.train_images.shape[1:]
+    return 1, height, width

@@ -1,0 +1,100 @@
+"""One job, whatever another process does with the same run."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from dba_cli.experiments import Images, PlannedRun, _worker
+from dba_cli.experiments._plan import Ended
+from dba_cli.experiments._worker import failure_of, work, work_and_tell
+from dba_cli.records import locked, write_failure
+from dba_cli.training import Observer
+
+from .lab import SGD, config, do, planned, session_of
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> PlannedRun:
+    return planned(tmp_path, config(SGD))[0]
+
+
+def worked(run: PlannedRun, watch: Callable[[], Observer] = Observer, **options: bool) -> Ended:
+    """Do the run as a worker in this process."""
+    session = session_of(run.folder.path.parents[2])
+    return work(run, session, Images(session.settings.data_dir), watch, **options)
+
+
+def never() -> Observer:
+    raise AssertionError("trained")
+
+
+def test_a_run_in_the_hands_of_another_process_is_left_to_it(run: PlannedRun) -> None:
+    with locked(run.folder.path):
+        assert worked(run, never) == Ended(1, elsewhere=True)
+
+
+def test_who_waits_takes_the_record_of_the_other(run: PlannedRun, tmp_path: Path) -> None:
+    with locked(run.folder.path):
+        waiting: list[Ended] = []
+        thread = threading.Thread(target=lambda: waiting.append(worked(run, never, wait=True)))
+        thread.start()
+        other = worked(planned(tmp_path / "beside", config(SGD))[0])
+        assert other.record is not None
+        result = "exp/sgd/seed-0/result.json"
+        run.folder.result_file.write_bytes((tmp_path / "beside" / result).read_bytes())
+    thread.join(30)
+    assert waiting == [Ended(1, record=other.record, elsewhere=True)]
+
+
+def test_an_old_record_that_is_to_be_replaced_is_no_other_process(tmp_path: Path) -> None:
+    do(tmp_path, config(SGD))
+    end = worked(planned(tmp_path, config(SGD), overwrite=True)[0])
+    assert end.record is not None
+    assert not end.elsewhere
+
+
+def test_a_record_of_another_config_is_not_overwritten(run: PlannedRun, tmp_path: Path) -> None:
+    do(tmp_path, config({**SGD, "lr": 0.7}))
+    before = run.folder.result_file.read_bytes()
+    end = worked(run, never)
+    assert end.failure is not None
+    assert "another process did a run of another config here" in end.failure.error
+    assert run.folder.result_file.read_bytes() == before
+    assert not (run.folder.path / "failure.json").exists()
+
+
+def test_a_failure_of_another_process_stands(run: PlannedRun, tmp_path: Path) -> None:
+    failure = failure_of(run, ValueError("theirs"), None)
+    write_failure(run.folder, failure)
+    assert worked(run, never) == Ended(1, failure=failure, elsewhere=True)
+
+
+def test_a_folder_that_cannot_be_locked_fails_that_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "exp").mkdir()
+    (tmp_path / "exp" / "sgd").write_text("in the way")
+    end = worked(planned(tmp_path, config(SGD))[0], never)
+    assert end.failure is not None
+    assert "cannot be locked" in end.failure.error
+
+
+def test_each_worker_has_one_thread(run: PlannedRun) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        end = worked(run)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert end.record is not None
+    assert end.record.device.threads == 1
+
+
+def test_images_of_another_command_are_forgotten(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        session = session_of(tmp_path / name)
+        session.desk.mkdir(parents=True)
+        assert work_and_tell(planned(tmp_path / name, config(SGD))[0], session, wait=False).record is not None
+    assert len(_worker._in_hand) == 1
