@@ -5,7 +5,7 @@ speak in per cent.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -53,7 +53,7 @@ class Row:
     vs_adam: Estimate | None
     paper: PaperFigures | None
     notes: tuple[str, ...]
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(hash=False)
 
     @property
     def error(self) -> Estimate | None:
@@ -91,7 +91,7 @@ class Section:
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
-    sets: Mapping[str, Any]
+    sets: Mapping[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True)
