@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dba_cli.method import register_order as register_order
     from dba_cli.method import register_rule as register_rule
     from dba_cli.method import register_sampler as register_sampler
+    from dba_cli.models import register_model as register_model
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,7 @@ _HOME = {
     "UserError": "errors",
     "compare": "api",
     "register_metric": "method",
+    "register_model": "models",
     "register_order": "method",
     "register_rule": "method",
     "register_sampler": "method",
