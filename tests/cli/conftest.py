@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,3 +62,18 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture
+def recorded(
+    dba: Callable[..., Answer], config: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Answer]:
+    """The command in a folder with all runs of the config, traced; made once and copied for each test."""
+    config.write_text(TINY.replace("training: {", "training: {trace: true, "))
+    kept = tmp_path_factory.getbasetemp() / "recorded"
+    if not kept.exists():
+        assert dba("run", config, "--quiet").code == 0
+        shutil.copytree("results", kept)
+    else:
+        shutil.copytree(kept, "results")
+    return dba

@@ -6,12 +6,6 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture
-def recorded(dba, config):
-    assert dba("run", config, "--quiet").code == 0
-    return dba
-
-
 def accuracies(optimizer: str) -> list[float]:
     paths = sorted(Path("results/tiny", optimizer).glob("seed-*/result.json"))
     return [json.loads(path.read_text())["final"]["test_accuracy"] for path in paths]
@@ -53,26 +47,3 @@ def test_strict_refuses_an_incomplete_experiment(dba, config):
     line = dba("compare", "--strict", "--output", "tables.txt").refused()
     assert "tiny" in line
     assert not Path("tables.txt").exists()
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"format": 2}', "\0\xff"])
-def test_a_corrupted_record_is_one_line(recorded, damage):
-    path = Path("results/tiny/dba/seed-1/result.json")
-    path.write_text(damage)
-    line = recorded("compare").refused()
-    assert line.startswith(f"{path}: damaged record")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["tyny"], ["tyny", "did you mean 'tiny'?"]),
-        (["--format", "html"], ["--format", "'html'", "markdown"]),
-        (["--results", "nowhere"], ["nowhere", "dba run"]),
-        (["--output", "tiny.yaml/x.md"], ["tiny.yaml", "cannot be written"]),
-    ],
-)
-def test_bad_input_is_one_line(recorded, arguments, parts):
-    line = recorded("compare", *arguments).refused()
-    for part in parts:
-        assert part in line

@@ -32,12 +32,6 @@ def test_the_pictures_that_it_names_are_there(dba: Callable[..., Any], tmp_path:
     assert all(path.stat().st_size > 1000 for path in named)
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(dba: Callable[..., Any], tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    assert "file" in dba("demo", "--results", tmp_path / "file").refused()
-    assert "--steps" in dba("demo", "--steps", 0).refused()
-
-
 def test_ctrl_c_is_one_line(dba: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt

@@ -74,34 +74,6 @@ def test_80_columns(dba, config, monkeypatch):
         assert max(map(len, dba("inspect", what, "--no-time").out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["results/tiny"], ["one of its 3", "results/tiny/adam/seed-0"]),
-        (["results/tiny/dba"], ["one of its 1", "results/tiny/dba/seed-0"]),
-        (["results"], ["no run lies here"]),
-        (["results/tiny/dba/seed-9"], ["no such folder"]),
-        (["missing.yaml"], ["missing.yaml: no such file"]),
-        ([RUN, "--set", "seeds=3"], ["--set seeds=3", "no config file"]),
-    ],
-)
-def test_bad_input_is_one_line(dba, config, arguments, parts):
-    dba("run", config, "--seed", 0)
-    line = dba("inspect", *arguments).refused()
-    for part in parts:
-        assert part in line
-
-
-def test_an_unfinished_and_a_damaged_run(dba, config):
-    dba("run", config, "--seed", 0)
-    (RUN / "history.csv").write_text("step\nnine\n")
-    assert "history.csv" in dba("inspect", RUN).refused()
-    (RUN / "result.json").write_text("{")
-    assert "damaged record" in dba("inspect", RUN).refused()
-    (RUN / "result.json").unlink()
-    assert "has not finished" in dba("inspect", RUN).refused()
-
-
 def test_a_record_is_shown_without_torch():
     code = "import sys, dba_cli.inspection\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

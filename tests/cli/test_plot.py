@@ -7,18 +7,6 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture
-def recorded(dba, config, tmp_path_factory):
-    """The command in a folder with recorded runs, which are made once and copied for each test."""
-    kept = tmp_path_factory.getbasetemp() / "recorded-for-plots"
-    if not kept.exists():
-        assert dba("run", config, "--quiet", "--set", "training.trace=true").code == 0
-        shutil.copytree("results", kept)
-    else:
-        shutil.copytree(kept, "results")
-    return dba
-
-
 def stems(answer) -> list[str]:
     return [Path(line).stem for line in answer.out.splitlines()]
 
@@ -84,46 +72,11 @@ def test_official_images_that_are_not_there(recorded, where):
     assert "dba data fetch" in line
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["tyny"], ["tyny", "did you mean 'tiny'?"]),
-        (["--format", "pdf"], ["'pdf'", "png", "svg"]),
-        (["--kind", "curvs"], ["curvs", "curves"]),
-        (["--target", "90"], ["--target 90", "0.9"]),
-        (["--target", "nan"], ["--target nan"]),
-        (["--optimizer", "dbo"], ["dbo", "did you mean 'dba'?"]),
-        (["--results", "nowhere"], ["nowhere", "dba run"]),
-        (["--output", "tiny.yaml"], ["tiny.yaml", "cannot be written"]),
-    ],
-)
-def test_bad_input_is_one_line(recorded, arguments, parts):
-    line = recorded("plot", *arguments).refused()
-    for part in parts:
-        assert part in line
-
-
 def test_a_record_with_a_config_that_is_none(recorded):
     path = Path("results/tiny/dba/seed-0/result.json")
     path.write_text(path.read_text().replace('"hidden"', '"hiden"'))
     line = recorded("plot", "--kind", "disagreements").refused()
     assert "result.json: damaged record: config.model" in line
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "part"),
-    [
-        ("history.csv", b"step\n1\n", "damaged record"),
-        ("trace.npz", b"PK", "damaged"),
-        ("predictions.npz", b"", "damaged"),
-    ],
-)
-def test_damage_is_one_line(recorded, name, content, part):
-    path = Path("results/tiny/dba/seed-0", name)
-    path.write_bytes(content)
-    line = recorded("plot").refused()
-    assert str(path) in line
-    assert part in line
 
 
 def test_a_trace_or_predictions_that_cannot_be_of_this_run(recorded):

@@ -14,8 +14,3 @@ def test_it_writes_one_file_and_says_where(dba: Callable[..., Any], config: Path
     page = path.read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert "dba report tiny --results results --output" in page
-
-
-def test_bad_input_is_one_line_and_leaves_no_file(dba: Callable[..., Any], tmp_path: Path) -> None:
-    assert "results" in dba("report", "--output", tmp_path / "none.html").refused()
-    assert not (tmp_path / "none.html").exists()

@@ -2,8 +2,6 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
-
 
 def result(optimizer: str, seed: int) -> Path:
     return Path("results/tiny") / optimizer / f"seed-{seed}" / "result.json"
@@ -67,85 +65,6 @@ def test_a_diverged_run_is_recorded_and_the_others_go_on(dba, config):
     assert records["sgd"]["status"] == "diverged"
     assert records["sgd"]["final"] is None
     assert records["adam"]["status"] == records["dba"]["status"] == "finished"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["--optimizer", "adamm"], ["--optimizer adamm", "did you mean 'adam'?"]),
-        (["--seed", "7"], ["--seed 7", "0-1"]),
-        (["--seed", "one"], ["--seed", "'one'", "0-4"]),
-        (["--seed", "3-1"], ["--seed", "'1-3'"]),
-        (["--set", "training.epochs=many"], ["--set training.epochs=many", "integer"]),
-        (["--set", "training.epoch=5"], ["--set training.epoch=5", "did you mean 'epochs'?"]),
-        (["--set", "optimizers.dbaa.metric=snr"], ["dbaa", "did you mean 'dba'?"]),
-        (["--set", "optimizers.dba.metric=nsr"], ["'nsr'", "did you mean 'snr'?"]),
-        (["--set", "model.hidden=[]"], ["model.hidden", "at least 1"]),
-        (["--set", "optimizers.sgd.lr=-1"], ["optimizers.sgd.lr", "greater than 0"]),
-        (["--set", "data.draw.fraction=0"], ["data.draw.fraction", "greater than 0"]),
-        (["--set", "data.draw.per_class=7000"], ["data.draw.per_class: 7000", "use 100 or less"]),
-        (["--set", "training.batch_size=30"], ["training.batch_size 30", "at most 20"]),
-        (["--set", "model={kind: mpl}"], ["model", "'mpl'", "did you mean 'mlp'?"]),
-        (["--device", "gpu"], ["--device", "'gpu'", "cuda"]),
-        (["--device", "cuda"], ["--device cuda", "choose from cpu"]),
-        (["--reslts", "x"], ["--reslts", "--results"]),
-        (["missing.yaml"], ["missing.yaml: no such file"]),
-        (["tiny.yml"], ["tiny.yml: no such file", "did you mean 'tiny.yaml'?"]),
-    ],
-)
-def test_bad_input_is_one_line(dba, config, arguments, parts, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
-    line = dba("run", config, *arguments).refused()
-    for part in parts:
-        assert part in line
-    assert not list(Path().glob("results/**/*.*"))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "parts"),
-    [
-        ("model:", "modle:", ["tiny.yaml:4: modle", "did you mean 'model'?"]),
-        ("hidden: [8]", "hidden: [8", ["tiny.yaml:", "not valid YAML"]),
-        ("hidden: [8]", "hidden: wide", ["tiny.yaml:4: model.hidden", "list"]),
-        ("kind: adam", "kind: adamw", ["tiny.yaml:8: optimizers.adam", "did you mean 'adam'?"]),
-        ("lr: 0.1}", "lr: -1}", ["tiny.yaml:7: optimizers.sgd.lr", "got -1"]),
-    ],
-)
-def test_a_bad_file_is_one_line_with_its_place(dba, config, old, new, parts):
-    config.write_text(config.read_text().replace(old, new, 1))
-    line = dba("run", config).refused()
-    for part in parts:
-        assert part in line
-
-
-def test_a_results_folder_that_cannot_be_written(dba, config, tmp_path):
-    (tmp_path / "taken").write_text("a file, where the folder should be")
-    line = dba("run", config, "--results", "taken").refused()
-    assert line.startswith("taken: cannot be written")
-
-
-def test_a_truncated_data_file(dba, config, tmp_path):
-    raw = tmp_path / "data/MNIST/raw"
-    raw.mkdir(parents=True)
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (raw / f"{name}-ubyte").write_bytes(b"\0\0\x08\x03")
-    line = dba("run", config, "--set", "data.source=auto").refused()
-    assert "train-images-idx3-ubyte" in line
-    assert "dba data fetch" in line
-
-
-def test_two_configs_of_one_name_are_refused(dba, config, tmp_path):
-    (tmp_path / "again.yaml").write_text(config.read_text())
-    assert "'tiny'" in dba("run", config, "again.yaml").refused()
-
-
-def test_no_config_at_all_is_one_line(dba):
-    assert "CONFIG" in dba("run").refused()
-
-
-def test_an_unknown_command_names_the_nearest(dba):
-    assert "'run'" in dba("rn").refused()
 
 
 def test_a_metric_of_ones_own_by_name(dba, config, tmp_path, monkeypatch):

@@ -8,8 +8,6 @@ import sysconfig
 import time
 from pathlib import Path
 
-import pytest
-
 COMMAND = Path(sysconfig.get_path("scripts")) / "dba"
 
 
@@ -106,36 +104,6 @@ def test_jobs_of_dba_run(dba, config):
     assert {record["device"]["threads"] for record in records} == {1}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        ([], ["nothing to sweep", "--grid KEY=V1,V2"]),
-        (["--grid", "training.epoch=1,2"], ["--grid training.epoch=1,2", "did you mean 'epochs'?"]),
-        (["--grid", "optimizers.sgd.lr=1,no"], ["optimizers.sgd.lr=no", "number"]),
-        (["--grid", "training.epochs=1,2", "--random", "0"], ["--random 0"]),
-        (["--grid", "training.epochs=1,2", "--random", "3"], ["3 points of 2"]),
-        (["--grid", "training.epochs=1,2", "--jobs", "0"], ["--jobs", "equal to 1"]),
-        (["--grid", "training.epochs=1,2", "--backend", "dask"], ["--backend", "'dask'", "ray"]),
-        (["--grid", "training.epochs=1,2", "--address", "auto"], ["--address auto", "--backend ray"]),
-        (["--grid", "training.epochs=1,2", "--name", "../up"], ["--name ../up"]),
-        (["--grid", "training.epochs=1,2", "--optimizer", "adamm"], ["did you mean 'adam'?"]),
-        (["--grid", "training.batch_size=10,30"], ["batch_size 30", "at most 20"]),
-    ],
-)
-def test_bad_input_is_one_line_before_anything_is_trained(dba, config, arguments, parts):
-    line = dba("sweep", config, *arguments).refused()
-    for part in parts:
-        assert part in line
-    assert not list(Path().glob("results/**/*.*"))
-
-
-def test_a_sweep_does_not_take_an_experiments_folder(dba, config):
-    dba("run", config, "--optimizer", "sgd", "--seed", 0)
-    line = dba("sweep", config, "--grid", "training.epochs=1,2", "--name", "tiny").refused()
-    assert "holds an experiment" in line
-    assert "--name" in line
-
-
 def started(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [COMMAND, *map(str, arguments)],
@@ -144,7 +112,11 @@ def started(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            "OMP_NUM_THREADS": "1",
+        },
     )
 
 
