@@ -1,68 +1,88 @@
-"""The screening's best variants and the tuning's best points, by errors on the validation split."""
+"""From what was fewest in errors on the validation split to the configs of the runs on the test set."""
 
 from math import inf
-from pathlib import Path
+from os.path import relpath
+from typing import Any
 
 import pandas as pd
+import yaml
 
-from reproduction.digest import read_digest
-from reproduction.studies import RESULTS
-
-DRAWS = ("1pct", "10_per_class")
-BASES = ("sgd", "momentum", "adam")
-VARIANT = ["optimizers.dba.metric", "optimizers.dba.order", "optimizers.dba.scope"]
+from reproduction.command import CONFIGS, Command
 
 
-def screened(results: Path = RESULTS) -> pd.DataFrame:
-    """Return the mean validation errors of every variant: rows are draw, base and variant, best first."""
-    runs = read_digest("screening", results)
-    runs = runs.assign(draw=runs.point.map(draw_of), base=runs.point.map(_base_of), errors=_errors(runs))
-    return runs.groupby(["draw", "base", *VARIANT], as_index=False).errors.mean().sort_values("errors")
+def errors(runs: pd.DataFrame) -> pd.Series:
+    """Return the errors, infinite for a run that diverged: it is never chosen."""
+    return runs.errors.astype(float).where(runs.status == "finished", inf)
 
 
-def best_variant(base: str, results: Path = RESULTS) -> dict[str, str]:
-    """Return metric, order and scope with the fewest validation errors over both draws, for one base."""
-    table = screened(results)
-    means = table[table.base == base].groupby(VARIANT).errors.mean()
-    return dict(zip((key.rpartition(".")[2] for key in VARIANT), means.idxmin(), strict=True))
+def fewest_errors(runs: pd.DataFrame, cell: list[str]) -> pd.DataFrame:
+    """Return the point with the fewest mean errors for each optimizer and value of the columns ``cell``.
 
-
-def tuned(results: Path = RESULTS) -> pd.DataFrame:
-    """Return each optimizer's best point for each draw: draw, optimizer, point, errors, and its values."""
-    runs = read_digest("tuning", results)
-    best = best_points(runs.assign(draw=runs.point.map(draw_of)), "draw")
-    return best.merge(runs.drop(columns=["errors", "seed", "optimizer"]).drop_duplicates("point"), on="point")
-
-
-def best_points(runs: pd.DataFrame, cell: str) -> pd.DataFrame:
-    """Return the point with the fewest mean errors for each optimizer and value of the column ``cell``.
-
-    Columns: ``cell``, optimizer, point, errors. A run that diverged has infinite errors.
+    Columns: ``cell``, optimizer, point, errors.
     """
-    runs = runs.assign(errors=_errors(runs))
-    means = runs.groupby([cell, "optimizer", "point"], as_index=False, sort=False).errors.mean()
-    return means.loc[means.groupby([cell, "optimizer"], sort=False).errors.idxmin()]
+    runs = runs.assign(errors=errors(runs))
+    means = runs.groupby([*cell, "optimizer", "point"], as_index=False, sort=False).errors.mean()
+    return means.loc[means.groupby([*cell, "optimizer"], sort=False).errors.idxmin()]
+
+
+def entry(runs: pd.DataFrame) -> dict[str, Any]:
+    """Return the entry of the config that ``runs``, all of one chosen entry, have."""
+    (found,) = (each for each in runs.optimizers.iloc[0] if each["name"] == runs.optimizer.iloc[0])
+    return dict(found)
+
+
+def is_selection(runs: pd.DataFrame) -> bool:
+    """Return whether ``runs``, all of one chosen entry, select otherwise than at random."""
+    return "base" in entry(runs) and entry(runs).get("rule") != "random"
 
 
 def rate(runs: pd.DataFrame, tuning: pd.DataFrame) -> str:
-    """Return the learning rate of ``runs``, all of one entry, and whether it ends the range tried."""
-    name = runs.optimizer.iloc[0]
-    (entry,) = (each for each in runs.optimizers.iloc[0] if each["name"] == name)
-    key, value = ("base.lr", entry["base"]["lr"]) if "base" in entry else ("lr", entry["lr"])
-    tried = tuning[f"optimizers.{name}.{key}"] if len(tuning) else pd.Series([0.0, float("inf")])
+    """Return the learning rate of ``runs``, all of one chosen entry, and whether it ends the range tried."""
+    own = entry(runs)
+    key, value = ("base.lr", own["base"]["lr"]) if "base" in own else ("lr", own["lr"])
+    tried = tuning[f"optimizers.{own['name']}.{key}"] if len(tuning) else pd.Series([0.0, inf])
     end = "highest" if value == tried.max() else "lowest" if value == tried.min() else ""
     return f"{value:g}" + (f" ({end} tried)" if end else "")
 
 
-def draw_of(point: str) -> str:
-    """Return the draw that a point's name begins with."""
-    return next(draw for draw in DRAWS if point.startswith(draw + "_"))
+def final_config(
+    tuning: Command, final: Command, best: dict[tuple[str, str], str], *, controls: bool = False
+) -> str:
+    """Return the config of ``final`` with the points ``best``: from name and optimizer to the tuning's point.
+
+    What stands above its points is the same for every dataset and taken from the config of MNIST.
+
+    Raises:
+        ValueError: If the optimizers of one new point differ in more than what is their own.
+    """
+    tried = {point.name: point for point in tuning.points}
+    points: dict[str, dict[str, Any]] = {}
+    for (name, optimizer), chosen in best.items():
+        values = {k: v for k, v in tried[chosen].values.items() if not k.startswith("optimizers.")}
+        point = points.setdefault(name, {**values, "optimizers": []})
+        if {**values, "optimizers": point["optimizers"]} != point:
+            raise ValueError(f"{final.name}: {name} is to be {point}, but {optimizer} has {values}")
+        (own,) = (each for each in tried[chosen].config.optimizers if each.name == optimizer)
+        point["optimizers"].append({"name": own.name, **own.model_dump(mode="json", exclude_unset=True)})
+        if controls and "base" in point["optimizers"][-1]:
+            point["optimizers"].append(_control(point["optimizers"][-1]))
+    head = (CONFIGS / f"{final.name}.yaml").read_text(encoding="utf-8").partition("sweep:\n")[0]
+    head = head.replace("extends: ", f"extends: {relpath(CONFIGS, final.path.parent)}/".removesuffix("./"))
+    section = {"sweep": {"points": points}}
+    return head + yaml.dump(section, Dumper=_Plain, sort_keys=False, width=110, default_flow_style=None)
 
 
-def _base_of(point: str) -> str:
-    return next(base for base in BASES if point.removeprefix(draw_of(point) + "_").startswith(base))
+class _Plain(yaml.SafeDumper):
+    """Writes equal values out, where YAML would refer to the first."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return that nothing is referred to."""
+        return True
 
 
-def _errors(runs: pd.DataFrame) -> pd.Series:
-    """Return the errors, infinite for a run that diverged: it is never chosen."""
-    return runs.errors.astype(float).where(runs.status == "finished", inf)
+def _control(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the same entry with random members: of its sizes by the prefix rule, else of its fixed size."""
+    control = {**entry, "name": f"random_for_{entry['name']}", "rule": "random"}
+    if entry.get("rule") == "top_k":  # which keeps as few as allowed
+        control["max_fraction"] = entry.get("min_fraction", 0.25)
+    return control

@@ -1,214 +1,134 @@
-"""The claims of the paper, one by one: what was measured, and what that says."""
+"""A claim: what was measured, against what, and what that says; ``claims.json`` and the tables made of it."""
 
-from dataclasses import dataclass
-from math import isfinite
-from pathlib import Path
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from math import inf, isfinite
+from typing import Any
 
-from dba_cli.comparison import Estimate, error_reduction
-from reproduction import convergence, headline, paper_setting, step_budget
-from reproduction.markdown import interval, table
-from reproduction.paper import ACCURACY, FEWER_ERRORS
-from reproduction.statistics import accuracies, holm
+import pandas as pd
 
-_LEVEL = 0.05
-_NUMBERS = {"1pct": "C2", "10_per_class": "C3"}
+from dba_cli.comparison import Estimate
+from reproduction.markdown import table
+from reproduction.statistics import reach
+
+_CLOCKS = {"step": "steps", "seconds": "seconds"}
+_LAST = {"C5": 1, "ours": 2}  # accuracies come first
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number behind a claim: ``mean`` is None where it is infinite, ``half_width`` where there is none.
+
+    ``quantity`` says what was measured and its unit; ``against`` is None where it is no comparison; ``p`` is
+    that of no difference, corrected by Holm's method, where it was tested.
+    """
+
+    what: str
+    against: str | None
+    quantity: str
+    mean: float | None
+    half_width: float | None
+    n: int
+    p: float | None = None
+
+
+def figure(
+    what: str, against: str | None, quantity: str, estimate: Estimate, p: float | None = None
+) -> Figure:
+    """Return an estimate as a figure, to six digits after the point."""
+    mean = round(estimate.mean, 6) if isfinite(estimate.mean) else None
+    half_width = None if estimate.half_width is None else round(estimate.half_width, 6)
+    return Figure(what, against, quantity, mean, half_width, estimate.n, None if p is None else round(p, 6))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One row of the claims table."""
+    """One row of the claims table, in words and in numbers; ``target`` is None where none is declared."""
 
     name: str
     claim: str
     protocol: str
     measured: str
     verdict: str
-
-    @property
-    def cells(self) -> list[str]:
-        """Return the row."""
-        return [self.name, self.claim, self.protocol, self.measured, self.verdict]
+    target: float | None
+    figures: list[Figure]
 
 
-def claims(results: Path) -> list[Claim]:
-    """Return every claim and every protocol that it was tested under."""
-    return [
-        *(_accuracy(results, draw) for draw in _NUMBERS),
-        *(_reduction(results, draw) for draw in _NUMBERS),
-        *_contribution(results),
-        *(_step_budget(results, draw) for draw in _NUMBERS),
-        *(_speed(results, draw) for draw in convergence.TITLES),
-        *(_budget_speed(results, draw) for draw in _NUMBERS),
-        *_reached(results),
-    ]
+def claims_json(dataset: str, claims: Iterable[Claim]) -> str:
+    """Return the text of ``claims.json``: the claims in the order of the table."""
+    rows = sorted((asdict(claim) for claim in claims), key=lambda row: _LAST.get(row["name"], 0))
+    return json.dumps({"dataset": dataset, "claims": rows}, indent=2, ensure_ascii=False) + "\n"
 
 
-def claims_table(results: Path) -> str:
-    """Return the whole table."""
-    rows = [claim.cells for claim in claims(results)]
-    return _left(table(["", "claim", "protocol", "measured (mean ± 95 %)", "verdict"], rows))
+def claims_table(text: str) -> str:
+    """Return the whole table of a ``claims.json``."""
+    keys = ("name", "claim", "protocol", "measured", "verdict")
+    rows = [[row[key] for key in keys] for row in _rows(text)]
+    return table(["", "claim", "protocol", "measured (mean ± 95 %)", "verdict"], rows, right=False)
 
 
-def short_table(results: Path) -> str:
+def short_table(text: str) -> str:
     """Return the README's: what is claimed, what was measured, the verdict."""
-    rows = [[f"{c.claim}, {c.protocol}", c.measured, c.verdict] for c in claims(results)]
-    return _left(table(["claim and protocol", "measured", "verdict"], rows))
+    rows = [[f"{row['claim']}, {row['protocol']}", row["measured"], row["verdict"]] for row in _rows(text)]
+    return table(["claim and protocol", "measured", "verdict"], rows, right=False)
 
 
-def _left(text: str) -> str:
-    return text.replace("---:", "---")
-
-
-def _accuracy(results: Path, draw: str) -> Claim:
-    number, paper = _NUMBERS[draw], ACCURACY[draw]
-    name, mean = paper_setting.best_dba(results, draw)
-    return Claim(
-        number,
-        f"{paper} % with {paper_setting.TITLES[draw].partition(' (')[0]}",
-        "random draw",
-        f"{interval(mean)} ({name}, the best of the tuned DBA variants)",
-        _verdict(mean, paper),
-    )
-
-
-def _reduction(results: Path, draw: str) -> Claim:
-    paper = FEWER_ERRORS[draw]
-    runs = paper_setting.confirmed(results)
-    name, _ = paper_setting.best_dba(results, draw)
-    measured, estimates = [], []
-    for baseline in ("sgd", "adam"):
-        pairs = [
-            (100 - a, 100 - b)
-            for a, b in zip(
-                *accuracies(runs[draw, name]).align(accuracies(runs[draw, baseline]), "inner"), strict=True
-            )
-        ]
-        reduction = error_reduction(pairs)
-        if reduction is not None:
-            percent = Estimate(
-                100 * reduction.mean,
-                None if reduction.half_width is None else 100 * reduction.half_width,
-                reduction.n,
-            )
-            measured.append(f"{interval(percent, 1)} against {baseline}")
-            estimates.append(percent)
-    return Claim(
-        "C4",
-        f"{paper} % fewer errors than SGD and Adam, {paper_setting.TITLES[draw].partition(' (')[0]}",
-        "random draw",
-        "; ".join(measured),
-        _verdict(max(estimates, key=lambda e: e.mean), paper),
-    )
-
-
-def _contribution(results: Path) -> list[Claim]:
-    """Whether the selection does anything that random subsets of the same sizes do not."""
-    found = paper_setting.comparisons(results)
-    adjusted = holm([each.p for *_, each in found])
-    rows = []
-    for draw in _NUMBERS:
-        measured, verdicts = [], []
-        for (where, name, baseline, each), p in zip(found, adjusted, strict=True):
-            if where == draw and baseline == f"random_for_{name}":
-                measured.append(f"{name} {interval(each.estimate, sign=True)}")
-                sign = "better" if each.estimate.mean > 0 else "worse"
-                verdicts.append("no difference shown" if p >= _LEVEL else sign)
-        claim = f"selection beside random subsets, {paper_setting.TITLES[draw].partition(' (')[0]}"
-        verdict = "; ".join(verdicts if len(set(verdicts)) > 1 else verdicts[:1])
-        rows.append(Claim("C1", claim, "random draw", "; ".join(measured) + " points", verdict))
-    return rows
-
-
-def _step_budget(results: Path, draw: str) -> Claim:
-    number, paper = _NUMBERS[draw], ACCURACY[draw]
-    key, mean = step_budget.best(results, draw)
-    _, hidden, name = key
-    found = step_budget.comparisons(results)
-    less = [
-        f"{interval(found[*key, baseline][0].estimate, sign=True)} points over random subsets with {words}"
-        for baseline, words in (("sgd", "SGD"), ("adam", "Adam"))
-        if (*key, baseline) in found
-    ]
-    return Claim(
-        number,
-        f"{paper} %, {step_budget.POINTS[draw]}",
-        "step budget (all labels)",
-        "; ".join([f"{interval(mean)} ({name}, {hidden} hidden units)", *less]),
-        _verdict(mean, paper),
-    )
-
-
-def _speed(results: Path, draw: str) -> Claim:
-    target = 100 * convergence.TARGETS[draw][1]
-    parts, ratios = [], []
-    for baseline, words in (
-        ("sgd_25", "plain SGD on as many images a step"),
-        ("sgd", "SGD on the whole batch"),
-    ):
-        steps = convergence.ratio(results, draw, "dba", baseline)
-        seconds = convergence.ratio(results, draw, "dba", baseline, "seconds")
-        if steps is None or seconds is None:
-            parts.append(f"neither DBA nor {words} gets there")
-        else:
-            parts.append(f"{steps:.2f}x the steps, {seconds:.2f}x the seconds by {words}")
-            ratios.append((steps, seconds))
-    return Claim(
-        "C5",
-        f"faster convergence, {convergence.TITLES[draw]}",
-        f"random draw, {target:g} %" if draw != "full" else f"full training set, {target:g} %",
-        "; ".join(parts),
-        _speed_verdict(ratios),
-    )
-
-
-def _budget_speed(results: Path, draw: str) -> Claim:
-    """Return the speed under the step budget, where DBA looks at more candidates than it uses."""
-    found = step_budget.times(results, draw)
-    parts, ratios = [], []
-    for baseline, words in (("sgd", "SGD"), ("adam", "Adam")):
-        steps, seconds = (found[baseline, c] / found["projection", c] for c in ("step", "seconds"))
-        if isfinite(steps):
-            parts.append(f"{steps:.2f}x the steps, {seconds:.2f}x the seconds by {words} on random subsets")
-            ratios.append((steps, seconds))
-    return Claim(
-        "C5",
-        f"faster convergence, {step_budget.POINTS[draw]}",
-        f"step budget (all labels), {100 * step_budget.TARGET:g} %, 100 hidden units",
-        "; ".join(parts) or "some never get there",
-        _speed_verdict(ratios),
-    )
-
-
-def _speed_verdict(ratios: list[tuple[float, float]]) -> str:
-    if not ratios:
-        return "undecided"
-    steps, seconds = (all(r[i] > 1 for r in ratios) for i in (0, 1))
-    return "holds" if steps and seconds else "holds in steps, not in seconds" if steps else "does not hold"
-
-
-def _reached(results: Path) -> list[Claim]:
-    rows = []
-    for name, title in headline.TITLES.items():
-        found = headline.best(results, name)
-        if found is None:
-            continue
-        optimizer, mean = found
-        goal = headline.GOALS[name]
-        rows.append(
-            Claim(
-                "ours",
-                f"goal {goal} %, {title}",
-                "deformed copies",
-                f"{interval(mean)} ({optimizer})",
-                "reached" if mean.mean >= goal else "missed",
-            )
-        )
-    return rows
-
-
-def _verdict(mean: Estimate, paper: float) -> str:
+def verdict(mean: Estimate, target: float | None) -> str:
     """Compare an interval with the paper's figure."""
+    if target is None:
+        return "no figure in the paper"
     half = mean.half_width or 0.0
-    if mean.mean - half > paper:
+    if mean.mean - half > target:
         return "exceeded"
-    return "not reached" if mean.mean + half < paper else "within the interval"
+    return "not reached" if mean.mean + half < target else "within the interval"
+
+
+def speed_claim(
+    claim: str,
+    protocol: str,
+    target: float,
+    own: tuple[str, pd.DataFrame],
+    baselines: Mapping[str, pd.DataFrame],
+) -> Claim:
+    """Return claim 5: how many times as long each baseline takes to ``target``, in steps and in seconds.
+
+    Args:
+        claim: its words.
+        protocol: with the target.
+        target: an accuracy, as a fraction.
+        own: name and evaluations of the entry that selects.
+        baselines: their evaluations by what they are called.
+    """
+    name, curves = own
+    measured, figures, ratios = [], [], []
+    for words, others in baselines.items():
+        own_times, times = ([reach(rows, target, c) for c in _CLOCKS] for rows in (curves, others))
+        if own_times[0] == times[0] == inf:
+            measured.append(f"neither DBA nor {words} gets there")
+            continue
+        ratio = [time / own_time for time, own_time in zip(times, own_times, strict=True)]
+        ratios.append(ratio)
+        measured.append(f"{ratio[0]:.2f}x the steps, {ratio[1]:.2f}x the seconds by {words}")
+        figures += [
+            figure(
+                name, words, f"{unit} to the target, its own = 1", Estimate(each, None, curves.seed.nunique())
+            )
+            for unit, each in zip(_CLOCKS.values(), ratio, strict=True)
+        ]
+    steps, seconds = (all(ratio[i] > 1 for ratio in ratios) for i in (0, 1))
+    said = "holds" if steps and seconds else "holds in steps, not in seconds" if steps else "does not hold"
+    return Claim(
+        "C5",
+        f"faster convergence, {claim}",
+        protocol,
+        "; ".join(measured),
+        said if ratios else "undecided",
+        1.0,
+        figures,
+    )
+
+
+def _rows(text: str) -> list[Mapping[str, Any]]:
+    rows: list[Mapping[str, Any]] = json.loads(text)["claims"]
+    return rows

@@ -6,12 +6,13 @@ from math import isfinite
 import pandas as pd
 
 from dba_cli.comparison import Estimate
+from reproduction.statistics import difference, mean_accuracy
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table; the first column is text, the others are aligned right."""
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [header, rule, *rows]) + "\n"
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, right: bool = True) -> str:
+    """Return a Markdown table; the first column is text, the others are aligned right if they are numbers."""
+    rule = ["---", *["---:" if right else "---"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [header, rule, *rows])
 
 
 def interval(estimate: Estimate | None, digits: int = 2, sign: bool = False) -> str:
@@ -34,15 +35,18 @@ def p_value(p: float) -> str:
 
 def picture(name: str, caption: str) -> str:
     """Return a figure of ``results/figures`` with its caption."""
-    return f"![{caption}](figures/{name}.png)\n\n*{caption}* ([SVG](figures/{name}.svg))\n"
+    return f"![{caption}](figures/{name}.png)\n\n*{caption}* ([SVG](figures/{name}.svg))"
 
 
-def diverged(runs: pd.DataFrame) -> str:
-    """Return how many of the runs behind a mean diverged; nothing where none did."""
+def accuracy(runs: pd.DataFrame | None) -> str:
+    """Return the mean final accuracy, per cent, and how many of the runs diverged if any did."""
+    if runs is None:
+        return "-"
     gone = int((runs.status == "diverged").sum())
-    return f" ({gone} of {len(runs)} diverged)" if gone else ""
+    return interval(mean_accuracy(runs)) + (f" ({gone} of {len(runs)} diverged)" if gone else "")
 
 
-def command(*commands: str) -> str:
-    """Return the commands that make what stands above."""
-    return "Made by " + " and ".join(f"`{words}`" for words in commands) + ".\n"
+def less(runs: pd.DataFrame, baseline: pd.DataFrame) -> str:
+    """Return the mean paired difference, in points; a dash beside itself."""
+    found = None if runs is baseline else difference(runs, baseline)
+    return interval(found and found.estimate, sign=True)

@@ -1,9 +1,53 @@
-"""What the paper's abstract claims (arXiv 2208.00815), per cent, by draw."""
+"""The draws that are studied: what each is called, and what the paper's abstract claims for it."""
 
-ACCURACY = {"1pct": 97.79, "10_per_class": 97.44}
-FEWER_ERRORS = {"1pct": 81.78, "10_per_class": 88.07}  # than SGD and Adam have
+from dataclasses import dataclass
+from typing import Any
 
 
-def baseline(draw: str) -> float:
-    """Return the accuracy that SGD or Adam must have had for both claims to hold, per cent."""
-    return 100 - (100 - ACCURACY[draw]) / (1 - FEWER_ERRORS[draw] / 100)
+@dataclass(frozen=True)
+class Draw:
+    """So many labelled images: as ``data.draw`` says it, the claim of their accuracy, and two names."""
+
+    config: dict[str, float]
+    images: int
+    claim: str
+    short: str
+    _long: str
+
+    def long(self, dataset: str) -> str:
+        """Return the longer words; ``dataset`` is its title."""
+        return self._long.format(dataset=dataset)
+
+    @property
+    def budget(self) -> str:
+        """Return the same number as a limit of each step."""
+        return f"at most {self.images} images a step"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The claims of arXiv 2208.00815 for one draw, per cent."""
+
+    accuracy: float
+    fewer_errors: float  # than SGD and Adam have
+
+    @property
+    def baseline(self) -> float:
+        """Return the accuracy that SGD or Adam must have had for both claims to hold, per cent."""
+        return 100 - (100 - self.accuracy) / (1 - self.fewer_errors / 100)
+
+
+SMALL = {
+    "1pct": Draw({"fraction": 0.01}, 600, "C2", "1 %", "1 % of {dataset}"),
+    "10_per_class": Draw({"per_class": 10}, 100, "C3", "10 per class", "10 images per class"),
+}
+DRAWS = {**SMALL, "full": Draw({"fraction": 1.0}, 60_000, "", "full training set", "all of {dataset}")}
+PAPER = {"mnist": {"1pct": Paper(97.79, 81.78), "10_per_class": Paper(97.44, 88.07)}}
+
+
+def draw_name(config: Any) -> str | None:
+    """Return which of DRAWS a value of ``data.draw`` is."""
+    return next((name for name, draw in DRAWS.items() if draw.config == config), None)
+
+
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}

@@ -1,12 +1,16 @@
 """What the report says of several seeds: means, paired differences, and the correction for many tries."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeVar
 
 import pandas as pd
 from scipy.stats import ttest_1samp
 
 from dba_cli.comparison import Estimate, mean_with_interval
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,18 @@ def mean_accuracy(runs: pd.DataFrame) -> Estimate | None:
     return mean_with_interval(values.tolist()) if len(values) else None
 
 
+def best(groups: Mapping[_Key, pd.DataFrame]) -> tuple[_Key, Estimate]:
+    """Return the key of the runs with the best mean final accuracy, and that mean, per cent."""
+    means = {key: mean for key, runs in groups.items() if (mean := mean_accuracy(runs)) is not None}
+    return max(means.items(), key=lambda each: each[1].mean)
+
+
+def scaled(estimate: Estimate, factor: float) -> Estimate:
+    """Return an estimate in another unit."""
+    half_width = None if estimate.half_width is None else factor * estimate.half_width
+    return Estimate(factor * estimate.mean, half_width, estimate.n)
+
+
 def difference(runs: pd.DataFrame, baseline: pd.DataFrame) -> Difference | None:
     """Return the mean paired difference; None with fewer than two pairs."""
     pairs = (accuracies(runs) - accuracies(baseline)).dropna()
@@ -49,6 +65,12 @@ def holm(ps: list[float]) -> list[float]:
     return adjusted
 
 
+def corrected(differences: Mapping[_Key, Difference]) -> dict[_Key, tuple[Difference, float]]:
+    """Return each difference with its p by Holm among all of them."""
+    adjusted = holm([each.p for each in differences.values()])
+    return {key: (each, p) for (key, each), p in zip(differences.items(), adjusted, strict=True)}
+
+
 def reach(histories: pd.DataFrame, target: float, column: str) -> float:
     """Return the median over seeds of where ``target`` is first reached, infinite where it never is."""
     first = [
@@ -56,3 +78,12 @@ def reach(histories: pd.DataFrame, target: float, column: str) -> float:
         for _, rows in histories.groupby("seed")
     ]
     return float(median(first)) if first else float("inf")
+
+
+def share_of_best(runs: pd.DataFrame, share: float, name: str = "sgd") -> float:
+    """Return ``share`` of the best mean accuracy that an optimizer had at any point, as a fraction.
+
+    It stands for a target that nobody declared before the runs.
+    """
+    groups = {str(point): here for point, here in runs[runs.optimizer == name].groupby("point")}
+    return round(share * best(groups)[1].mean / 100, 3)

@@ -6,7 +6,6 @@ from pathlib import Path
 from dba_cli.comparison import compare, render
 from dba_cli.records import write_atomically
 from reproduction.claims import short_table
-from reproduction.studies import RESULTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,7 +16,7 @@ def filled(page: str) -> str:
     ``<!-- table: NAME -->`` takes what ``dba compare NAME`` prints for the reference runs,
     ``<!-- bench: NAME -->`` the table of the bench's report of that name,
     ``<!-- bench: NAME, HEADING -->`` the part of it under that heading, and
-    ``<!-- claims: short -->`` the short form of the report's claims table.
+    ``<!-- claims: short -->`` the short form of the claims in ``results/claims.json``.
     """
 
     def text(match: re.Match[str]) -> str:
@@ -41,7 +40,7 @@ def _bench(name: str) -> str:
 
 
 def _claims(form: str) -> str:
-    return {"short": short_table}[form](RESULTS).strip()
+    return {"short": short_table}[form]((ROOT / "results/claims.json").read_text(encoding="utf-8"))
 
 
 _SOURCES = {"table": _table, "bench": _bench, "claims": _claims}

@@ -2,15 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import pytest
 import torch
 
 from dba_cli.config import load_sweep
-from dba_cli.experiments import Settings, run_sweep
-from reproduction.digest import read_digest, read_histories, write_digest
-from reproduction.studies import Study
+from dba_cli.experiments import Reporter, Settings, run_sweep
+from reproduction.command import Command, Place
 
 ROOT = Path(__file__).parents[2]
 SWEEP = """
@@ -23,45 +22,44 @@ sweep:
 """
 
 
-class Silent:
-    def __getattr__(self, name: str) -> Any:
-        return lambda *args: self
-
-
-def swept(tmp_path: Path) -> tuple[Study, Path]:
-    path = tmp_path / "sweep.yaml"
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Return a sweep that has run and been digested."""
+    root = tmp_path_factory.mktemp("results")
+    path = root / "sweep.yaml"
     path.write_text(SWEEP.format(root=ROOT), encoding="utf-8")
-    settings = Settings(data_dir=tmp_path / "none", results=tmp_path, device=torch.device("cpu"))
-    run_sweep(load_sweep(path), tmp_path / "small", settings, Silent())
-    return Study("small", str(path), histories=True), tmp_path
+    command = Command(Place(root=root), "small", path, curves_kept=True)
+    results = command.place.results
+    settings = Settings(data_dir=root / "none", results=results, device=torch.device("cpu"))
+    run_sweep(load_sweep(path), command.folder, settings, Reporter())
+    assert command.write_digest() == 2 * 2 * 3
+    return command
 
 
-def test_there_is_a_row_for_every_run_and_it_says_what_the_record_says(tmp_path: Path) -> None:
-    study, results = swept(tmp_path)
-    assert write_digest(study, results) == 2 * 2 * 3
-    rows = read_digest("small", results)
-    assert list(rows["model.hidden"]) == [[4]] * 6 + [[8]] * 6
-    for row in rows.to_dict("records"):
-        run = results / "small" / str(row["point"]) / str(row["optimizer"]) / f"seed-{row['seed']}"
+def test_there_is_a_row_for_every_run_and_it_says_what_the_record_says(swept: Command) -> None:
+    assert list(swept.runs["model.hidden"]) == [[4]] * 6 + [[8]] * 6
+    for row in swept.runs.to_dict("records"):
+        run = swept.folder / str(row["point"]) / str(row["optimizer"]) / f"seed-{row['seed']}"
         record = json.loads((run / "result.json").read_text())
         assert (row["errors"], row["steps"]) == (record["final"]["test_errors"], record["final"]["step"])
         assert record["config_hash"].startswith(row["config_hash"])
         history = pd.read_csv(run / "history.csv")
-        curve = read_histories("small", results)
-        here = curve[(curve.point == row["point"]) & (curve.optimizer == row["optimizer"])]
-        here = here[here.seed == row["seed"]]
-        assert here.accuracy.tolist() == history.test_accuracy.tolist()
-        assert here.step.tolist() == history.step.tolist() == [0, 2, 3]
+        curve = swept.curves(pd.DataFrame([row]))
+        assert curve.accuracy.tolist() == history.test_accuracy.tolist()
+        assert curve.step.tolist() == history.step.tolist() == [0, 2, 3]
 
 
-def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
-    study, results = swept(tmp_path)
-    write_digest(study, results)
-    first = (results / "small/runs.csv").read_bytes()
-    write_digest(study, results)
-    assert (results / "small/runs.csv").read_bytes() == first
+def test_the_same_runs_give_the_same_bytes(swept: Command) -> None:
+    first = (swept.folder / "runs.csv").read_bytes()
+    swept.write_digest()
+    assert (swept.folder / "runs.csv").read_bytes() == first
+
+
+def test_what_a_point_leaves_out_is_what_the_config_says(swept: Command) -> None:
+    assert list(swept.values("training.steps")) == [3] * 12
+    assert list(swept.values("model.hidden")) == [[4]] * 6 + [[8]] * 6
+    assert swept.values("optimizers.dba.base").map(lambda base: base["kind"]).unique() == ["sgd"]
 
 
 def test_no_digest_is_no_rows(tmp_path: Path) -> None:
-    assert read_digest("none", tmp_path).empty
-    assert read_histories("none", tmp_path).empty
+    assert Command(Place(root=tmp_path), "screening").runs.empty

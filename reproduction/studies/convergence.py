@@ -1,0 +1,118 @@
+"""Claim 5: steps, samples and seconds to fixed accuracies."""
+
+from functools import cached_property
+from math import inf
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dba_cli.plots import learning_curves, targets
+from reproduction.choose import final_config, rate
+from reproduction.claims import Claim, speed_claim
+from reproduction.command import Command, Place
+from reproduction.figures import lines
+from reproduction.markdown import number, table
+from reproduction.paper import DRAWS
+from reproduction.statistics import reach, share_of_best
+from reproduction.study import Study
+
+# Declared before any run was looked at; accuracies as fractions.
+_TARGETS = {
+    "mnist": {"1pct": (0.80, 0.85, 0.87), "10_per_class": (0.65, 0.70, 0.74), "full": (0.85, 0.90, 0.95)}
+}
+_SHARES = (0.90, 0.95, 0.98)  # of what tuned SGD has in the end, where no target is declared
+_COLUMNS = {"step": "steps", "samples": "samples", "seconds": "seconds"}
+_BASELINES = {"sgd_25": "plain SGD on as many images a step", "sgd": "SGD on the whole batch"}
+
+
+class Convergence(Study):
+    """Learning rates tuned for speed, and the runs with the soonest of them."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.tuning = Command(place, "convergence_tuning", curves_kept=True)
+        self.final = Command(place, "convergence", chosen=True, curves_kept=True)
+
+    @cached_property
+    def targets(self) -> dict[str, tuple[float, ...]]:
+        """Accuracies that speed is measured to, by draw."""
+        runs = self.tuning.runs
+        return _TARGETS.get(self.place.dataset) or {
+            draw: tuple(share_of_best(runs[runs.draw == draw], share) for share in _SHARES) for draw in DRAWS
+        }
+
+    def chosen(self) -> dict[Path, str]:
+        """Return the config of the final runs: with the points that are soonest at the targets.
+
+        The highest target counts first, then the next lower; where all are missed, the accuracy at the end.
+        """
+        soonest = {
+            (draw, name): min(
+                dict.fromkeys(runs.point), key=lambda point: self._how_soon(draw, runs[runs.point == point])
+            )
+            for (draw, name), runs in _groups(self.tuning).items()
+        }
+        return {self.final.path: final_config(self.tuning, self.final, soonest)}
+
+    @cached_property
+    def groups(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """Final runs by draw and optimizer."""
+        return _groups(self.final)
+
+    @cached_property
+    def curves(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """Their evaluations."""
+        return {key: self.final.curves(runs) for key, runs in self.groups.items()}
+
+    def times_table(self, draw: str) -> str:
+        """Return the times of every optimizer to the targets of one draw."""
+        goals = [(target, column) for target in self.targets[draw] for column in _COLUMNS]
+        rows = [
+            [
+                name,
+                rate(runs, self.tuning.runs),
+                *(_time(reach(self.curves[draw, name], target, column), column) for target, column in goals),
+            ]
+            for (where, name), runs in self.groups.items()
+            if where == draw
+        ]
+        header = [f"{_COLUMNS[column]} to {100 * target:g} %" for target, column in goals]
+        return table([DRAWS[draw].short, "learning rate", *header], rows)
+
+    def figures(self) -> dict[str, Figure]:
+        """Return curves and times to the middle target."""
+        found = {}
+        for draw in DRAWS:
+            drawn = lines(pd.concat([rows for (where, _), rows in self.curves.items() if where == draw]))
+            found[f"convergence_{draw}"] = learning_curves(drawn, "samples")
+            found[f"targets_{draw}"] = targets(drawn, self.targets[draw][1])
+        return found
+
+    def claims(self) -> list[Claim]:
+        """Return the speed with each draw."""
+        return [self._speed(draw) for draw in DRAWS]
+
+    def _speed(self, draw: str) -> Claim:
+        target = self.targets[draw][1]
+        return speed_claim(
+            DRAWS[draw].short,
+            f"{'full training set' if draw == 'full' else 'random draw'}, {100 * target:g} %",
+            target,
+            ("dba", self.curves[draw, "dba"]),
+            {words: self.curves[draw, baseline] for baseline, words in _BASELINES.items()},
+        )
+
+    def _how_soon(self, draw: str, runs: pd.DataFrame) -> tuple[float, ...]:
+        curves = self.tuning.curves(runs)
+        last = curves[curves.step == curves.step.max()].accuracy.mean()
+        return (*(reach(curves, target, "step") for target in reversed(self.targets[draw])), -last)
+
+
+def _groups(command: Command) -> dict[tuple[str, str], pd.DataFrame]:
+    groups = command.runs.groupby(["draw", "optimizer"], sort=False)
+    return {(str(draw), str(name)): runs for (draw, name), runs in groups}
+
+
+def _time(value: float, column: str) -> str:
+    return f"{value:.2f}" if column == "seconds" and value != inf else number(value)

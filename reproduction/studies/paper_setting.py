@@ -1,0 +1,250 @@
+"""Claims 1 to 4 under the paper's own setting: random draw, nothing but selection."""
+
+from functools import cached_property
+from itertools import product
+from math import inf
+from pathlib import Path
+
+import pandas as pd
+
+from dba_cli.comparison import Estimate, error_reduction
+from reproduction.choose import errors, fewest_errors, final_config, is_selection
+from reproduction.claims import Claim, figure, verdict
+from reproduction.command import Command, Place
+from reproduction.markdown import accuracy, interval, p_value, table
+from reproduction.paper import SMALL
+from reproduction.statistics import (
+    Difference,
+    accuracies,
+    best,
+    corrected,
+    difference,
+    scaled,
+)
+from reproduction.study import Study
+
+VARIANT = [f"optimizers.dba.{key}" for key in ("metric", "order", "scope")]
+_LEVEL = 0.05
+_PLAIN = ("sgd", "momentum", "adam")
+
+
+class PaperSetting(Study):
+    """Every variant screened, the best and all baselines tuned, and these confirmed on fresh draws."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.screening = Command(place, "screening", grid=True)
+        self.rules = Command(place, "screening_rules", grid=True)
+        self.tuning = Command(place, "tuning", grid=True)
+        self.confirmation = Command(place, "confirmation", chosen=True)
+
+    @cached_property
+    def screened(self) -> pd.DataFrame:
+        """Mean validation errors of every variant: rows are draw, base and variant, best first."""
+        runs = self.screening.runs
+        runs = runs.assign(base=_bases(self.screening), errors=errors(runs))
+        return runs.groupby(["draw", "base", *VARIANT], as_index=False).errors.mean().sort_values("errors")
+
+    def best_variant(self, base: str) -> dict[str, str]:
+        """Return metric, order and scope with the fewest validation errors over both draws, for one base."""
+        means = self.screened[self.screened.base == base].groupby(VARIANT).errors.mean()
+        return dict(zip((key.rpartition(".")[2] for key in VARIANT), means.idxmin(), strict=True))
+
+    @cached_property
+    def tuned(self) -> pd.DataFrame:
+        """Each optimizer's best point for each draw: draw, optimizer, point, errors, and its values."""
+        runs = self.tuning.runs
+        values = runs.drop(columns=["errors", "seed", "optimizer", "draw"]).drop_duplicates("point")
+        return fewest_errors(runs, ["draw"]).merge(values, on="point")
+
+    def chosen(self) -> dict[Path, str]:
+        """Return the config of the confirmation."""
+        names = self.tuned.draw + "_" + self.tuned.optimizer
+        best_points = dict(zip(zip(names, self.tuned.optimizer, strict=True), self.tuned.point, strict=True))
+        return {
+            self.confirmation.path: final_config(self.tuning, self.confirmation, best_points, controls=True)
+        }
+
+    @cached_property
+    def confirmed(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """Runs of the confirmation by draw and optimizer."""
+        groups = self.confirmation.runs.groupby(["draw", "optimizer"], sort=False)
+        return {(str(draw), str(name)): runs for (draw, name), runs in groups}
+
+    @cached_property
+    def comparisons(self) -> dict[tuple[str, str, str], tuple[Difference, float]]:
+        """Paired differences with p by Holm among all of them; keys are draw, DBA entry and baseline."""
+        return corrected(
+            {
+                (draw, name, baseline): each
+                for (draw, name), runs in self.confirmed.items()
+                if is_selection(runs)
+                for baseline in (*_PLAIN, f"random_for_{name}")
+                if (draw, baseline) in self.confirmed
+                and (each := difference(runs, self.confirmed[draw, baseline])) is not None
+            }
+        )
+
+    def best_dba(self, draw: str) -> tuple[str, Estimate]:
+        """Return the DBA entry with the best mean, and that mean."""
+        return best(
+            {
+                name: runs
+                for (where, name), runs in self.confirmed.items()
+                if where == draw and is_selection(runs)
+            }
+        )
+
+    def confirmation_table(self) -> str:
+        """Return the accuracies of the tuned optimizers."""
+        rows = [
+            [name, *(accuracy(self.confirmed.get((draw, name))) for draw in SMALL)]
+            for name in dict.fromkeys(name for _, name in self.confirmed)
+        ]
+        titles = [f"{self._title(draw)} ({SMALL[draw].images} images), %" for draw in SMALL]
+        return table(["tuned optimizer, 10 fresh seeds", *titles], rows)
+
+    def differences_table(self) -> str:
+        """Return every comparison."""
+        rows = [
+            [
+                f"{self._title(draw)}: {name} less {baseline}",
+                interval(each.estimate, sign=True),
+                p_value(each.p),
+                p_value(p),
+            ]
+            for (draw, name, baseline), (each, p) in self.comparisons.items()
+        ]
+        return table(["difference", "points", "p", "p, corrected"], rows)
+
+    def screening_table(self) -> str:
+        """Return the best and the worst of the variants beside plain training and random subsets."""
+        runs = self.rules.runs.assign(base=_bases(self.rules))
+        finished = runs[runs.status == "finished"]
+        rules = finished.groupby(["draw", "base", "optimizers.dba.rule"]).errors.mean().to_dict()
+        images = int(self.screening.runs.evaluated.iloc[0])
+        rows = []
+        for (draw, base), group in self.screened.groupby(["draw", "base"], sort=False):
+            first, variance = group.iloc[0], group[group[VARIANT[0]] == "variance"].head(1)
+            by_variance = [
+                f"{_percent(row.errors, images)} ({', '.join(row[VARIANT[1:]])})"
+                for _, row in variance.iterrows()
+            ]
+            rows.append(
+                [
+                    f"{self._title(str(draw))}, {base}",
+                    *(_percent(rules.get((draw, base, rule)), images) for rule in ("all", "random")),
+                    f"{_percent(first.errors, images)} ({', '.join(first[VARIANT])})",
+                    *(by_variance or ["-"]),
+                    _percent(group.errors.median(), images),
+                    _percent(group.errors.iloc[-1], images),
+                ]
+            )
+        header = ["draw, base optimizer", "plain", "random subsets", "best variant", "best by variance"]
+        return table([*header, "median", "worst"], rows)
+
+    def tuning_table(self) -> str:
+        """Return the point that was best for each optimizer."""
+        images = int(self.tuning.runs.evaluated.iloc[0])
+        rows = []
+        for row in self.tuned.to_dict("records"):
+            own = f"optimizers.{row['optimizer']}"
+            rate = row.get(f"{own}.base.lr", row.get(f"{own}.lr"))
+            rows.append(
+                [
+                    f"{self._title(row['draw'])}: {row['optimizer']}",
+                    f"{rate:.4g}",
+                    row.get(f"{own}.min_fraction", "-"),
+                    row["training.batch_size"],
+                    row["model.hidden"][0],
+                    row["training.steps"],
+                    _percent(row["errors"], images),
+                ]
+            )
+        header = ["", "learning rate", "smallest fraction", "batch size", "hidden", "steps", "validation, %"]
+        return table(header, rows)
+
+    def points_tried(self) -> int:
+        """Return how many points the tuning has for each draw."""
+        return int(self.tuning.runs.groupby("draw").point.nunique().max())
+
+    def claims(self) -> list[Claim]:
+        """Return accuracy, error reduction and the part that selection has in them."""
+        made = product((self._accuracy, self._reduction, self._contribution), SMALL)
+        return [claim(draw) for claim, draw in made]
+
+    def _accuracy(self, draw: str) -> Claim:
+        paper = self.place.paper(draw)
+        name, mean = self.best_dba(draw)
+        return Claim(
+            SMALL[draw].claim,
+            f"{paper.accuracy} % with {self._title(draw)}" if paper else f"accuracy with {self._title(draw)}",
+            "random draw",
+            f"{interval(mean)} ({name}, the best of the tuned DBA variants)",
+            verdict(mean, paper and paper.accuracy),
+            paper and paper.accuracy,
+            [figure(name, None, "test accuracy, %", mean)],
+        )
+
+    def _reduction(self, draw: str) -> Claim:
+        paper = self.place.paper(draw)
+        name, _ = self.best_dba(draw)
+        own = accuracies(self.confirmed[draw, name])
+        reductions = {}
+        for baseline in ("sgd", "adam"):
+            both = own.align(accuracies(self.confirmed[draw, baseline]), "inner")
+            reduction = error_reduction([(100 - a, 100 - b) for a, b in zip(*both, strict=True)])
+            if reduction is not None:
+                reductions[baseline] = scaled(reduction, 100)
+        target = paper and paper.fewer_errors
+        share = f"{target} % fewer errors" if target else "fewer errors"
+        return Claim(
+            "C4",
+            f"{share} than SGD and Adam, {self._title(draw)}",
+            "random draw",
+            "; ".join(f"{interval(each, 1)} against {name}" for name, each in reductions.items()),
+            verdict(max(reductions.values(), key=lambda each: each.mean), target),
+            target,
+            [figure(name, baseline, "errors removed, %", each) for baseline, each in reductions.items()],
+        )
+
+    def _contribution(self, draw: str) -> Claim:
+        """Whether the selection does anything that random subsets of the same sizes do not."""
+        found = {
+            name: each
+            for (where, name, baseline), each in self.comparisons.items()
+            if where == draw and baseline == f"random_for_{name}"
+        }
+        verdicts = [
+            "no difference shown" if p >= _LEVEL else "better" if each.estimate.mean > 0 else "worse"
+            for each, p in found.values()
+        ]
+        measured = "; ".join(f"{name} {interval(d.estimate, sign=True)}" for name, (d, _) in found.items())
+        return Claim(
+            "C1",
+            f"selection beside random subsets, {self._title(draw)}",
+            "random draw",
+            f"{measured} points",
+            "; ".join(verdicts if len(set(verdicts)) > 1 else verdicts[:1]),
+            0.0,
+            [
+                figure(name, f"random_for_{name}", "test accuracy, points more", each.estimate, p)
+                for name, (each, p) in found.items()
+            ],
+        )
+
+    def _title(self, draw: str) -> str:
+        return SMALL[draw].long(self.place.title)
+
+
+def _bases(command: Command) -> pd.Series:
+    """Return the base optimizer of each run."""
+    return command.values("optimizers.dba.base").map(
+        lambda base: "momentum" if base.get("momentum") else base["kind"]
+    )
+
+
+def _percent(wrong: float | None, images: int) -> str:
+    if wrong is None:
+        return "-"
+    return "diverged" if wrong == inf else f"{100 * (1 - wrong / images):.2f}"

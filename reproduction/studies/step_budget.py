@@ -1,0 +1,186 @@
+"""The other reading of "using only 1 %": every image is a candidate, a step uses few of them."""
+
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dba_cli.comparison import Estimate, mean_with_interval
+from dba_cli.plots import learning_curves
+from reproduction.choose import fewest_errors, final_config, rate
+from reproduction.claims import Claim, figure, speed_claim, verdict
+from reproduction.command import Command, Place
+from reproduction.figures import lines
+from reproduction.markdown import accuracy, interval, number, p_value, table
+from reproduction.paper import SMALL
+from reproduction.statistics import (
+    Difference,
+    best,
+    corrected,
+    difference,
+    mean_accuracy,
+    reach,
+    share_of_best,
+)
+from reproduction.study import Study
+
+_BASELINES = {"sgd": "SGD", "adam": "Adam"}
+_HIDDEN = 100  # the paper's network: its curves and times are shown
+_TARGET = {"mnist": 0.94}
+Cell = tuple[str, int, str]
+"""A limit (a draw's name: as many images a step as the draw has), hidden units, and an optimizer."""
+
+
+class StepBudget(Study):
+    """Learning rates tuned under the limit, and the runs with the best of them."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.tuning = Command(place, "step_budget_tuning")
+        self.final = Command(place, "step_budget", chosen=True, curves_kept=True)
+
+    def chosen(self) -> dict[Path, str]:
+        """Return the config of the final runs: the rates with the fewest validation errors."""
+        best_points = {
+            (f"{row.limit}_hidden_{row.hidden}", str(row.optimizer)): str(row.point)
+            for row in fewest_errors(_with_cell(self.tuning), ["limit", "hidden"]).itertuples()
+        }
+        return {self.final.path: final_config(self.tuning, self.final, best_points)}
+
+    @cached_property
+    def cells(self) -> dict[Cell, pd.DataFrame]:
+        """Runs by limit, hidden units and optimizer."""
+        groups = _with_cell(self.final).groupby(["limit", "hidden", "optimizer"], sort=False)
+        return {(str(limit), int(hidden), str(name)): runs for (limit, hidden, name), runs in groups}
+
+    @cached_property
+    def comparisons(self) -> dict[tuple[str, int, str, str], tuple[Difference, float]]:
+        """Paired differences of DBA entries to baselines, with p by Holm; keys are a cell and a baseline."""
+        return corrected(
+            {
+                (limit, hidden, name, baseline): each
+                for (limit, hidden, name), runs in self.cells.items()
+                if name not in _BASELINES
+                for baseline in _BASELINES
+                if (each := difference(runs, self.cells[limit, hidden, baseline])) is not None
+            }
+        )
+
+    @cached_property
+    def target(self) -> float:
+        """Accuracy that speed is measured to: declared, else nine tenths and a half of tuned SGD's."""
+        declared = _TARGET.get(self.place.dataset)
+        return share_of_best(self.tuning.runs, 0.95) if declared is None else declared
+
+    def best(self, limit: str) -> tuple[Cell, Estimate]:
+        """Return the DBA entry with the best mean, and that mean."""
+        return best(
+            {
+                cell: runs
+                for cell, runs in self.cells.items()
+                if cell[0] == limit and cell[2] not in _BASELINES
+            }
+        )
+
+    def results_table(self) -> str:
+        """Return accuracies on the way and at the end, and the differences to the baselines."""
+        rows = [
+            [
+                f"{SMALL[limit].budget}, {hidden} hidden: {name}",
+                rate(runs, self.tuning.runs),
+                *(interval(_at(curves, step)) for step in (200, 500)),
+                number(reach(curves, self.target, "step")),
+                accuracy(runs),
+                *(_difference(self.comparisons.get((limit, hidden, name, other))) for other in _BASELINES),
+            ]
+            for (limit, hidden, name), runs in self.cells.items()
+            for curves in [self.final.curves(runs)]
+        ]
+        header = ["", "learning rate", "after 200, %", "after 500, %", f"steps to {100 * self.target:g} %"]
+        return table([*header, "end, %", *(f"less {name}, points" for name in _BASELINES)], rows)
+
+    def reached(self, limit: str) -> str:
+        """Return which entries have the paper's figure: not all of them select."""
+        paper = self.place.paper(limit)
+        names = [
+            f"{name} with {hidden} hidden units"
+            for (where, hidden, name), runs in self.cells.items()
+            if where == limit and paper and (mean := mean_accuracy(runs)) and mean.mean >= paper.accuracy
+        ]
+        return ", ".join(names) or "none"
+
+    def figures(self) -> dict[str, Figure]:
+        """Return the curves of the paper's network."""
+        found = {}
+        for limit in SMALL:
+            cells = [
+                runs for (where, hidden, _), runs in self.cells.items() if (where, hidden) == (limit, _HIDDEN)
+            ]
+            if cells:
+                curves = self.final.curves(pd.concat(cells))
+                found[f"step_budget_{limit}"] = learning_curves(lines(curves), "steps")
+        return found
+
+    def claims(self) -> list[Claim]:
+        """Return accuracy and speed with so few images a step."""
+        return [claim(limit) for claim in (self._accuracy, self._speed) for limit in SMALL]
+
+    def _accuracy(self, limit: str) -> Claim:
+        paper = self.place.paper(limit)
+        cell, mean = self.best(limit)
+        name, hidden = f"{cell[2]}, {cell[1]} hidden units", cell[1]
+        less = {
+            f"random subsets with {words}": self.comparisons[*cell, baseline]
+            for baseline, words in _BASELINES.items()
+            if (*cell, baseline) in self.comparisons
+        }
+        measured = [
+            f"{interval(d.estimate, sign=True)} points over {other}" for other, (d, _) in less.items()
+        ]
+        return Claim(
+            SMALL[limit].claim,
+            f"{paper.accuracy} %, {SMALL[limit].budget}" if paper else f"accuracy, {SMALL[limit].budget}",
+            "step budget (all labels)",
+            "; ".join([f"{interval(mean)} ({name})", *measured]),
+            verdict(mean, paper and paper.accuracy),
+            paper and paper.accuracy,
+            [
+                figure(name, None, "test accuracy, %", mean),
+                *(
+                    figure(
+                        name, f"{other}, {hidden} hidden units", "test accuracy, points more", d.estimate, p
+                    )
+                    for other, (d, p) in less.items()
+                ),
+            ],
+        )
+
+    def _speed(self, limit: str) -> Claim:
+        """Return the speed, where DBA looks at more candidates than it uses."""
+        curves = {
+            name: self.final.curves(self.cells[limit, _HIDDEN, name]) for name in ("projection", *_BASELINES)
+        }
+        return speed_claim(
+            SMALL[limit].budget,
+            f"step budget (all labels), {100 * self.target:g} %, {_HIDDEN} hidden units",
+            self.target,
+            ("projection", curves["projection"]),
+            {f"{words} on random subsets": curves[baseline] for baseline, words in _BASELINES.items()},
+        )
+
+
+def _with_cell(command: Command) -> pd.DataFrame:
+    """Return the runs with the columns ``limit`` and ``hidden``."""
+    names = {draw.images: name for name, draw in SMALL.items()}
+    limits, hidden = command.values("training.step_budget"), command.values("model.hidden")
+    return command.runs.assign(limit=limits.map(lambda n: names[int(n)]), hidden=hidden.map(lambda h: h[0]))
+
+
+def _difference(found: tuple[Difference, float] | None) -> str:
+    return "-" if found is None else f"{interval(found[0].estimate, sign=True)} (p {p_value(found[1])})"
+
+
+def _at(curves: pd.DataFrame, step: int) -> Estimate | None:
+    here = curves[curves.step == step]
+    return mean_with_interval((100 * here.accuracy).tolist()) if len(here) else None
