@@ -4,7 +4,7 @@
 setting of matplotlib changed.
 """
 
-from dba_cli.plots._album import KINDS, Album, Wanted, make_album
+from dba_cli.plots._album import KINDS, Album, Picture, Wanted, make_album
 from dba_cli.plots._choices import ChoiceRates, choice_map, choice_rates
 from dba_cli.plots._confusion import confusion, confusion_matrices
 from dba_cli.plots._curves import learning_curves
@@ -12,7 +12,6 @@ from dba_cli.plots._evidence import run_config
 from dba_cli.plots._fractions import fractions_kept
 from dba_cli.plots._galleries import chosen_images, disagreements, drawn_images
 from dba_cli.plots._ladder import Rung, ladder, rungs
-from dba_cli.plots._picture import Picture
 from dba_cli.plots._read import Study, read_studies, together
 from dba_cli.plots._series import X_AXES, Line, Run, XAxis
 from dba_cli.plots._style import FORMATS, encode, save

@@ -20,13 +20,13 @@ def test_everything_is_drawn_and_named(recorded):
         "tiny-curves-seconds",
         "tiny-targets",
         "tiny-fractions",
-        "ladder",
         "tiny-drawn-seed-0",
         "tiny-choices-dba-seed-0",
         "tiny-chosen-dba-seed-0",
         "tiny-disagreements-dba-sgd-seed-0",
         "tiny-disagreements-dba-adam-seed-0",
         "tiny-confusion",
+        "ladder",
     ]
     for line in answer.out.splitlines():
         assert Path(line).read_bytes().startswith(b"\x89PNG")
