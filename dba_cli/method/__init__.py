@@ -26,25 +26,3 @@ from ._samplers import register_sampler as register_sampler
 from ._samplers import trainable as trainable
 from ._selection import Selection as Selection
 from ._statistics import SubsetStatistics as SubsetStatistics
-
-__all__ = [
-    "METRICS",
-    "ORDERS",
-    "RULES",
-    "Call",
-    "DynamicBatch",
-    "Explicit",
-    "LayerGradients",
-    "NonFiniteError",
-    "OuterProducts",
-    "Registry",
-    "Selection",
-    "SelectionProblem",
-    "SizeLimits",
-    "SubsetStatistics",
-    "register_metric",
-    "register_order",
-    "register_rule",
-    "register_sampler",
-    "trainable",
-]

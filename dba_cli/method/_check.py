@@ -50,7 +50,12 @@ def check_layers(
         RuntimeError: a layer's gradient differs; the message names it.
         NonFiniteError: a per-sample gradient is not finite.
     """
-    square_norms = torch.stack([layer.gradients.square_norms() for layer in layers])
+    gram = losses.new_empty(len(losses), len(losses), dtype=dtype)
+    norms = []
+    for layer in layers:
+        layer.gradients.write_gram(gram)
+        norms.append(gram.diagonal().clone())
+    square_norms = torch.stack(norms)
     require_finite(square_norms, layers)
     weights = probe_weights(losses)
     with torch.enable_grad():

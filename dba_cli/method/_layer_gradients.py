@@ -6,16 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ._gram import (
-    BLOCK,
-    explicit_gram,
-    gram_is_cheaper,
-    outer_product_gram,
-    outer_product_norms,
-    pairs_are_cheaper,
-    position_pair_gram,
-    square_norms_of,
-)
+from ._gram import BLOCK, explicit_gram, outer_product_gram, pairs_are_cheaper, position_pair_gram
 from ._products import row_products
 
 Gradients = dict[nn.Parameter, Tensor]
@@ -30,11 +21,6 @@ class LayerGradients(ABC):
 
     parameters: tuple[nn.Parameter, ...]
 
-    @property
-    def gram_is_cheaper(self) -> bool:
-        """Whether the Gram matrix takes less work than `inner` with the mean gradient."""
-        return True
-
     @abstractmethod
     def write_gram(self, out: Tensor) -> None:
         """Write ``K_ij = <g_i, g_j>`` into `out`, (n, n)."""
@@ -45,16 +31,15 @@ class LayerGradients(ABC):
 
     @abstractmethod
     def explicit(self) -> Gradients:
-        """The g_i themselves, (n, *shape) for each parameter: only where there is no other way."""
+        """The g_i themselves, (n, *shape) for each parameter: only for parameters that are shared."""
 
-    def square_norms(self) -> Tensor:
-        """``|g_i|^2``, (n,)."""
-        return square_norms_of(g.flatten(1) for g in self.explicit().values())
+    def square_norms(self) -> Tensor | None:
+        """``|g_i|^2``, (n,); None where nothing is cheaper than the Gram matrix."""
+        return None
 
-    def inner(self, direction: Gradients) -> Tensor:
-        """``<g_i, direction>``, (n,); the direction has one tensor for each of the parameters."""
-        products = [g.flatten(1) @ direction[p].flatten() for p, g in self.explicit().items()]
-        return torch.stack(products).sum(0)
+    def projections(self) -> Tensor | None:
+        """``<g_i, mean>``, (n,); None where nothing is cheaper than the Gram matrix."""
+        return None
 
 
 def worth_multiplying(weights: Tensor) -> Tensor | None:
@@ -78,9 +63,12 @@ class Explicit(LayerGradients):
         self.parameters = tuple(gradients)
         self._gradients = gradients
 
-    @property
-    def gram_is_cheaper(self) -> bool:
-        return False
+    def square_norms(self) -> Tensor:
+        return torch.stack([g.flatten(1).square().sum(1) for g in self._gradients.values()]).sum(0)
+
+    def projections(self) -> Tensor:
+        flat = [g.flatten(1) for g in self._gradients.values()]
+        return torch.stack([g @ g.mean(0) for g in flat]).sum(0)
 
     def write_gram(self, out: Tensor) -> None:
         explicit_gram((g.flatten(1) for g in self._gradients.values()), out)
@@ -122,27 +110,26 @@ class OuterProducts(LayerGradients):
         else:
             explicit_gram(self._slabs(), out)
 
-    @property
-    def gram_is_cheaper(self) -> bool:
+    def square_norms(self) -> Tensor | None:
+        if self.left.shape[1] > 1:
+            return None
+        square_norms = self.left.square().sum((1, 2))
+        inputs = self.right.square().sum((1, 2)) if self.weight is not None else 0
+        return square_norms * (inputs + (self.bias is not None))
+
+    def projections(self) -> Tensor | None:
         n, positions, p = self.left.shape
-        return self.weight is not None and gram_is_cheaper(n, positions, p, self.right.shape[2])
-
-    def square_norms(self) -> Tensor:
-        _, positions, p = self.left.shape
         q = self.right.shape[2]
-        if positions == 1 or (self.weight is not None and positions * (p + q) <= p * q):
-            right = None if self.weight is None else self.right
-            return outer_product_norms(self.left, right, self.bias is not None)
-        return square_norms_of(self._slabs())
-
-    def inner(self, direction: Gradients) -> Tensor:
-        # What the layer's output would be with the direction for parameters.
+        # The mean takes n p q multiply-adds, the products with it as many, the Gram matrix n^2 (p + q) / 2.
+        if positions > 1 or n * (p + q) <= 4 * p * q:
+            return None
+        mean = self.weighted_sum(self.left.new_full((n,), 1 / n))
+        # <g_i, mean>: the inner product of left_i with the layer's output for right_i under the mean.
         outputs = torch.zeros_like(self.left)
         if self.weight is not None:
-            matrix = direction[self.weight].view(self.left.shape[2], -1)
-            outputs = row_products(self.right.flatten(0, 1), matrix).view_as(self.left)
+            outputs = row_products(self.right.flatten(0, 1), mean[self.weight].view(p, q)).view_as(self.left)
         if self.bias is not None:
-            outputs = outputs + direction[self.bias]
+            outputs = outputs + mean[self.bias]
         return (outputs * self.left).sum((1, 2))
 
     def _pair_products(self, rows: slice, columns: slice) -> Tensor:

@@ -82,15 +82,14 @@ class SelectionProblem:
         """``|g_i|^2``, (layers, n)."""
         if self.made("gram"):
             return self.gram.diagonal(dim1=-2, dim2=-1)
-        return self._of_each_layer(lambda gradients: gradients.square_norms())
+        norms = self._of_each_layer(lambda g: g.square_norms())
+        return self.gram.diagonal(dim1=-2, dim2=-1) if norms is None else norms
 
     @cached_property
     def projections(self) -> Tensor:
         """Inner products with the batch's mean gradient, ``<g_i, mean>``, (layers, n)."""
-        if self.made("gram") or any(layer.gradients.gram_is_cheaper for layer in self.layers):
-            return self.gram.mean(-1)
-        equal = self.losses.new_full((self.samples,), 1 / self.samples, dtype=self.dtype)
-        return self._of_each_layer(lambda gradients: gradients.inner(gradients.weighted_sum(equal)))
+        products = None if self.made("gram") else self._of_each_layer(lambda g: g.projections())
+        return self.gram.mean(-1) if products is None else products
 
     def made(self, name: str) -> bool:
         """Whether ``gram``, ``square_norms`` or ``projections`` has been asked for."""
@@ -131,10 +130,16 @@ class SelectionProblem:
             members=members,
         )
 
-    def _of_each_layer(self, values_of: Callable[[LayerGradients], Tensor]) -> Tensor:
-        values = torch.stack([values_of(layer.gradients) for layer in self.layers])
-        require_finite(values, self.layers)
-        return values.sum(0, keepdim=True) if self.together else values
+    def _of_each_layer(self, values_of: Callable[[LayerGradients], Tensor | None]) -> Tensor | None:
+        found = []
+        for layer in self.layers:
+            values = values_of(layer.gradients)
+            if values is None:
+                return None
+            found.append(values)
+        stacked = torch.stack(found)
+        require_finite(stacked, self.layers)
+        return stacked.sum(0, keepdim=True) if self.together else stacked
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,7 +10,7 @@ from dba_cli.method import Explicit, OuterProducts, SelectionProblem, register_r
 from . import reference
 from .problems import gradients_of, problem_of
 
-WAYS = ["write_gram", "square_norms", "inner"]
+WAYS = ["write_gram", "square_norms", "projections"]
 GRAM, OTHERS = WAYS[:1], WAYS[1:]
 
 

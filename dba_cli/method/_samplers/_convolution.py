@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from .._capture import Call
-from .._gram import BLOCK, explicit_gram, gram_is_cheaper, pairs_are_cheaper, square_norms_of
+from .._gram import BLOCK, explicit_gram, pairs_are_cheaper
 from .._layer_gradients import Gradients, LayerGradients, OuterProducts, worth_multiplying
 from ._registry import register_sampler, trainable
 
@@ -32,54 +32,16 @@ class ConvolutionGradients(LayerGradients):
         self._bias = trainable(module.bias)
         self.parameters = tuple(p for p in (self._weight, self._bias) if p is not None)
 
-    @property
-    def gram_is_cheaper(self) -> bool:
-        n, outputs = self._gradient.shape[:2]
-        features = self._module.weight[0].numel()
-        return self._weight is not None and gram_is_cheaper(n, self._positions, outputs, features)
-
     def write_gram(self, out: Tensor) -> None:
-        n, outputs = self._gradient.shape[:2]
+        n, outputs, positions = self._gradient.flatten(2).shape
         features = self._module.weight[0].numel()
-        if self._ungrouped and pairs_are_cheaper(n, self._positions, outputs, features):
-            self._outer_products().write_gram(out)
+        ungrouped = self._weight is not None and self._module.groups == 1
+        if ungrouped and pairs_are_cheaper(n, positions, outputs, features):
+            left = self._gradient.flatten(2).mT.contiguous()
+            right = self._patches(0, self._x.shape[1]).mT.contiguous()
+            OuterProducts(left, right, self._weight, self._bias).write_gram(out)
         else:
             explicit_gram(self._slabs(), out)
-
-    def square_norms(self) -> Tensor:
-        outputs, features = self._gradient.shape[1], self._module.weight[0].numel()
-        if self._ungrouped and self._positions * (outputs + features) <= outputs * features:
-            return self._outer_products().square_norms()
-        return square_norms_of(self._slabs())
-
-    def inner(self, direction: Gradients) -> Tensor:
-        outputs = torch.zeros_like(self._gradient)
-        if self._weight is not None:
-            module = self._module
-            space = [0] * len(module.kernel_size)
-            outputs = torch.convolution(
-                self._x,
-                direction[self._weight],
-                None,
-                module.stride,
-                space,
-                module.dilation,
-                False,
-                space,
-                module.groups,
-            )
-        if self._bias is not None:
-            outputs = outputs + direction[self._bias].view(-1, *(1,) * (outputs.ndim - 2))
-        return (outputs * self._gradient).flatten(1).sum(1)
-
-    @property
-    def _ungrouped(self) -> bool:
-        return self._weight is not None and self._module.groups == 1
-
-    def _outer_products(self) -> OuterProducts:
-        left = self._gradient.flatten(2).mT.contiguous()
-        right = self._patches(0, self._x.shape[1]).mT.contiguous()
-        return OuterProducts(left, right, self._weight, self._bias)
 
     def _patches(self, first: int, last: int) -> Tensor:
         """Input patches of a range of channels, (n, channels in the range * kernel, positions)."""

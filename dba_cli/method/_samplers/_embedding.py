@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .._capture import Call
-from .._gram import BLOCK, explicit_gram, position_pair_gram, strips
+from .._gram import BLOCK, explicit_gram, position_pair_gram
 from .._layer_gradients import Gradients, LayerGradients
 from ._registry import register_sampler, trainable
 
@@ -34,22 +34,6 @@ class EmbeddingRows(LayerGradients):
             position_pair_gram(n, positions, self._pair_products, out)
         else:
             explicit_gram(self._slabs(tokens, len(used)), out)
-
-    @property
-    def gram_is_cheaper(self) -> bool:
-        return False
-
-    def square_norms(self) -> Tensor:
-        n, positions = self._tokens.shape
-        norms = []
-        for start, stop in strips(n, max(1, BLOCK // positions**2)):
-            tokens, rows = self._tokens[start:stop], self._rows[start:stop]
-            same = tokens.unsqueeze(1) == tokens.unsqueeze(2)
-            norms.append((rows @ rows.mT).mul_(same).sum((1, 2)))
-        return torch.cat(norms)
-
-    def inner(self, direction: Gradients) -> Tensor:
-        return (direction[self._weight][self._tokens] * self._rows).sum((1, 2))
 
     def _pair_products(self, rows: slice, columns: slice) -> Tensor:
         tokens, gradients = self._tokens.flatten(), self._rows.flatten(0, 1)
