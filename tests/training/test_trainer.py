@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
@@ -12,106 +11,29 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
 
-from dba_cli.config import DBAConfig, ScheduleConfig, TrainingConfig
+from dba_cli.config import ScheduleConfig, TrainingConfig
 from dba_cli.method import NonFiniteError
 from dba_cli.records import Evaluation
-from dba_cli.training import (
-    Learning,
-    Observer,
-    Outcome,
-    TensorData,
-    Timeline,
-    Training,
-    _clock,
-    build_scheduler,
-    gradient_rule,
+from dba_cli.training import Learning, TensorData, Timeline, Training, _clock, build_scheduler
+
+from .lab import (
+    CLASSES,
+    TEST,
+    TRAIN,
+    N,
+    Watcher,
+    assert_same,
+    batches,
+    dba_rule,
+    network,
+    order,
+    samples,
+    sgd,
+    timeline,
+    trained,
+    weights,
 )
-
-N, BATCH, CLASSES = 23, 5, 3  # an epoch is five steps, the last one on three samples
-
-
-def samples(n: int, seed: int) -> TensorData:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(n, 1, 4, 4, generator=generator)
-    return TensorData(images, torch.randint(0, CLASSES, (n,), generator=generator))
-
-
-TRAIN, TEST = samples(N, seed=1), samples(31, seed=2)
-
-
-def network() -> nn.Sequential:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, CLASSES))
-
-
-def timeline(steps: int = 12, period: int = 4) -> Timeline:
-    return Timeline(steps=steps, batch_size=BATCH, steps_per_epoch=5, evaluation_period=period)
-
-
-def order() -> torch.Generator:
-    return torch.Generator().manual_seed(4)
-
-
-def sgd(model: nn.Module, lr: float = 0.1, **keys: Any) -> torch.optim.Optimizer:
-    return torch.optim.SGD(model.parameters(), lr=lr, **keys)
-
-
-def constant(optimizer: torch.optim.Optimizer) -> LRScheduler:
-    return build_scheduler(ScheduleConfig(), optimizer, 1)
-
-
-@dataclass
-class Watcher(Observer):
-    """An observer that notes what it is told."""
-
-    steps: list[tuple[int, float]] = field(default_factory=list)
-    rows: list[Evaluation] = field(default_factory=list)
-
-    def step(self, step: int, loss: float) -> None:
-        self.steps.append((step, loss))
-
-    def evaluated(self, row: Evaluation) -> None:
-        self.rows.append(row)
-
-
-def trained(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer | None = None,
-    *,
-    backward: Any = None,
-    train_data: TensorData = TRAIN,
-    test_data: TensorData = TEST,
-    lasting: Timeline | None = None,
-    observer: Any = None,
-) -> Outcome:
-    optimizer = optimizer or sgd(model)
-    outcome = Training(
-        model,
-        Learning(optimizer, constant(optimizer), backward),
-        train_data,
-        test_data,
-        lasting or timeline(),
-        order(),
-        observer or Watcher(),
-    ).advance()
-    assert outcome is not None
-    return outcome
-
-
-def weights(model: nn.Module) -> list[list[float]]:
-    return [parameter.flatten().tolist() for parameter in model.parameters()]
-
-
-def batches(steps: int) -> list[Tensor]:
-    """The indices of each step, from the same shuffles as the trainer's but cut by hand."""
-    generator, found = order(), []
-    while len(found) < steps:
-        shuffle = torch.randperm(N, generator=generator)
-        found += [shuffle[start : start + BATCH] for start in range(0, N, BATCH)]
-    return found[:steps]
 
 
 def evaluated(model: nn.Module, data: TensorData = TEST) -> tuple[float, int]:
@@ -181,18 +103,12 @@ def test_the_schedule_is_stepped_once_per_update() -> None:
     assert seen == pytest.approx([0.05, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02])
 
 
-def dba_rule(model: nn.Module, **keys: Any) -> Any:
-    entry = {"name": "x", "kind": "dba", "base": {"kind": "sgd", "lr": 0.1}, **keys}
-    return gradient_rule(DBAConfig.model_validate(entry), model, torch.Generator().manual_seed(5))
-
-
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_dba_with_every_sample_gives_the_figures_of_plain_training(name: str) -> None:
     plain, dba = network(), network()
     expected = trained(plain, OPTIMIZERS[name](plain))
     outcome = trained(dba, OPTIMIZERS[name](dba), backward=dba_rule(dba, rule="all"))
-    for ours, theirs in zip(dba.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert_same(dba, plain, rtol=1e-4, atol=1e-5)
     for row, other in zip(outcome.history, expected.history, strict=True):
         assert row.fractions == ({"1": 1.0, "3": 1.0} if row.step else {})
         assert row.train_loss == (other.train_loss and pytest.approx(other.train_loss, rel=1e-4))
@@ -218,8 +134,7 @@ def test_dba_by_hand() -> None:
     ours = network()
     rule = dba_rule(ours, rule="top_k", order="norm", min_fraction=0.5)
     outcome = trained(ours, backward=rule, lasting=timeline(7))
-    for parameter, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(parameter, expected)
+    assert_same(ours, theirs)
     # 3 of 5 samples in each step but the epoch's last, which has 2 of 3.
     assert [row.fractions for row in outcome.history] == [
         {},
@@ -425,14 +340,9 @@ def test_the_test_set_decides_nothing() -> None:
 
 
 def test_an_exception_in_the_observer_ends_the_run() -> None:
-    class Interrupting(Watcher):
-        def step(self, step: int, loss: float) -> None:
-            if step == 6:
-                raise KeyboardInterrupt
-
     model, shorter = network(), network()
     with pytest.raises(KeyboardInterrupt):
-        trained(model, observer=Interrupting())
+        trained(model, observer=Watcher(at_step=6))
     trained(shorter, lasting=timeline(6))
     assert weights(model) == weights(shorter)
 

@@ -9,67 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dba_cli.config import DBAConfig, Deformation, ScheduleConfig, TrainingConfig
+from dba_cli.config import Deformation, TrainingConfig
 from dba_cli.data import DeformedImages
 from dba_cli.errors import UserError
 from dba_cli.method import NonFiniteError
-from dba_cli.training import (
-    Learning,
-    Outcome,
-    TensorData,
-    Timeline,
-    Training,
-    build_scheduler,
-    gradient_rule,
-)
+from dba_cli.training import TensorData, Timeline
 
-N, BATCH, CLASSES, STEPS = 23, 5, 3, 12
+from .lab import CLASSES, TEST, TRAIN, N, assert_same, batches, dba_rule, network, sgd, trained
 
-
-def samples(n: int, seed: int) -> TensorData:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(n, 1, 4, 4, generator=generator)
-    return TensorData(images, torch.randint(0, CLASSES, (n,), generator=generator))
-
-
-TRAIN, TEST = samples(N, seed=1), samples(31, seed=2)
-
-
-def network() -> nn.Sequential:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, CLASSES))
-
-
-def trained(
-    model: nn.Module,
-    *,
-    backward: Any = None,
-    train_data: Any = TRAIN,
-    test_data: TensorData = TEST,
-    lasting: Timeline | None = None,
-    **options: Any,
-) -> Outcome:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    schedule = build_scheduler(ScheduleConfig(), optimizer, 1)
-    lasting = lasting or Timeline(STEPS, BATCH, 5, 4)
-    order = torch.Generator().manual_seed(4)
-    learning = Learning(optimizer, schedule, backward, **options)
-    outcome = Training(model, learning, train_data, test_data, lasting, order).advance()
-    assert outcome is not None
-    return outcome
-
-
-def batches(steps: int) -> list[Tensor]:
-    generator, found = torch.Generator().manual_seed(4), []
-    while len(found) < steps:
-        shuffle = torch.randperm(N, generator=generator)
-        found += [shuffle[start : start + BATCH] for start in range(0, N, BATCH)]
-    return found[:steps]
+STEPS = 12
 
 
 def by_hand(model: nn.Module, loss_of: Any) -> list[float]:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    optimizer = sgd(model)
     losses = []
     for batch in batches(STEPS):
         optimizer.zero_grad()
@@ -79,11 +31,6 @@ def by_hand(model: nn.Module, loss_of: Any) -> list[float]:
         losses.append((loss.item(), len(batch)))
     last = losses[8:]  # since the evaluation before the last
     return [sum(loss * n for loss, n in last) / sum(n for _, n in last)]
-
-
-def assert_same(ours: nn.Module, theirs: nn.Module, **tolerances: float) -> None:
-    for parameter, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(parameter, expected, **tolerances)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
@@ -163,11 +110,6 @@ def test_a_double_network_trains_in_double() -> None:
     data, test = (TensorData(each.images.double(), each.labels) for each in (TRAIN, TEST))
     trained(network().double(), backward=backward, train_data=data, test_data=test)
     assert losses_in == {torch.float64}
-
-
-def dba_rule(model: nn.Module, **keys: Any) -> Any:
-    entry = {"name": "x", "kind": "dba", "base": {"kind": "sgd", "lr": 0.1}, **keys}
-    return gradient_rule(DBAConfig.model_validate(entry), model, torch.Generator().manual_seed(5))
 
 
 def test_dba_selects_in_bfloat16_too() -> None:
