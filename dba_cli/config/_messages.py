@@ -29,12 +29,12 @@ def _path(loc: tuple[int | str, ...], data: Any) -> tuple[Where, list[str]]:
     shown: list[str] = []
     node = data
     for step in loc:
-        if isinstance(node, dict):
+        if isinstance(node, dict) and isinstance(step, str):
             node = node.get(step)
         elif isinstance(node, list) and isinstance(step, int):
             node = node[step] if step < len(node) else None
         else:
-            continue  # pydantic's word for one of the types that a value may have
+            continue  # of a value that may be written in several ways
         where.append(step)
         named = isinstance(step, int) and isinstance(node, dict) and isinstance(node.get("name"), str)
         shown.append(f"{node['name'] if named and node is not None else step!s:.60}")

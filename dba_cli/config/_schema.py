@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 from torch import nn
 
 from dba_cli.config._kinds import Kinded, Section
@@ -355,6 +355,10 @@ def _checked_values(value: Any) -> Any:
     return value
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
 class SweepConfig(Section):
     """What ``dba sweep`` varies. It is no part of a run: ``dba run`` does the config without it."""
 
@@ -364,11 +368,11 @@ class SweepConfig(Section):
         description="Dotted keys, as for --set, and what each may be: a list of choices, or a range "
         "{low, high, log: true|false}.",
     )
-    points: dict[Name, dict[str, Any]] = Field(
-        default={},
-        max_length=MAX_POINTS,
+    points: Annotated[list[dict[Name, dict[str, Any]]], BeforeValidator(_as_list)] = Field(
+        default=[],
+        max_length=10,
         description="Points by name, each a mapping of dotted keys to values (none: the config itself); "
-        "with a grid, every one of them with every combination.",
+        "a list of such groups: their product, named a_b. With a grid, each with every combination.",
     )
     random: int | None = Field(
         default=None, ge=1, le=MAX_POINTS, description="Draw so many points; left out, every combination."
@@ -377,8 +381,9 @@ class SweepConfig(Section):
 
     @field_validator("points")
     @classmethod
-    def _distinct_names(cls, points: dict[str, Any]) -> dict[str, Any]:
-        _refuse_alike(list(points), "the names of points")
+    def _distinct_names(cls, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for group in points:
+            _refuse_alike(list(group), "the names of points")
         return points
 
 

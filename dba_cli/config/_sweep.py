@@ -1,6 +1,7 @@
 """From one config and what its keys may be to the configs of a sweep's points."""
 
 import hashlib
+import itertools
 import json
 import re
 from collections import Counter
@@ -62,8 +63,8 @@ def load_sweep(
     for text in grid:
         key, values = _option(text)
         space[key], places[key] = values, f"--grid {text}"
-    named = section.points if section is not None else {}
-    if not space and not named:
+    groups = [group for group in section.points if group] if section is not None else []
+    if not space and not groups:
         raise UserError(
             f"{path}: nothing to sweep; give --grid KEY=V1,V2 or a section 'sweep:' with 'grid:' or 'points:'"
         )
@@ -75,13 +76,29 @@ def load_sweep(
     combined = _points(space, random, seed or 0, str(path)) if space else [Point()]
     plain = Document({k: v for k, v in document.data.items() if k != "sweep"}, document.places)
     points = []
-    for name, values in (named or {"": Point()}).items():
-        within = {key: document.place(("sweep", "points", name, key)) for key in values}
+    for chosen in itertools.product(*(group.items() for group in groups)):
+        values, within = _together(chosen, document)
         _check_keys(places | within)
         for more in combined:
-            parts = [part for part in (name, point_name(more) if more else "") if part]
-            points.append(_point(plain, base, "_".join(parts), values | more, within | places, str(path)))
+            name = "_".join([*(name for name, _ in chosen), *([point_name(more)] if more else [])])
+            points.append(_point(plain, base, name, values | more, within | places, str(path)))
+    if len({point.name.lower() for point in points}) < len(points):
+        raise UserError(f"{path}: sweep.points: two points would have the same name; rename one")
     return Sweep(base.experiment.name, points, random, seed or 0)
+
+
+def _together(chosen: Sequence[tuple[str, Point]], document: Document) -> tuple[Point, dict[str, str]]:
+    """Return what the points of different groups set together, and where each key stands."""
+    listed = isinstance(document.data["sweep"]["points"], list) if chosen else False
+    values: Point = {}
+    places: dict[str, str] = {}
+    for i, (name, some) in enumerate(chosen):
+        for key in some:
+            place = document.place(("sweep", "points", *[i] * listed, name, key))
+            if key in values:
+                raise UserError(f"{place}: {key} is set by a point of another group too; keep one")
+            values[key], places[key] = some[key], place
+    return values, places
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -1,4 +1,4 @@
-"""From a config and options to the configs of the points."""
+"""From a config, its sweep section and options to the configs of the points."""
 
 from pathlib import Path
 
@@ -122,3 +122,55 @@ def test_a_run_of_a_config_is_the_same_with_and_without_its_sweep(tmp_path: Path
     path = written(tmp_path, "{grid: {training.batch_size: [10, 20]}}")
     runs = [load(each).narrowed("dba", 1, "embedded") for each in (SMOKE, path)]
     assert config_hash(runs[0]) == config_hash(runs[1])
+
+
+def test_each_named_point_is_an_experiment_of_its_name(tmp_path: Path) -> None:
+    path = written(tmp_path, "{points: {plain: {}, wide: {model.hidden: [30], training.batch_size: 20}}}")
+    plain, wide = load_sweep(path).points
+    assert (plain.name, plain.values) == ("plain", {})
+    assert wide.name == wide.config.experiment.name == "wide"
+    assert (wide.config.model.hidden, wide.config.training.batch_size) == ([30], 20)  # type: ignore[union-attr]
+    assert plain.config.model != wide.config.model
+
+
+def test_with_a_grid_every_point_takes_every_combination(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "{grid: {training.batch_size: [10, 20]}, points: {a: {}, b: {model.hidden: [30]}}}"
+    )
+    found = [(point.values, point.name.split("_")[0]) for point in load_sweep(path).points]
+    assert found == [
+        ({"training.batch_size": 10}, "a"),
+        ({"training.batch_size": 20}, "a"),
+        ({"model.hidden": [30], "training.batch_size": 10}, "b"),
+        ({"model.hidden": [30], "training.batch_size": 20}, "b"),
+    ]
+    assert len({point.name for point in load_sweep(path).points}) == 4
+
+
+def test_a_list_of_groups_is_their_product(tmp_path: Path) -> None:
+    groups = "[{few: {}, many: {training.batch_size: 20}}, {slow: {optimizers.sgd.lr: 0.01}, fast: {}}]"
+    points = load_sweep(written(tmp_path, f"{{points: {groups}}}")).points
+    assert {point.name: point.values for point in points} == {
+        "few_slow": {"optimizers.sgd.lr": 0.01},
+        "few_fast": {},
+        "many_slow": {"training.batch_size": 20, "optimizers.sgd.lr": 0.01},
+        "many_fast": {"training.batch_size": 20},
+    }
+
+
+@pytest.mark.parametrize(
+    ("sweep", "said"),
+    [
+        ("{points: [{a: {seeds: 1-2}}, {b: {}}]}", "sweep.yaml:2: seeds cannot be swept"),
+        ("{points: [{a: {model.hidden: [3]}}, {b: {model.hidden: [4]}}]}", "another group too"),
+        ("{points: [{a: {}, a_b: {}}, {b_c: {}, c: {}}]}", "two points would have the same name"),
+        ("{points: {a b: {}}}", "sweep.yaml:2: sweep.points.a b"),
+        ("{points: {a: {}, A: {}}}", "the names of points must be distinct, got a more than once"),
+        ("{points: {a: {model.hiden: [3]}}}", "hiden"),
+        ("{points: {a: {seeds: 1-2}}}", "seeds cannot be swept"),
+        ("{points: {a: {model: {}}}, grid: {model.hidden: [[3], [4]]}}", "model holds model.hidden"),
+    ],
+)
+def test_a_faulty_point_is_refused(tmp_path: Path, sweep: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        load_sweep(written(tmp_path, sweep))
