@@ -29,8 +29,7 @@ from harness import (
 )
 
 from dba_cli.config import OptimizerConfig, load
-from dba_cli.data import DeformedImages
-from dba_cli.training import TrainingSamples
+from dba_cli.training import DeformedImages, TrainingSamples
 
 BATCH, WIDTH, STEPS, TARGET = 256, 800, 40, 1.3
 CONFIG = Path(__file__).parents[1] / "configs/mnist_1pct_deformed.yaml"

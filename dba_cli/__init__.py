@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dba_cli.api import compare as compare
     from dba_cli.api import run as run
     from dba_cli.api import sweep as sweep
+    from dba_cli.data import register_dataset as register_dataset
     from dba_cli.errors import UserError as UserError
     from dba_cli.method import DynamicBatch as DynamicBatch
     from dba_cli.method import Selection as Selection
@@ -31,6 +32,7 @@ _HOME = {
     "SelectionProblem": "method",
     "UserError": "errors",
     "compare": "api",
+    "register_dataset": "data",
     "register_metric": "method",
     "register_model": "models",
     "register_order": "method",

@@ -90,6 +90,7 @@ def _setting(run: RunRecord) -> Setting:
     return Setting(
         protocol=run.protocol,
         dataset=data.dataset,
+        title=data.title,
         source=data.source,
         draw=tuple(sorted(data.draw.items())),
         n_train=data.n_train,

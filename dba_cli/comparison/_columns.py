@@ -47,7 +47,7 @@ def setting_line(section: Section) -> str:
     sets = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in section.sets.items()]
     return (
         f"Protocol: {setting.protocol}, {draw_text(setting.draw)} ({setting.n_train:,} images). "
-        f"Data: {data_text(setting.dataset, setting.source)}, {setting.n_test:,} test images. "
+        f"Data: {data_text(setting.dataset, setting.title, setting.source)}, {setting.n_test:,} test images. "
         f"{len(section.seeds)} {'seed' if len(section.seeds) == 1 else 'seeds'}."
     ) + (f" Sets {', '.join(sets)}." if sets else "")
 

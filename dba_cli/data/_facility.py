@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dba_cli.data._deskew import deskew
-from dba_cli.data._load import ImageData
-from dba_cli.data._pixels import to_tensors
+from dba_cli.data._load import ImageData, as_floats
 
 _BLUR = 1.5  # pixels: strokes that nearly meet are near
+FACILITY_LIMIT = 15_000
+"""Images of a class: the distances between all of them take 1 GB, and twice as much again while choosing."""
 
 
 @lru_cache(maxsize=4)
@@ -20,13 +21,13 @@ def facility_location(data: ImageData, pool: tuple[int, ...] | None, sizes: tupl
 
     Each image added lowers the sum, over the class, of the squared distances to the nearest chosen image the
     most (a submodular gain, so that greedy is within 1 - 1/e of the best; Nemhauser, Wolsey and Fisher 1978).
-    Distances are Euclidean between deskewed, blurred images; squared, as in k-means, they draw the choice
-    to images far from all others. Nothing random: ties go to the first image.
+    Distances are Euclidean between blurred images, grey ones deskewed before; squared, as in k-means, they
+    draw the choice to images far from all others. Nothing random: ties go to the first image.
 
     Args:
         data: images and labels of a source.
         pool: indices of the training images that may be chosen; None is all.
-        sizes: how many images of each class.
+        sizes: how many images of each class; none may have more than FACILITY_LIMIT to choose from.
 
     Returns:
         int64 indices into the training images, ascending.
@@ -35,7 +36,7 @@ def facility_location(data: ImageData, pool: tuple[int, ...] | None, sizes: tupl
     chosen = []
     for label, size in enumerate(sizes):
         members = indices[data.train_labels[indices] == label]
-        features = _features(to_tensors(data.train_images[members]))
+        features = _features(as_floats(data.train_images[members]))
         chosen.append(members[_greedy(torch.cdist(features, features).square(), size)])
     return torch.cat(chosen).sort().values
 
@@ -57,6 +58,7 @@ def _features(images: Tensor) -> Tensor:
     radius = math.ceil(3 * _BLUR)
     kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * _BLUR**2))
     kernel /= kernel.sum()
-    straight = deskew(images)
-    rows = F.conv2d(straight, kernel.view(1, 1, 1, -1), padding=(0, radius))
-    return F.conv2d(rows, kernel.view(1, 1, -1, 1), padding=(radius, 0)).flatten(1)
+    straight = deskew(images) if images.shape[1] == 1 else images
+    planes = straight.flatten(0, 1).unsqueeze(1)  # each channel is blurred by itself
+    rows = F.conv2d(planes, kernel.view(1, 1, 1, -1), padding=(0, radius))
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1), padding=(radius, 0)).view(len(images), -1)

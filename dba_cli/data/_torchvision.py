@@ -5,8 +5,6 @@ operators it would have registered are missing, and ``import torchvision`` stops
 torchvision::nms does not exist" although datasets and transforms need no operator at all.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 import sys
@@ -17,13 +15,6 @@ from typing import Any
 import torch
 
 from dba_cli.errors import UserError
-
-# The operators that torchvision itself describes by a fake kernel at import without asking whether they
-# were loaded. A schema is all that such a description needs; nothing here can call them.
-_SCHEMAS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
 
 
 def import_torchvision() -> ModuleType:
@@ -55,18 +46,19 @@ def import_torchvision() -> ModuleType:
 
 
 def _forget(package: str) -> None:
-    """Drop what a failed import left behind: Python removes the package, not the sub-modules it had finished.
-
-    A second import would find those already done and never bind them as attributes of the new package.
-    """
+    """Drop the sub-modules that a failed import left: a second one would never bind them to the package."""
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]
 
 
 @functools.cache
 def _declare_operators() -> Any:
-    """Declare the schemas, once. The cache keeps the library: the schemas live only as long as it does."""
+    """Declare, once, the operators that torchvision describes at import, whether they are there or not.
+
+    A schema is all that such a description needs; nothing here can call them. The cache keeps the library:
+    the schemas live only as long as it does.
+    """
     library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for schema in _SCHEMAS:
-        library.define(schema)
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return library

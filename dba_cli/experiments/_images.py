@@ -1,24 +1,26 @@
 """Which images a run trains on and is evaluated on, by its protocol."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dba_cli.config import Config, DataConfig
+from dba_cli.config import Config, DataConfig, Deformation
 from dba_cli.data import (
-    DeformedImages,
+    FACILITY_LIMIT,
     ImageData,
+    as_floats,
     class_sizes,
     deskew,
     draw,
     facility_location,
     load,
-    to_tensors,
 )
-from dba_cli.training import Standardize, Stream, TensorData, generator
+from dba_cli.errors import UserError
+from dba_cli.training import DeformedImages, Standardize, Stream, TensorData, generator
 
 _VALIDATION_SHARE = 6  # one training image in six: 10 000 of the official 60 000, as many as the test set
 _VALIDATION_SEED = 0  # one split for all runs, whatever their seeds
@@ -48,25 +50,70 @@ def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
     labels = data.train_labels if pool is None else data.train_labels[pool]
     where = config.draw
     if where.by == "facility_location":
-        sizes = class_sizes(labels, fraction=where.fraction, per_class=where.per_class)
         members = None if pool is None else tuple(pool.tolist())
-        return facility_location(data, members, tuple(sizes))
+        return facility_location(data, members, tuple(_class_sizes(config, data, pool)))
     indices = draw(
-        labels, fraction=where.fraction, per_class=where.per_class, generator=generator(seed, Stream.DRAW)
+        labels,
+        fraction=where.fraction,
+        per_class=where.per_class,
+        official_size=data.official_size,
+        generator=generator(seed, Stream.DRAW),
     )
     return indices if pool is None else pool[indices]
 
 
-def training_samples(
-    config: Config, data: ImageData, indices: Tensor, seed: int, device: torch.device
-) -> TensorData | DeformedImages:
-    """Return the drawn images as training reads them, on ``device``."""
-    images = _prepared(config.data, data.train_images[indices]).to(device)
-    labels = data.train_labels[indices].to(device)
-    if config.training.deformation is None:
-        return TensorData(images, labels)
-    stream = generator(seed, Stream.DEFORMATION)
-    return DeformedImages(images, labels, config.training.deformation, stream)
+def check_images(config: Config, data: ImageData) -> None:
+    """Refuse what not every dataset can be used for.
+
+    Raises:
+        UserError: The images have several channels, and the config straightens or thickens strokes; or a
+            class has too many images to compare every two.
+    """
+    channels = data.image_shape[0]
+    deformation = config.training.deformation
+    asked = {
+        "data.preprocessing: deskew": config.data.preprocessing == "deskew",
+        "training.deformation.thickness": deformation is not None and deformation.thickness > 0,
+    }
+    for key in [key for key, wanted in asked.items() if wanted and channels != 1]:
+        raise UserError(
+            f"{config.experiment.name}: {key} is for grey images of strokes, and {data.dataset} has "
+            f"{channels} channels: leave it out"
+        )
+    largest = int(data.train_labels.bincount().max())
+    if config.data.draw.by == "facility_location" and largest > FACILITY_LIMIT:
+        raise UserError(
+            f"{config.experiment.name}: data.draw.by: facility_location compares all images of a class, "
+            f"at most {FACILITY_LIMIT:,}, and a class of {data.dataset} has {largest:,}: draw by: random"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnImages:
+    """The images of a run's draw, prepared once, on the device that trains."""
+
+    samples: TensorData
+    """In the order of the draw's indices."""
+    standardize: Standardize | None
+    """By the drawn images' own pixels; None where the config asks for none."""
+
+    def training_samples(self, deformation: Deformation | None, seed: int) -> TensorData | DeformedImages:
+        """Return the images as training reads them, the stream of deformations at its beginning."""
+        if deformation is None:
+            return self.samples
+        stream = generator(seed, Stream.DEFORMATION)
+        return DeformedImages(self.samples.images, self.samples.labels, deformation, stream)
+
+
+def drawn_images(config: DataConfig, data: ImageData, indices: Tensor, device: torch.device) -> DrawnImages:
+    """Return the images at the indices of a draw, prepared."""
+    images = _prepared(config, data.train_images[indices])
+    standardize = None
+    if config.standardize:
+        std, mean = torch.std_mean(images.double(), correction=0)
+        standardize = Standardize(mean.item(), max(std.item(), 1e-6))
+    samples = TensorData(images.to(device), data.train_labels[indices].to(device))
+    return DrawnImages(samples, standardize)
 
 
 def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device) -> TensorData:
@@ -78,17 +125,8 @@ def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device
     return TensorData(_prepared(config, images).to(device), labels.to(device))
 
 
-def standardizer(config: DataConfig, data: ImageData, indices: Tensor) -> Standardize | None:
-    """Return the standardisation by the drawn images' own pixels, None where the config asks for none."""
-    if not config.standardize:
-        return None
-    pixels = _prepared(config, data.train_images[indices])
-    std, mean = torch.std_mean(pixels.double(), correction=0)
-    return Standardize(mean.item(), max(std.item(), 1e-6))
-
-
 def _prepared(config: DataConfig, images: Tensor) -> Tensor:
-    floats = to_tensors(images)
+    floats = as_floats(images)
     return deskew(floats) if config.preprocessing == "deskew" else floats
 
 
@@ -117,8 +155,15 @@ def draw_size(config: DataConfig, data: ImageData) -> int:
         UserError: The source cannot give such a draw.
     """
     pool = _without_validation(data) if config.evaluate_on == "validation" else None
+    return sum(_class_sizes(config, data, pool))
+
+
+def _class_sizes(config: DataConfig, data: ImageData, pool: Tensor | None) -> list[int]:
     labels = data.train_labels if pool is None else data.train_labels[pool]
-    return sum(class_sizes(labels, fraction=config.draw.fraction, per_class=config.draw.per_class))
+    where = config.draw
+    return class_sizes(
+        labels, fraction=where.fraction, per_class=where.per_class, official_size=data.official_size
+    )
 
 
 class Images:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from dba_cli.config import Config, OptimizerConfig, to_yaml
-from dba_cli.data import DeformedImages, ImageData, draw_sha256
+from dba_cli.data import ImageData, draw_sha256
 from dba_cli.errors import UserError
-from dba_cli.experiments._images import Images, drawn, protocol, standardizer, training_samples
+from dba_cli.experiments._images import Images, drawn, drawn_images, protocol
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
@@ -28,6 +28,7 @@ from dba_cli.records import (
     write_predictions,
 )
 from dba_cli.training import (
+    DeformedImages,
     Learning,
     Observer,
     Outcome,
@@ -111,6 +112,7 @@ class OneRun:
             protocol=protocol(config),
             data=DataRecord(
                 dataset=trainee.data.dataset,
+                title=trainee.data.title,
                 source=trainee.data.source,
                 draw=config.data.draw.model_dump(exclude_defaults=True),
                 draw_sha256=draw_sha256(trainee.indices),
@@ -144,12 +146,17 @@ class Trainee:
         self.data = images.of(run.config.data)
         self.test_data = images.evaluation(run.config.data, device)
         self.indices = drawn(run.config.data, self.data, run.seed)
+        self._images = drawn_images(run.config.data, self.data, self.indices, device)
 
     def training(self, observer: Observer | None = None) -> Training:
         """Return the training at its beginning; network and random streams are made anew in each call."""
         run, config, seed, entry = self._run, self._run.config, self._run.seed, self._run.config.optimizers[0]
-        self.train_data = training_samples(config, self.data, self.indices, seed, self._device)
-        self.model = initial_model(config, self.data, seed, self.indices).to(self._device)
+        self.train_data = self._images.training_samples(config.training.deformation, seed)
+        weights = generator(seed, Stream.WEIGHTS)
+        model = build_model(
+            config.model, self.data.image_shape, self.data.num_classes, weights, self._images.standardize
+        )
+        self.model = model.to(self._device)
         self.recorder = _Recorder() if config.training.trace else None
         optimizer = build_optimizer(entry, self.model.parameters())
         generators = {"selection": generator(seed, Stream.SELECTION)}
@@ -178,17 +185,6 @@ class Trainee:
         for _ in range(copies):
             total += predict(self.model, self.train_data.copies_of(self.test_data.images, stream)).softmax(1)
         return int((total.argmax(1) != self.test_data.labels).sum())
-
-
-def initial_model(config: Config, data: ImageData, seed: int, indices: Tensor) -> nn.Module:
-    """Return the network of a seed as training finds it; the same for every optimizer."""
-    return build_model(
-        config.model,
-        _image_shape(data),
-        data.num_classes,
-        generator(seed, Stream.WEIGHTS),
-        standardizer(config.data, data, indices),
-    )
 
 
 class _Watcher(Observer):
@@ -243,7 +239,8 @@ class _Recorder:
 
     def write(self, folder: RunFolder, logits: Tensor) -> None:
         self._writer.write(folder.trace_file)
-        write_predictions(folder.predictions_file, logits.argmax(1).cpu().numpy().astype(np.uint8))
+        smallest = np.min_scalar_type(logits.shape[1] - 1)  # uint8 for up to 256 classes
+        write_predictions(folder.predictions_file, logits.argmax(1).cpu().numpy().astype(smallest))
 
 
 def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> None:
@@ -254,7 +251,7 @@ def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> No
         ValueError: DBA cannot watch a module of the network, or the optimizer does not take its parameters.
         TypeError: As for ValueError.
     """
-    build = partial(build_model, config.model, _image_shape(data), data.num_classes)
+    build = partial(build_model, config.model, data.image_shape, data.num_classes)
     try:
         with torch.device("meta"):
             model = build(torch.Generator())

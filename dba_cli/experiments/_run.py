@@ -10,7 +10,7 @@ from pathlib import Path
 from dba_cli.config import Config, ExperimentConfig, Sweep
 from dba_cli.errors import UserError
 from dba_cli.experiments._crew import do_runs
-from dba_cli.experiments._images import Images, draw_size
+from dba_cli.experiments._images import Images, check_images, draw_size
 from dba_cli.experiments._one_run import check_network
 from dba_cli.experiments._plan import Plan, PlannedRun, Settings, plan
 from dba_cli.experiments._progress_files import DESKS
@@ -152,6 +152,7 @@ def planned(config: Config, images: Images, settings: Settings) -> Plan:
         UserError: The data cannot be had, an impossible draw or batch size, a finished run of another config.
     """
     data = images.of(config.data)
+    check_images(config, data)
     n = draw_size(config.data, data)
     found = plan(config, data.source, n, settings)
     for entry in {run.optimizer: run.config.optimizers[0] for run in found.todo}.values():

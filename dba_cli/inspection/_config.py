@@ -71,7 +71,7 @@ def view_config(config: "Config", data_dir: Path, results: Path, notify: Callabl
         _state(run, hashed, folder)
         for run, hashed, folder in narrowed_runs(found, found.data.source, results, Selectors())
     ]
-    return ConfigView(found, to_yaml(config), _layers(found), runs)
+    return ConfigView(found, to_yaml(config), _layers(found, data_dir), runs)
 
 
 def _state(run: "Config", hashed: str, folder: RunFolder) -> RunState:
@@ -82,12 +82,12 @@ def _state(run: "Config", hashed: str, folder: RunFolder) -> RunState:
 
 def _found_source(config: "Config", data_dir: Path, notify: Callable[[str], None]) -> "Config":
     """Return the config with the source that can be had now: looking must not download."""
-    from dba_cli.data import status
+    from dba_cli.data import DATASETS, status
 
     source = config.data.source
     if source == "auto":
         absent = status(config.data.dataset, data_dir).absent
-        source = "embedded" if absent and config.data.dataset == "mnist" else "official"
+        source = "embedded" if absent and DATASETS[config.data.dataset].sample else "official"
         if source == "embedded":
             notify(
                 f"no official files in {data_dir}: 'dba run' tries the download first; "
@@ -96,11 +96,12 @@ def _found_source(config: "Config", data_dir: Path, notify: Callable[[str], None
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
 
 
-def _layers(config: "Config") -> list[LayerView]:
-    from dba_cli.data import NUM_CLASSES
+def _layers(config: "Config", data_dir: Path) -> list[LayerView]:
+    from dba_cli.data import image_shape_and_classes
     from dba_cli.training import Stream, build_model, generator
 
-    model = build_model(config.model, (1, 28, 28), NUM_CLASSES, generator(0, Stream.WEIGHTS))
+    shape, classes = image_shape_and_classes(config.data.dataset, data_dir)
+    model = build_model(config.model, shape, classes, generator(0, Stream.WEIGHTS))
     return [_layer(name, module) for name, module in model.named_modules() if list(_own(module))]
 
 

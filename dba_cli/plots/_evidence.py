@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from dba_cli.config import Config, load
-from dba_cli.data import ImageData, draw_sha256, status
+from dba_cli.data import ImageData, as_floats, draw_sha256, status
 from dba_cli.data import load as load_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import drawn, evaluation_samples
@@ -19,7 +19,7 @@ from dba_cli.records import RunFolder, read_predictions, read_trace
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images (n, height, width) and their classes (n,)."""
+    """Images uint8 (n, height, width), or (n, height, width, 3) in colour, and their classes (n,)."""
 
     images: Images
     labels: Labels
@@ -56,9 +56,8 @@ class Evidence:
             raise UserError(
                 f"{folder.path}: the run drew other images than its config draws now; run it again"
             )
-        return Labelled(
-            data.train_images[indices].numpy(), data.train_labels[indices].numpy(), data.num_classes
-        )
+        images = as_floats(data.train_images[indices])
+        return Labelled(_pixels(images), data.train_labels[indices].numpy(), data.num_classes)
 
     def evaluation(self, folder: RunFolder) -> Labelled:
         """Return the images that a run was evaluated on, as its network saw them.
@@ -69,8 +68,7 @@ class Evidence:
         config = run_config(folder)
         data = self._data(config)
         samples = evaluation_samples(config.data, data, torch.device("cpu"))
-        pixels = (255 * samples.images[:, 0]).round().to(torch.uint8)
-        return Labelled(pixels.numpy(), samples.labels.numpy(), data.num_classes)
+        return Labelled(_pixels(samples.images), samples.labels.numpy(), data.num_classes)
 
     def _data(self, config: Config) -> ImageData:
         key = (config.data.dataset, config.data.source)
@@ -78,6 +76,14 @@ class Evidence:
             # The notice of embedded data stands over every figure already.
             self._loaded[key] = load_data(*key, self._data_dir, notify=lambda line: None)
         return self._loaded[key]
+
+
+def _pixels(images: torch.Tensor) -> Images:
+    """Return images (n, channels, height, width) as shown; of other than 1 or 3 channels the mean."""
+    if images.shape[1] not in (1, 3):
+        images = images.mean(1, keepdim=True)
+    pixels: Images = (255 * images).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return pixels[..., 0] if images.shape[1] == 1 else pixels
 
 
 def rates_of(folder: RunFolder, draw: Labelled) -> ChoiceRates | None:

@@ -24,7 +24,7 @@ def drawn_images(images: Images, labels: Labels, title: str = "") -> Figure:
     """Return the images of a draw, a row for each class: up to 20 of each, the first of the draw.
 
     Args:
-        images: uint8, (n, height, width).
+        images: uint8, (n, height, width), or (n, height, width, 3) in colour.
         labels: (n,).
         title: stands over the figure.
     """
@@ -84,7 +84,7 @@ def disagreements(
     They are the first in the test set's order, picked by nothing else.
 
     Args:
-        images: uint8, (n, height, width).
+        images: uint8, (n, height, width), or (n, height, width, 3) in colour.
         labels: the true classes (n,).
         first: a name, and the classes (n,) that it predicted.
         second: the same of the other one.
@@ -137,10 +137,11 @@ def _mosaic(
     gap: int = _GAP,
     captions: Sequence[Sequence[str]] | None = None,
 ) -> None:
-    """Draw all tiles as one picture, dark on white; ``captions`` are written below the tiles."""
-    height, width = rows[0].shape[1:]
+    """Draw all tiles as one picture, grey ones dark on white; ``captions`` are written below the tiles."""
+    height, width, *channels = rows[0].shape[1:]
     down, across = height + gap + (_WORDS if gap else 0), width + gap
-    canvas = np.zeros((len(rows) * down - gap, columns * across - gap), dtype=np.uint8)
+    white = 255 if channels else 0
+    canvas = np.full((len(rows) * down - gap, columns * across - gap, *channels), white, dtype=np.uint8)
     for i, row in enumerate(rows):
         for j, tile in enumerate(row):
             canvas[i * down : i * down + height, j * across : j * across + width] = tile

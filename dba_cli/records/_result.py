@@ -29,10 +29,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+# Of the datasets that records without a title can be of.
+_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
+
+
 class DataRecord(_Part):
     """The data that a run saw."""
 
     dataset: str
+    title: str = Field(description="What tables call the dataset.")
     source: Literal["official", "embedded"]
     draw: dict[str, float | int | Literal["random", "facility_location"]]
     draw_sha256: Sha256 = Field(description="Of the drawn indices as little-endian int64, ascending.")
@@ -40,6 +45,14 @@ class DataRecord(_Part):
     n_test: Count
     evaluated_on: Literal["test", "validation"] = "test"
     notice: str | None = Field(description="Why figures from this source do not compare to the paper's.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _titled(cls, values: Any) -> Any:
+        """Give a record of dba-cli 0.1 the title that it lacks."""
+        if isinstance(values, dict) and "title" not in values and "dataset" in values:
+            return {**values, "title": _TITLES.get(values["dataset"], values["dataset"])}
+        return values
 
 
 class DeviceRecord(_Part):

@@ -138,7 +138,7 @@ def read_predictions(path: Path) -> npt.NDArray[np.generic]:
         UserError: The file is missing or damaged.
     """
     arrays = _read(path)
-    if "predicted" not in arrays or arrays["predicted"].dtype != np.uint8:
+    if "predicted" not in arrays or arrays["predicted"].dtype.kind != "u":
         raise UserError(f"{path}: damaged predictions; run again with --overwrite")
     return arrays["predicted"]
 

@@ -1,6 +1,7 @@
 """The trainer core that every optimizer shares. It knows nothing of configs' files, folders or tables."""
 
 from dba_cli.training._batches import BatchOrder
+from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._device import describe_device, resolve_device
 from dba_cli.training._gradients import GradientRule, gradient_rule
 from dba_cli.training._models import Standardize, build_model, count_parameters
@@ -20,6 +21,7 @@ from dba_cli.training._trainer import (
 
 __all__ = [
     "BatchOrder",
+    "DeformedImages",
     "GradientRule",
     "Keeper",
     "Learning",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TensorData:
-    """Images (n, 1, height, width) and labels (n,), whole, on the device that trains."""
+    """Images (n, channels, height, width) and labels (n,), whole, on the device that trains."""
 
     images: Tensor
     labels: Tensor
@@ -17,7 +17,7 @@ class TensorData:
         return len(self.labels)
 
     def images_at(self, indices: Tensor) -> Tensor:
-        """Return the images at ``indices`` (m,), shape (m, 1, height, width)."""
+        """Return the images at ``indices`` (m,), shape (m, channels, height, width)."""
         return self.images.index_select(0, indices)  # the same as indexing, in a third of the time
 
 
@@ -32,4 +32,4 @@ class TrainingSamples(Protocol):
         """Return the number of labelled samples."""
 
     def images_at(self, indices: Tensor) -> Tensor:
-        """Return images (m, 1, height, width) for ``indices`` (m,)."""
+        """Return images (m, channels, height, width) for ``indices`` (m,)."""

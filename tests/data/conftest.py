@@ -5,20 +5,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dba_cli.data import _files
+from dba_cli.data import DATASETS
+from dba_cli.data._idx import IdxFile
 
 # Read before the fixture that hides it from every test.
 _DATA = os.environ.get("DBA_DATA")
+
+
+def files_of(dataset: str, folder: Path) -> tuple[IdxFile, ...]:
+    files = DATASETS[dataset].files
+    assert files is not None
+    return files.within(folder)
 
 
 @pytest.fixture
 def place() -> Callable[..., Path]:
     """Write the four files of a dataset below a folder: black images, labels 0 to 9 in turn."""
 
-    def write(data_dir: Path, dataset: str = "fashion_mnist") -> Path:
-        folder = _files.raw_folder(dataset, data_dir)
+    def write(data_dir: Path, dataset: str = "fashion_mnist", inner: str = "raw") -> Path:
+        files = DATASETS[dataset].files
+        assert files is not None
+        folder = data_dir / files.folder / inner
         folder.mkdir(parents=True)
-        for file in _files.official_files(dataset, folder):
+        for file in files.within(folder):
             with file.path.open("wb") as stream:
                 stream.write(file.header)
                 if len(file.shape) == 1:
@@ -33,6 +42,6 @@ def place() -> Callable[..., Path]:
 def official() -> Path:
     """The folder with the real MNIST files, where DBA_DATA names one."""
     folder = _DATA
-    if not folder or not _files.raw_folder("mnist", Path(folder)).is_dir():
+    if not folder or not Path(folder, "MNIST/raw").is_dir():
         pytest.skip("DBA_DATA names no folder with the official MNIST files")
     return Path(folder)

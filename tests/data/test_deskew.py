@@ -27,7 +27,7 @@ def moments(image: np.ndarray) -> tuple[float, float, float]:
 @pytest.fixture(scope="module")
 def digits() -> torch.Tensor:
     images = load_embedded()[0]
-    return (images[::83].float() / 255).unsqueeze(1)  # thirteen, of all classes
+    return images[::83].float() / 255  # thirteen, of all classes
 
 
 def test_the_mass_is_in_the_middle_and_the_slant_is_gone(digits: torch.Tensor) -> None:

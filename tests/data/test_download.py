@@ -7,15 +7,20 @@ import socket
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
-from dba_cli.data import _download, _files, fetch, import_torchvision, load, status
+from dba_cli.data import _download, fetch, import_torchvision, load, status
 from dba_cli.errors import UserError
+
+from .conftest import files_of
 
 LABELS = "train-labels-idx1-ubyte"
 
@@ -52,7 +57,7 @@ class Mirror:
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The archives of a data set of black images, each compressed once for all tests."""
     made = {}
-    for file in _files.official_files("fashion_mnist", Path()):
+    for file in files_of("fashion_mnist", Path()):
         made[f"{file.path.name}.gz"] = gzip.compress(file.header + bytes(file.size - len(file.header)), 1)
     return made
 
@@ -240,3 +245,57 @@ def test_a_torchvision_that_does_not_import_is_a_failed_download(
     lines: list[str] = []
     assert load("mnist", "auto", tmp_path, lines.append).source == "embedded"
     assert "mnist: the download failed: torchvision does not import" in lines
+
+
+FIRST, SECOND = "https://first.example/mnist/", "http://second.example/mnist/"
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Let each host answer, fail, or hang until the test is over as a dropped packet does."""
+    over = threading.Event()
+
+    def install(**hosts: Exception | str) -> None:
+        def urlopen(request: urllib.request.Request, timeout: float) -> AbstractContextManager[None]:
+            behaviour = hosts[request.host.partition(".")[0]]
+            if isinstance(behaviour, Exception):
+                raise behaviour
+            if behaviour == "hangs":
+                over.wait()
+            return nullcontext()
+
+        monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+
+    yield install
+    over.set()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [
+        ({"first": "answers", "second": "hangs"}, [FIRST]),
+        ({"first": TimeoutError(), "second": "answers"}, [SECOND]),
+        ({"first": "hangs", "second": "answers"}, [SECOND]),
+    ],
+)
+def test_the_mirrors_that_answer_are_found_at_once(
+    answer: Callable[..., None], hosts: dict[str, Exception | str], found: list[str]
+) -> None:
+    answer(**hosts)
+    start = time.monotonic()
+    limit = 0.5 if hosts["first"] == "hangs" else 30
+    assert _download.reachable([FIRST, SECOND], "labels.gz", limit_s=limit) == found
+    assert time.monotonic() - start < 10
+
+
+def test_without_an_answer_each_reason_is_given_within_the_limit(answer: Callable[..., None]) -> None:
+    answer(first=URLError(OSError("Name or service\nnot known")), second="hangs")
+    with pytest.raises(
+        _download.DownloadError,
+        match=r"^no mirror can be reached \(first\.example: Name or service not known;"
+        r" second\.example: no answer within 0\.2 s\)$",
+    ):
+        _download.reachable([FIRST, SECOND], "labels.gz", limit_s=0.2)
+    answer(first=TimeoutError(), second=TimeoutError())
+    with pytest.raises(_download.DownloadError, match=r"first\.example: TimeoutError"):
+        _download.reachable([FIRST, SECOND], "labels.gz")

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dba_cli.data import draw, draw_sha256
+from dba_cli.data import draw as draw_of
+from dba_cli.data import draw_sha256
 from dba_cli.errors import UserError
 
 MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
@@ -19,6 +20,10 @@ MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 label_lists = st.lists(st.integers(1, 60), min_size=1, max_size=10).flatmap(
     lambda counts: st.permutations([label for label, count in enumerate(counts) for _ in range(count)])
 )
+
+
+def draw(labels: torch.Tensor, *, official_size: int = 60_000, **sizes: Any) -> torch.Tensor:
+    return draw_of(labels, official_size=official_size, **sizes)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

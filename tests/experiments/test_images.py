@@ -6,15 +6,10 @@ import pytest
 import torch
 
 from dba_cli.config import Config
-from dba_cli.data import DeformedImages, ImageData, deskew
-from dba_cli.experiments._images import (
-    drawn,
-    evaluation_samples,
-    protocol,
-    standardizer,
-    training_samples,
-)
-from dba_cli.training import TensorData
+from dba_cli.data import ImageData, deskew
+from dba_cli.errors import UserError
+from dba_cli.experiments._images import check_images, drawn, drawn_images, evaluation_samples, protocol
+from dba_cli.training import DeformedImages, TensorData
 
 CPU = torch.device("cpu")
 
@@ -32,13 +27,19 @@ def config(draw: dict[str, Any] | None = None, training: dict[str, Any] | None =
     )
 
 
+def image_data(images: torch.Tensor, labels: torch.Tensor, n: int) -> ImageData:
+    """The first ``n`` for training, the others for testing."""
+    parts = images[:n], labels[:n], images[n:], labels[n:]
+    return ImageData("mnist", "official", *parts, num_classes=10, official_size=60_000, title="MNIST")
+
+
 def made_up(n: int = 1200, seed: int = 0) -> ImageData:
     """Blots, brighter to one side, in classes of unequal sizes."""
     generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 256, (n + 30, 28, 28), generator=generator, dtype=torch.uint8)
-    images[:, :, :9] //= 4
+    images = torch.randint(0, 256, (n + 30, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    images[..., :9] //= 4
     labels = torch.randint(0, 13, (n + 30,), generator=generator).clamp(max=9)
-    return ImageData("mnist", "official", images[:n], labels[:n], images[n:], labels[n:])
+    return image_data(images, labels, n)
 
 
 DATA = made_up()
@@ -85,9 +86,7 @@ def test_no_draw_takes_an_image_of_the_validation_split(draw: dict[str, Any]) ->
     assert len(held_out) == 1200 // 6
     for seed in range(6):
         indices = drawn(whole.data, DATA, seed)
-        seen = training_samples(whole, DATA, indices, seed, CPU)
-        assert isinstance(seen, TensorData)
-        assert not pixels_in(seen) & held_out
+        assert not pixels_in(drawn_images(whole.data, DATA, indices, CPU).samples) & held_out
         assert indices.equal(indices.unique())  # ascending, each once
     if draw == FULL:
         assert len(indices) == 1200 - 200
@@ -108,9 +107,8 @@ def test_the_split_has_the_classes_in_proportion() -> None:
 
 
 def test_the_split_is_a_sixth_of_the_official_training_set() -> None:
-    labels = torch.arange(60_000) % 10
-    blank = torch.zeros(60_000, 1, 1, dtype=torch.uint8)
-    data = ImageData("mnist", "official", blank, labels, blank[:10], labels[:10])
+    labels = torch.arange(60_010) % 10
+    data = image_data(torch.zeros(60_010, 1, 1, 1, dtype=torch.uint8), labels, 60_000)
     assert len(evaluation_samples(config(evaluate_on="validation").data, data, CPU)) == 10_000
     held_in = drawn(config(FULL, evaluate_on="validation").data, data, 0)
     assert len(held_in) == 50_000
@@ -120,7 +118,7 @@ def test_the_split_is_a_sixth_of_the_official_training_set() -> None:
 def test_without_the_split_every_training_image_can_be_drawn() -> None:
     assert drawn(config(FULL).data, DATA, 0).tolist() == list(range(1200))
     samples = evaluation_samples(config().data, DATA, CPU)
-    torch.testing.assert_close(samples.images, DATA.test_images.unsqueeze(1) / 255)
+    torch.testing.assert_close(samples.images, DATA.test_images / 255)
     assert samples.labels.equal(DATA.test_labels)
 
 
@@ -135,25 +133,27 @@ def test_a_seed_decides_a_random_draw_and_no_selected_one() -> None:
 
 def test_training_reads_the_drawn_images_in_their_order() -> None:
     indices = torch.tensor([3, 700, 9])
-    samples = training_samples(config(), DATA, indices, 0, CPU)
-    torch.testing.assert_close(samples.images_at(torch.tensor([1])), DATA.train_images[700][None, None] / 255)
+    samples = drawn_images(config().data, DATA, indices, CPU).samples
+    torch.testing.assert_close(samples.images_at(torch.tensor([1])), DATA.train_images[[700]] / 255)
     assert samples.labels.equal(DATA.train_labels[indices])
 
 
 def test_training_and_evaluation_are_prepared_alike() -> None:
     whole = config(preprocessing="deskew")
     indices = torch.tensor([3, 700, 9])
-    samples = training_samples(whole, DATA, indices, 0, CPU)
-    expected = deskew(DATA.train_images[indices].unsqueeze(1).float() / 255)
+    samples = drawn_images(whole.data, DATA, indices, CPU).samples
+    expected = deskew(DATA.train_images[indices].float() / 255)
     torch.testing.assert_close(samples.images_at(torch.arange(3)), expected)
-    assert not expected.isclose(DATA.train_images[indices].unsqueeze(1) / 255, atol=0.01).all()
+    assert not expected.isclose(DATA.train_images[indices] / 255, atol=0.01).all()
     tested = evaluation_samples(whole.data, DATA, CPU)
-    torch.testing.assert_close(tested.images, deskew(DATA.test_images.unsqueeze(1).float() / 255))
+    torch.testing.assert_close(tested.images, deskew(DATA.test_images.float() / 255))
 
 
 def test_deformed_samples_are_of_the_seed() -> None:
     whole, indices = config(training=DEFORMED), torch.tensor([3, 700, 9])
-    one, same, other = (training_samples(whole, DATA, indices, seed, CPU) for seed in (0, 0, 1))
+    images = drawn_images(whole.data, DATA, indices, CPU)
+    deformation = whole.training.deformation
+    one, same, other = (images.training_samples(deformation, seed) for seed in (0, 0, 1))
     assert isinstance(one, DeformedImages)
     assert one.labels.equal(DATA.train_labels[indices])
     copies = one.images_at(torch.arange(3))
@@ -164,9 +164,9 @@ def test_deformed_samples_are_of_the_seed() -> None:
 @pytest.mark.parametrize("preprocessing", ["none", "deskew"])
 def test_standardised_by_the_pixels_of_the_draw_alone(preprocessing: str) -> None:
     whole, indices = config(standardize=True, preprocessing=preprocessing), torch.arange(5, 25)
-    found = standardizer(whole.data, DATA, indices)
+    images = drawn_images(whole.data, DATA, indices, CPU)
+    found, own = images.standardize, images.samples.images
     assert found is not None
-    own = training_samples(whole, DATA, indices, 0, CPU).images_at(torch.arange(20))
     after = found(own.double())
     assert float(after.mean()) == pytest.approx(0, abs=1e-5)
     assert float(after.square().mean()) == pytest.approx(1, abs=1e-5)
@@ -175,15 +175,41 @@ def test_standardised_by_the_pixels_of_the_draw_alone(preprocessing: str) -> Non
         mask = torch.ones(len(images), dtype=torch.bool)
         mask[kept] = False
         images[mask] = 0
-    same = standardizer(whole.data, blackened, indices)
+    same = drawn_images(whole.data, blackened, indices, CPU).standardize
     assert same is not None
     assert (same.mean, same.std) == (found.mean, found.std)
 
 
 def test_standardisation_is_off_unless_asked_for_and_stands_blank_images() -> None:
-    assert standardizer(config().data, DATA, torch.arange(5)) is None
-    blank = torch.zeros(20, 28, 28, dtype=torch.uint8)
-    data = ImageData("mnist", "official", blank, torch.arange(20) % 10, blank, torch.arange(20) % 10)
-    found = standardizer(config(standardize=True).data, data, torch.arange(20))
+    assert drawn_images(config().data, DATA, torch.arange(5), CPU).standardize is None
+    data = image_data(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), torch.arange(20) % 10, 20)
+    found = drawn_images(config(standardize=True).data, data, torch.arange(20), CPU).standardize
     assert found is not None
     assert found(torch.zeros(3)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("training", "data", "key"),
+    [
+        ({}, {"preprocessing": "deskew"}, "data.preprocessing: deskew"),
+        ({"deformation": {"thickness": 0.5}}, {}, "training.deformation.thickness"),
+    ],
+)
+def test_what_is_for_strokes_alone_is_refused_in_colour(
+    training: dict[str, Any], data: dict[str, Any], key: str
+) -> None:
+    check_images(config(training=training, **data), DATA)
+    colour = image_data(torch.zeros(20, 3, 8, 8, dtype=torch.uint8), torch.arange(20) % 10, 10)
+    with pytest.raises(UserError, match=f"{key} is for grey images of strokes, and mnist has 3 channels"):
+        check_images(config(training=training, **data), colour)
+    check_images(config(training=DEFORMED), colour)
+
+
+def test_no_class_is_too_large_to_compare_every_two_images() -> None:
+    labels = torch.zeros(15_002, dtype=torch.int64)
+    images = torch.zeros(15_002, 1, 1, 1, dtype=torch.uint8)
+    selected = config({"per_class": 4, "by": "facility_location"})
+    check_images(selected, image_data(images, labels, 15_000))
+    with pytest.raises(UserError, match="at most 15,000, and a class of mnist has 15,001: draw by: random"):
+        check_images(selected, image_data(images, labels, 15_001))
+    check_images(config(), image_data(images, labels, 15_001))

@@ -88,7 +88,7 @@ DEFORMED = {"deformation": {"rotation": 15, "translation": 2, "elastic": 1}}
 
 @pytest.fixture(autouse=True)
 def _few_fields(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dba_cli.data._deformation._FIELDS", 50)
+    monkeypatch.setattr("dba_cli.training._deformation._FIELDS", 50)
 
 
 def final(record: RunRecord) -> Any:
@@ -157,8 +157,8 @@ def test_the_first_row_by_hand(results: Path, preprocessing: str) -> None:
     """The loss before training, of an untrained network on standardised test images."""
     do(results, changed(config(SGD), preprocessing=preprocessing, standardize=True))
     train, labels, test, test_labels = load_embedded()
-    indices = draw(labels, per_class=3, generator=generator(0, Stream.DRAW))
-    seen, tested = (images.unsqueeze(1).float() / 255 for images in (train[indices], test))
+    indices = draw(labels, per_class=3, official_size=60_000, generator=generator(0, Stream.DRAW))
+    seen, tested = (images.float() / 255 for images in (train[indices], test))
     if preprocessing == "deskew":
         seen, tested = deskew(seen), deskew(tested)
     mean, std = seen.double().mean().item(), seen.double().std(correction=0).item()

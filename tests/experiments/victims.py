@@ -16,15 +16,16 @@ from typing import Any
 import torch
 
 from dba_cli.cli import main
-from dba_cli.data import _deformation, _load
+from dba_cli.data import _embedded
 from dba_cli.experiments import _provenance
+from dba_cli.training import _deformation
 
 
 def prepared() -> None:
     """Do what every command would do again; the bits of a run do not depend on it."""
     torch.set_num_threads(1)
-    _load.load_embedded = functools.cache(_load.load_embedded)
-    _load.load_embedded()
+    _embedded._read_rows = functools.cache(_embedded._read_rows)
+    _embedded._read_rows()
     _deformation._FIELDS = 64
     _provenance.git_revision = lambda: "0" * 40
     _provenance.versions()

@@ -19,6 +19,7 @@ def run_data() -> dict[str, Any]:
         "protocol": "random draw",
         "data": {
             "dataset": "mnist",
+            "title": "MNIST",
             "source": "official",
             "draw": {"fraction": 0.01},
             "draw_sha256": SHA,

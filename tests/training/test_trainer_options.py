@@ -10,10 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli.config import Deformation, TrainingConfig
-from dba_cli.data import DeformedImages
 from dba_cli.errors import UserError
 from dba_cli.method import NonFiniteError
-from dba_cli.training import TensorData, Timeline
+from dba_cli.training import DeformedImages, TensorData, Timeline
 
 from .lab import CLASSES, TEST, TRAIN, N, assert_same, batches, dba_rule, network, sgd, trained
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dba_cli.config import Deformation
-from dba_cli.data._strokes import stroke_variants
+from dba_cli.training._strokes import stroke_variants
 
 _FIELDS = 4096  # displacement fields that are drawn and smoothed once, then scaled anew at each use
 
@@ -21,7 +21,7 @@ class DeformedImages:
     costs a look-up, and is never used twice alike: each copy has its own field, amplitude and affine map.
 
     Args:
-        images: float, shape (n, 1, height, width).
+        images: float, shape (n, channels, height, width).
         labels: int64, shape (n,).
         config: the largest size of each deformation; each copy draws its own, uniformly.
         generator: a CPU generator: makes the bank, then draws every copy.
@@ -50,11 +50,11 @@ class DeformedImages:
         return len(self.labels)
 
     def images_at(self, indices: Tensor) -> Tensor:
-        """Return a new deformed copy of each of the images ``indices`` (m,), shape (m, 1, height, width)."""
+        """Return a new deformed copy of each of the images ``indices`` (m,), (m, channels, height, width)."""
         return self._copies(self._variants, indices, self._generator)
 
     def copies_of(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a deformed copy of each of other ``images`` (m, 1, height, width), strokes as they are."""
+        """Return a deformed copy of other ``images`` (m, channels, height, width), strokes as they are."""
         indices = torch.arange(len(images), device=images.device)
         return self._copies(images.unsqueeze(0), indices, generator)
 
@@ -82,13 +82,19 @@ class DeformedImages:
         size, height = torch.exp(uniform[1] * config.scale), torch.exp(uniform[2] * config.aspect)
         shear = uniform[3] * config.shear
         cos, sin = torch.cos(angle), torch.sin(angle)
-        # Rotation times shear; the images are taken as square, as all of ours are.
+        # Rotation times shear, in pixels: grid_sample's units differ in x and y where an image is not square.
+        wide = self._width / self._height
+        shift = uniform[4:] * config.translation * 2
         rows = (
-            (size * cos, size * (shear * cos - sin), uniform[4] * config.translation * 2 / self._width),
             (
-                size * height * sin,
+                size * cos,
+                size * (shear * cos - sin) / wide,
+                shift[0] / self._width,
+            ),
+            (
+                size * height * sin * wide,
                 size * height * (shear * sin + cos),
-                uniform[5] * config.translation * 2 / self._height,
+                shift[1] / self._height,
             ),
         )
         return torch.stack([torch.stack(row, -1) for row in rows], 1)

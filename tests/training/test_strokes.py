@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from dba_cli.data._embedded import load_embedded
-from dba_cli.data._strokes import stroke_variants
+from dba_cli.training._strokes import stroke_variants
 
 
 @pytest.fixture(scope="module")
 def digits() -> torch.Tensor:
-    return (load_embedded()[0][::150].float() / 255).unsqueeze(1)
+    return load_embedded()[0][::150].float() / 255
 
 
 def disc(radius: int) -> np.ndarray:

@@ -1,0 +1,146 @@
+"""The table of datasets: one row for each, the package's own and a user's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dba_cli.data._embedded import load_embedded
+from dba_cli.data._idx import IdxFiles
+from dba_cli.errors import UserError
+from dba_cli.method import Registry
+
+Arrays = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Training images, training labels, test images, test labels."""
+Function = Callable[[Path], Any]
+"""What makes a user's dataset; see `register_dataset`."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as a config names it: official files, or a function that makes its images."""
+
+    title: str
+    """What tables call it."""
+    origin: IdxFiles | Function
+    sample: Callable[[], Arrays] | None = None
+    """A part that needs neither disk nor network, for ``data.source: embedded``."""
+
+    @property
+    def files(self) -> IdxFiles | None:
+        """The official files; None for a dataset that a function makes."""
+        return self.origin if isinstance(self.origin, IdxFiles) else None
+
+
+DATASETS: Registry[Dataset] = Registry("dataset")
+DATASETS.add(
+    "mnist",
+    Dataset(
+        "MNIST",
+        IdxFiles(
+            "MNIST",
+            sha256=(
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ),
+        ),
+        sample=load_embedded,
+    ),
+)
+DATASETS.add("fashion_mnist", Dataset("Fashion-MNIST", IdxFiles("FashionMNIST")))
+DATASETS.add("kmnist", Dataset("KMNIST", IdxFiles("KMNIST")))
+
+
+def register_dataset(name: str, *, title: str | None = None) -> Callable[[Function], Function]:
+    """Register a function that makes a dataset; a config names it ``data.dataset: module:name``.
+
+    The function takes the data folder (a Path, of ``--data`` or DBA_DATA; it need not use it) and returns
+    training images, training labels, test images and test labels, as tensors or NumPy arrays. Images are
+    uint8, or floats in [0, 1], of shape (n, height, width) or (n, channels, height, width). Labels are whole
+    numbers 0, 1, ... of shape (n,), each of them among the training labels.
+
+    Args:
+        name: the name after the colon.
+        title: what tables call it; its name if left out.
+
+    Raises:
+        ValueError: the name is taken, or contains a colon.
+    """
+
+    def register(function: Function) -> Function:
+        DATASETS.add(name, Dataset(title or name, function))
+        return function
+
+    return register
+
+
+def dataset_row(name: str) -> Dataset:
+    """Return the row of a dataset.
+
+    Raises:
+        UserError: the name is unknown, or its module cannot be imported.
+    """
+    try:
+        return DATASETS[name]
+    except ValueError as error:
+        raise UserError(f"data.dataset: {error}") from error
+
+
+def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
+    """Return what a user's ``function`` makes, checked: images (n, channels, height, width), labels int64.
+
+    Raises:
+        UserError: it fails, or returns something else.
+    """
+    try:
+        made = function(data_dir)
+    except UserError:
+        raise
+    except Exception as error:  # a user's function: any line of it may fail
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"data.dataset: {name}: its function failed ({reason})") from error
+    try:
+        if not isinstance(made, (tuple, list)) or len(made) != 4:
+            raise ValueError("not four values: training images and labels, test images and labels")
+        train_images, train_labels, test_images, test_labels = made
+        train, test = _images(train_images), _images(test_images)
+        labels = _labels(train_labels, len(train)), _labels(test_labels, len(test))
+        if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+            raise ValueError("its training and its test images differ in shape or type")
+        classes = int(labels[0].max()) + 1
+        missing = set(range(classes)) - set(labels[0].tolist())
+        if missing:
+            raise ValueError(f"class {min(missing)} has no training image: number the classes without gaps")
+        if int(labels[1].max()) >= classes:
+            raise ValueError(f"class {int(labels[1].max())} has no training image")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"data.dataset: {name}: {error}") from error
+    return train, labels[0], test, labels[1]
+
+
+def _images(values: Any) -> Tensor:
+    images = torch.as_tensor(values)
+    if images.ndim == 3:
+        images = images.unsqueeze(1)
+    if images.ndim != 4 or not images.numel():
+        raise ValueError(
+            f"images of shape {tuple(images.shape)}: not (n, height, width) or (n, channels, height, width)"
+        )
+    if images.dtype == torch.uint8:
+        return images
+    if not images.is_floating_point() or not bool(((images >= 0) & (images <= 1)).all()):
+        raise ValueError("images must be uint8, or floats from 0 to 1")
+    return images.float()
+
+
+def _labels(values: Any, n: int) -> Tensor:
+    labels = torch.as_tensor(np.asarray(values))
+    if labels.shape != (n,) or labels.is_floating_point() or labels.is_complex() or int(labels.min()) < 0:
+        raise ValueError(f"labels must be {n} whole numbers 0, 1, ..., one for each image")
+    return labels.long()

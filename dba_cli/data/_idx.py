@@ -1,0 +1,178 @@
+"""Official files on disk, four IDX files in torchvision's layout: what each must be, and whether it is."""
+
+import gzip
+import hashlib
+import math
+import shlex
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dba_cli.errors import UserError
+
+_NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One IDX file of unsigned bytes: where it belongs and what it must be."""
+
+    path: Path
+    """Of the unpacked file; ``path`` with ``.gz`` is read where that alone is there."""
+    shape: tuple[int, ...]
+    """Dimensions in the header: (n, height, width) for images, (n,) for labels."""
+    sha256: str | None
+    """Expected digest of the unpacked file; None where it is not known."""
+    classes: int
+
+    @property
+    def archive(self) -> Path:
+        """The compressed file."""
+        return self.path.with_name(f"{self.path.name}.gz")
+
+    @property
+    def found(self) -> Path | None:
+        """The file or its archive, whichever is there."""
+        return next((path for path in (self.path, self.archive) if path.is_file()), None)
+
+    @property
+    def header(self) -> bytes:
+        """The expected first bytes: two zeros, 8 for unsigned bytes, the rank, then each dimension."""
+        return struct.pack(f">BBBB{len(self.shape)}I", 0, 0, 8, len(self.shape), *self.shape)
+
+    @property
+    def size(self) -> int:
+        """Expected size in bytes, unpacked."""
+        return len(self.header) + math.prod(self.shape)
+
+    def problem(self) -> str | None:
+        """Say in a few words what is wrong with presence, size or header; None when nothing is."""
+        try:
+            path = self.found
+            if path is None:
+                return "missing"
+            with path.open("rb") as raw:
+                if path == self.path:
+                    start, size = raw.read(len(self.header)), path.stat().st_size
+                else:  # the last four bytes of an archive are the size of what it holds
+                    start = gzip.GzipFile(fileobj=raw).read(len(self.header))
+                    raw.seek(max(0, path.stat().st_size - 4))
+                    size = int.from_bytes(raw.read(4), "little")
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return "not a gzip archive, or only a part of one"
+        except OSError as error:
+            return f"unreadable: {error.strerror}"
+        if size != self.size:
+            state = "truncated" if size < self.size else "too long"
+            return f"{state}: expected {self.size:,} bytes, found {size:,}"
+        if start != self.header:
+            return f"not an IDX file of unsigned bytes with dimensions {self.shape}"
+        return None
+
+    def content(self) -> bytes:
+        """Return the unpacked bytes.
+
+        Raises:
+            ValueError: the file is missing or cannot be read; the message says why in a few words.
+        """
+        try:
+            if self.found == self.archive:
+                return gzip.decompress(self.archive.read_bytes())
+            return self.path.read_bytes()
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise ValueError("not a gzip archive, or only a part of one") from None
+        except OSError as error:
+            raise ValueError(f"unreadable: {error.strerror}") from error
+
+    def read(self) -> Tensor:
+        """Read the file whole, every check included, as a uint8 tensor of its shape.
+
+        Raises:
+            ValueError: something is wrong with it; the message says what in a few words, without the path.
+        """
+        problem = self.problem()
+        if problem:
+            raise ValueError(problem)
+        content = self.content()
+        if self.sha256 is not None:
+            actual = hashlib.sha256(content).hexdigest()
+            if actual != self.sha256:
+                raise ValueError(f"corrupted: expected SHA-256 {self.sha256}, found {actual}")
+        values = np.frombuffer(bytearray(content), np.uint8)[len(self.header) :]
+        if len(values) != math.prod(self.shape):
+            raise ValueError(f"corrupted: {len(content):,} bytes for dimensions {self.shape}")
+        if len(self.shape) == 1 and int(values.max()) >= self.classes:
+            raise ValueError(
+                f"corrupted: a label {values.max()} where labels go from 0 to {self.classes - 1}"
+            )
+        return torch.from_numpy(values.reshape(self.shape))
+
+
+@dataclass(frozen=True)
+class IdxFiles:
+    """The four files of a dataset, below the data folder."""
+
+    folder: str
+    """The folder's name, which is also that of torchvision's class."""
+    sha256: tuple[str | None, ...] = (None,) * 4
+    """Digests of the unpacked files, where they are known.
+
+    For the others torchvision's MD5 of the archives guards the download, and the structure is all that can
+    be checked afterwards.
+    """
+    image_shape: tuple[int, int, int] = (1, 28, 28)
+    """(channels, height, width)."""
+    classes: int = 10
+    sizes: tuple[int, int] = (60_000, 10_000)
+    """Images for training and for testing."""
+
+    def raw(self, data_dir: Path) -> Path:
+        """Return the folder of the files: MNIST/raw as torchvision has it, or MNIST where they are there."""
+        plain = data_dir / self.folder
+        return plain if any(file.found for file in self.within(plain)) else plain / "raw"
+
+    def within(self, folder: Path) -> tuple[IdxFile, ...]:
+        """Return the four files in ``folder``: training images, labels, test images, labels."""
+        train, test = self.sizes
+        size = self.image_shape[1:]
+        shapes = ((train, *size), (train,), (test, *size), (test,))
+        return tuple(
+            IdxFile(folder / name, shape, sha256, self.classes)
+            for name, shape, sha256 in zip(_NAMES, shapes, self.sha256, strict=True)
+        )
+
+    def below(self, data_dir: Path) -> tuple[IdxFile, ...]:
+        """Return the four files below ``data_dir``."""
+        return self.within(self.raw(data_dir))
+
+    def check_folder(self, data_dir: Path) -> None:
+        """Raise a UserError where ``data_dir`` is no folder and can become none, or is one level too deep."""
+        if data_dir.exists() and not data_dir.is_dir():
+            raise UserError(
+                f"data folder {data_dir}: a file, not a folder: name the folder that holds {self.folder}/raw"
+            )
+        for inner in (data_dir / "raw", data_dir):
+            if all(file.found for file in self.within(inner)):
+                root = inner.parent.parent if inner.name == "raw" else inner.parent
+                raise UserError(
+                    f"data folder {data_dir}: the files are in {inner}, but the folder to name is the one"
+                    f" above {self.folder}/raw: {root}"
+                )
+
+
+def fetch_command(dataset: str, data_dir: Path, *, force: bool = False) -> str:
+    """Return the command line that puts the files in place; error messages end with it."""
+    words = ["dba", "data", "fetch"]
+    words += [] if dataset == "mnist" else ["--dataset", dataset]
+    words += ["--data", str(data_dir)]
+    return shlex.join([*words, "--force"] if force else words)
