@@ -182,6 +182,7 @@ def _row(group: Group, setting: Setting | None, sgd: Group | None, adam: Group |
         paper=_paper(group, setting),
         notes=tuple(notes),
         settings=group.runs[0].settings if group.runs else {},
+        finals=tuple(run.final for run in group.counted if run.final is not None),
     )
 
 

@@ -16,6 +16,7 @@ from dba_cli.comparison._model import Comparison, Row, Section
 from dba_cli.comparison._statistics import Estimate
 from dba_cli.comparison._terminal import plain_text
 from dba_cli.errors import UserError, did_you_mean
+from dba_cli.records import Evaluation
 
 if TYPE_CHECKING:  # pandas is imported where it is used: a table on the terminal does without
     import pandas as pd
@@ -59,6 +60,14 @@ _DTYPES = {
 }
 
 
+# The figures of an evaluation that have no column of their own above.
+_OPTIONAL = [
+    name
+    for name, of in Evaluation.model_fields.items()
+    if not of.is_required() and name not in ("test_errors", "fractions")
+]
+
+
 def frame(comparison: Comparison) -> "pd.DataFrame":
     """Return the figures with one row per optimizer and section, and these columns for all records.
 
@@ -74,7 +83,9 @@ def frame(comparison: Comparison) -> "pd.DataFrame":
       ``paper_difference``: our accuracy less the paper's, a fraction (0.01 is one percentage point).
     - ``n_train``, ``n_test``: images. ``seeds_*``: numbers of seeds.
     - ``current``: False for runs of another config than the plan's, which are compared to nothing.
-    - After these, what differs between the rows of any one optimizer, by dotted key of the config, such
+    - After these, the means of any other figure that all finished runs of a row have recorded, such as
+      ``copies_errors``, in its own unit.
+    - At last, what differs between the rows of any one optimizer, by dotted key of the config, such
       as ``optimizer.lr``: numbers, truths and words, lists as their text.
 
     Rows are comparable where ``experiment``, ``protocol``, ``dataset``, ``source``, ``draw``,
@@ -90,6 +101,11 @@ def frame(comparison: Comparison) -> "pd.DataFrame":
     rows = [row for section in comparison.sections for row in section.rows]
     figures = [_record(section, row) for section in comparison.sections for row in section.rows]
     table = pd.DataFrame(figures, columns=list(_DTYPES)).astype(_DTYPES)
+    for name in _OPTIONAL:
+        means = [row.mean(name) for row in rows]
+        if any(means):
+            columns = [_of_estimate(name, mean) for mean in means]
+            table = table.join(pd.DataFrame(columns, columns=[name, f"{name}_ci95"], dtype="float64"))
     for key in _differing(rows):
         values = [row.settings.get(key) for row in rows]
         table[key] = [str(value) if isinstance(value, list) else value for value in values]

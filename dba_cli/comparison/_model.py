@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from dba_cli.comparison._statistics import Estimate
-from dba_cli.records import PaperFigures
+from dba_cli.comparison._statistics import Estimate, mean_with_interval
+from dba_cli.records import Evaluation, PaperFigures
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Row:
     that is measured against others, for a row that is not ``current``: whose config is not the one
     of the experiment's plan. ``paper`` is there where the runs can be held against it. ``settings`` are
     the config's values by dotted key, such as ``optimizer.lr``; empty where no record says them.
+    ``finals`` are the last evaluations of the finished seeds.
     """
 
     optimizer: str
@@ -53,6 +54,12 @@ class Row:
     paper: PaperFigures | None
     notes: tuple[str, ...]
     settings: Mapping[str, Any] = field(hash=False)
+    finals: tuple[Evaluation, ...] = field(hash=False)
+
+    def mean(self, figure: str) -> Estimate | None:
+        """Return the mean of any figure of ``finals``, by its name; None where one of them lacks it."""
+        values = [getattr(final, figure) for final in self.finals]
+        return mean_with_interval(values) if values and None not in values else None
 
     @property
     def error(self) -> Estimate | None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -255,17 +255,14 @@ class Training:
     def _evaluate(self) -> None:
         at, since = self._at, self._at.since
         with self._clock.evaluation():
-            loss, errors = _evaluate(self._model, self._test_data)
             row = Evaluation(
                 step=at.step,
                 epoch=round(at.processed / len(self._train_data), 6),
                 samples_processed=at.processed,
                 train_loss=since.loss / since.samples if since.samples else None,
-                test_loss=loss,
-                test_accuracy=(len(self._test_data) - errors) / len(self._test_data),
-                test_errors=errors,
                 fractions={name: n / since.samples for name, n in since.chosen.items()},
                 seconds=self._clock.running,
+                **_figures(self._model, self._test_data),
             )
             at.history.append(row)
             at.since = Since()
@@ -279,11 +276,15 @@ class Training:
         return Outcome(self._at.history, diverged_at_step, self._clock.running, self._clock.evaluating)
 
 
-def _evaluate(model: nn.Module, data: TensorData) -> tuple[float, int]:
-    """Return the mean loss and the number of wrong predictions; leave the model in training mode."""
+def _figures(model: nn.Module, data: TensorData) -> dict[str, Any]:
+    """Return the figures of the network as it is, by their names; leave it in training mode."""
     logits = predict(model, data.images)
-    loss = F.cross_entropy(logits, data.labels, reduction="sum").item()
-    return loss / len(data), int((logits.argmax(1) != data.labels).sum())
+    errors = int((logits.argmax(1) != data.labels).sum())
+    return {
+        "test_loss": F.cross_entropy(logits, data.labels, reduction="sum").item() / len(data),
+        "test_accuracy": (len(data) - errors) / len(data),
+        "test_errors": errors,
+    }
 
 
 @torch.no_grad()
