@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from dba_cli.cli._options import notice
 from dba_cli.cli._pace import TotalProgress
 from dba_cli.experiments import PlannedRun, Reporter
 from dba_cli.records import Evaluation, FailureRecord, RunRecord
@@ -62,23 +63,57 @@ class _Quiet(Reporter):
         self.pace = TotalProgress()
 
     def notice(self, line: str) -> None:
-        print(f"dba: {line}", file=sys.stderr, flush=True)
+        notice(line)
 
     def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
         self.pace.planned(todo)
 
     def started(self, run: PlannedRun) -> Observer:
-        return _Silent(self.notice)
-
-    def title(self, run: PlannedRun) -> str:
-        return f"{run.experiment} [{run.number}/{self.pace.total}] {run.optimizer} seed {run.seed}"
+        self.pace.started(run)
+        return _Watcher(self, run)
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        self.pace.ended(run)
         if record.status == "diverged":
             self.notice(f"{self.title(run)}: diverged at step {record.diverged_at_step}; recorded as such")
 
     def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
+        self.pace.ended(run, failed=True)
         self.notice(f"{self.title(run)}: failed: {failure.error}")
+
+    def elsewhere(self, run: PlannedRun) -> None:
+        self.pace.elsewhere(run)
+
+    def title(self, run: PlannedRun) -> str:
+        return f"{run.experiment} [{run.number}/{self.pace.total}] {run.optimizer} seed {run.seed}"
+
+    def stepped(self, run: PlannedRun, step: int, loss: float, last: Evaluation | None) -> None:
+        """A run has made a step after its ``last`` evaluation."""
+
+    def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
+        """A run was evaluated after its first step or later."""
+
+
+class _Watcher(Observer):
+    """Tells the display what happens in a run; of its steps a few each second."""
+
+    def __init__(self, display: _Quiet, run: PlannedRun) -> None:
+        self._display, self._run = display, run
+        self._last: Evaluation | None = None
+        self._next = 0.0
+
+    def notice(self, line: str) -> None:
+        self._display.notice(line)
+
+    def step(self, step: int, loss: float) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _REFRESH_SECONDS
+            self._display.stepped(self._run, step, loss, self._last)
+
+    def evaluated(self, row: Evaluation) -> None:
+        self._last = row
+        if row.step:
+            self._display.evaluated(self._run, row)
 
 
 class _Lines(_Quiet):
@@ -93,32 +128,27 @@ class _Lines(_Quiet):
 
     def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
         super().planned(name, todo, done)
-        self.say(_plan_line(name, len(todo), done, self._results))
+        if todo:
+            self.say(f"{name}: {len(todo)} runs to do" + (f", {done} already there" if done else ""))
+        else:
+            self.say(f"{name}: all {done} runs are already there in {self._results / name.partition(' ')[0]}")
 
-    def started(self, run: PlannedRun) -> Observer:
-        self.pace.started(run)
-        return _LineObserver(self.notice, self.say, self.title(run), run)
+    def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
+        self.say(f"{self.title(run)}: {_detail(run, row.step, row.train_loss, row)}")
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         super().finished(run, record)
-        self.pace.ended(run)
         if record.final is not None:
+            left = self.pace.time_left()
+            over = f"; {self.pace.over} of {self.pace.total} runs over, {left}" if left else ""
             self.say(
                 f"{self.title(run)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
-                f"({record.durations.total:.1f} s{self._left()})"
+                f"({record.durations.total:.1f} s{over})"
             )
 
-    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
-        super().failed(run, failure)
-        self.pace.ended(run, failed=True)
-
     def elsewhere(self, run: PlannedRun) -> None:
-        self.pace.elsewhere(run)
+        super().elsewhere(run)
         self.say(f"{self.title(run)}: done by another process")
-
-    def _left(self) -> str:
-        text = self.pace.time_left()
-        return f"; {self.pace.over} of {self.pace.total} runs over, {text}" if text else ""
 
 
 class _Live(_Lines):
@@ -138,17 +168,22 @@ class _Live(_Lines):
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def started(self, run: PlannedRun) -> Observer:
-        super().started(run)
         if self._all is None and self.pace.total > 1:
-            self._all = self._progress.add_task(
-                "", total=self.pace.all_steps, detail=run.experiment, pace=self.pace
-            )
-        task = self._progress.add_task(
+            self._all = self._progress.add_task("", total=None, detail="", pace=self.pace)
+        self._tasks[run.number] = self._progress.add_task(
             self.title(run), total=run.timeline.steps, visible=len(self._tasks) < _ROWS, detail=""
         )
-        self._tasks[run.number] = task
+        watcher = super().started(run)
         self._show_all()
-        return _BarObserver(self.notice, self._progress, task, run, self._stepped)
+        return watcher
+
+    def stepped(self, run: PlannedRun, step: int, loss: float, last: Evaluation | None) -> None:
+        self._progress.update(self._tasks[run.number], completed=step, detail=_detail(run, step, loss, last))
+        self.pace.stepped(run, step)
+        self._show_all()
+
+    def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
+        """The bar says it with the next step."""
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         super().finished(run, record)
@@ -163,15 +198,10 @@ class _Live(_Lines):
         self._remove(run)
 
     def _remove(self, run: PlannedRun) -> None:
-        task = self._tasks.pop(run.number, None)
-        if task is not None:
-            self._progress.remove_task(task)
+        if run.number in self._tasks:
+            self._progress.remove_task(self._tasks.pop(run.number))
         for shown in list(self._tasks.values())[:_ROWS]:
             self._progress.update(shown, visible=True)
-        self._show_all()
-
-    def _stepped(self, run: PlannedRun, step: int) -> None:
-        self.pace.stepped(run, step)
         self._show_all()
 
     def _show_all(self) -> None:
@@ -187,51 +217,6 @@ class _Live(_Lines):
             detail=f"and {hidden} more under way" if hidden > 0 else "",
             visible=self.pace.over < self.pace.total,
         )
-
-
-class _Silent(Observer):
-    def __init__(self, notice: Callable[[str], None]) -> None:
-        self._notice = notice
-
-    def notice(self, line: str) -> None:
-        self._notice(line)
-
-
-class _LineObserver(_Silent):
-    def __init__(
-        self, notice: Callable[[str], None], say: Callable[[str], None], title: str, run: PlannedRun
-    ) -> None:
-        super().__init__(notice)
-        self._say, self._title, self._run = say, title, run
-
-    def evaluated(self, row: Evaluation) -> None:
-        if row.step:
-            self._say(f"{self._title}: {_detail(self._run, row.step, row.train_loss, row)}")
-
-
-class _BarObserver(_Silent):
-    def __init__(
-        self,
-        notice: Callable[[str], None],
-        progress: Progress,
-        task: TaskID,
-        run: PlannedRun,
-        stepped: Callable[[PlannedRun, int], None],
-    ) -> None:
-        super().__init__(notice)
-        self._progress, self._task, self._run, self._stepped = progress, task, run, stepped
-        self._last: Evaluation | None = None
-        self._next = 0.0
-
-    def step(self, step: int, loss: float) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + _REFRESH_SECONDS
-        self._progress.update(self._task, completed=step, detail=_detail(self._run, step, loss, self._last))
-        self._stepped(self._run, step)
-
-    def evaluated(self, row: Evaluation) -> None:
-        self._last = row
 
 
 class _TimeLeft(TimeRemainingColumn):
@@ -258,9 +243,3 @@ def _detail(run: PlannedRun, step: int, loss: float | None, row: Evaluation | No
     epoch = f"epoch {step / per_epoch:.4g}/{run.timeline.steps / per_epoch:.4g}"
     accuracy = f"accuracy {row.test_accuracy:.2%}" if row is not None else ""
     return f"{epoch}  loss {loss:.4f}  {accuracy}" if loss is not None else epoch
-
-
-def _plan_line(name: str, todo: int, done: int, results: Path) -> str:
-    if not todo:
-        return f"{name}: all {done} runs are already there in {results / name.partition(' ')[0]}"
-    return f"{name}: {todo} runs to do" + (f", {done} already there" if done else "")
