@@ -127,7 +127,7 @@ class DynamicBatch:
             problem = self._problem(found, losses, labels, retain_graph=retain_graph)
             weights = select_stratified(self._rule, problem) if self._stratified else self._rule(problem)
             layers = problem.layers
-            rows = [row if self._scope == "layer" else 0 for row in range(len(layers))]
+            rows = [0] * len(layers) if problem.together else range(len(layers))
             gradients: Iterable[Gradients] = (
                 layer.gradients.weighted_sum(weights[row]) for row, layer in zip(rows, layers, strict=True)
             )

@@ -1,6 +1,5 @@
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pytest
 import torch
@@ -38,30 +37,27 @@ def test_prefix_is_the_best_prefix(
 @pytest.mark.parametrize("rule", [name for name in RULES if not name.startswith("tests-")])
 @pytest.mark.parametrize("n", [1, 2, 17])
 @pytest.mark.parametrize("kind", ["random", "zero", "identical", "cancelling"])
-@pytest.mark.parametrize("limits", [{"min_fraction": 0.25, "max_fraction": 0.75}, {"size": 2}])
-@pytest.mark.parametrize("classes", [None, 2, 5])
-def test_weights_are_a_distribution_within_the_limits(
-    rule: str, n: int, kind: str, limits: dict[str, float], classes: int | None
-) -> None:
+def test_weights_are_a_distribution_within_the_limits(rule: str, n: int, kind: str) -> None:
     gradients = {
         "random": gradients_of(n, 3),
         "zero": torch.zeros(2, n, 4, dtype=torch.float64),
         "identical": torch.ones(2, n, 4, dtype=torch.float64),
         "cancelling": torch.tensor([1.0, -1.0]).double().repeat(n)[:n].view(1, n, 1).expand(2, n, 4),
     }[kind]
-    problem = problem_of(gradients, **limits)
-    if classes is None:
-        weights = RULES[rule](problem)
-    else:
-        weights = select_stratified(RULES[rule], replace(problem, labels=torch.arange(n) % classes))
-    assert weights.shape == (2, n)
-    assert (weights >= 0).all()
-    torch.testing.assert_close(weights.sum(-1), torch.ones(2, dtype=torch.float64))
-    sizes = (weights > 0).sum(-1)
-    if rule != "all":
-        assert (sizes <= problem.largest).all()
-    if rule not in ("gradmatch", "facility_location"):  # these may do with fewer
-        assert (sizes >= problem.smallest).all()
+    for limits, classes in itertools.product(
+        [{"min_fraction": 0.25, "max_fraction": 0.75}, {"size": 2}],
+        [None, 2, 5],  # without strata, and with fewer and more of them than samples may be kept
+    ):
+        problem = problem_of(gradients, **limits, labels=torch.arange(n) % (classes or 1))
+        weights = RULES[rule](problem) if classes is None else select_stratified(RULES[rule], problem)
+        assert weights.shape == (2, n)
+        assert (weights >= 0).all()
+        torch.testing.assert_close(weights.sum(-1), torch.ones(2, dtype=torch.float64))
+        sizes = (weights > 0).sum(-1)
+        if rule != "all":
+            assert (sizes <= problem.largest).all()
+        if rule not in ("gradmatch", "facility_location"):  # these may do with fewer
+            assert (sizes >= problem.smallest).all()
 
 
 @pytest.mark.parametrize(
@@ -106,3 +102,31 @@ def test_brute_force_over_all_subsets_is_never_beaten(metric: str) -> None:
     for rule in ("prefix", "greedy", "top_k", "random", "largest_loss"):
         value = reference.metric(metric, gradients[0], RULES[rule](problem)[0])
         assert sign * value <= sign * best + 1e-9 * abs(best)
+
+
+def greedy_by_trial(metric: str, gradients: torch.Tensor, smallest: int, largest: int) -> torch.Tensor:
+    """The same search, every neighbour judged from its gradients."""
+    n = len(gradients)
+    everybody = set(range(n))
+    visited = [everybody]
+    while len(visited[-1]) > smallest:
+        neighbours = [visited[-1] - {i} for i in sorted(visited[-1])]
+        best = reference.best_subset(metric, gradients, [sorted(s) for s in neighbours])
+        visited.append(set(best.nonzero().flatten().tolist()))
+    while len(visited[-1]) < largest:
+        neighbours = [visited[-1] | {i} for i in sorted(everybody - visited[-1])]
+        best = reference.best_subset(metric, gradients, [sorted(s) for s in neighbours])
+        visited.append(set(best.nonzero().flatten().tolist()))
+    return reference.best_subset(metric, gradients, [sorted(s) for s in visited if len(s) <= largest])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("fractions", [(0.2, 1.0), (0.4, 0.7)])
+def test_greedy_visits_the_best_neighbour(metric: str, seed: int, fractions: tuple[float, float]) -> None:
+    gradients = gradients_of(10, seed)
+    problem = problem_of(gradients, metric, min_fraction=fractions[0], max_fraction=fractions[1])
+    weights = RULES["greedy"](problem)
+    for layer, row in zip(gradients, weights, strict=True):
+        expected = greedy_by_trial(metric, layer, problem.smallest, problem.largest)
+        torch.testing.assert_close(row, expected)
