@@ -65,13 +65,13 @@ def claims_table(text: str) -> str:
     """Return the whole table of a ``claims.json``."""
     keys = ("name", "claim", "protocol", "measured", "verdict")
     rows = [[row[key] for key in keys] for row in _rows(text)]
-    return table(["", "claim", "protocol", "measured (mean ± 95 %)", "verdict"], rows, right=False)
+    return table(["", "claim", "protocol", "measured (mean ± 95 %)", "verdict"], rows)
 
 
 def short_table(text: str) -> str:
     """Return the README's: what is claimed, what was measured, the verdict."""
     rows = [[f"{row['claim']}, {row['protocol']}", row["measured"], row["verdict"]] for row in _rows(text)]
-    return table(["claim and protocol", "measured", "verdict"], rows, right=False)
+    return table(["claim and protocol", "measured", "verdict"], rows)
 
 
 def verdict(mean: Estimate, target: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Tables and figures as Markdown."""
+"""What the templates write numbers with."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -9,10 +9,10 @@ from dba_cli.comparison import Estimate
 from reproduction.statistics import difference, mean_accuracy
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, right: bool = True) -> str:
-    """Return a Markdown table; the first column is text, the others are aligned right if they are numbers."""
-    rule = ["---", *["---:" if right else "---"] * (len(header) - 1)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [header, rule, *rows])
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table of texts."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in lines)
 
 
 def interval(estimate: Estimate | None, digits: int = 2, sign: bool = False) -> str:
@@ -23,9 +23,14 @@ def interval(estimate: Estimate | None, digits: int = 2, sign: bool = False) -> 
     return mean if estimate.half_width is None else f"{mean} ± {estimate.half_width:.{digits}f}"
 
 
-def number(value: float) -> str:
-    """Return a count with thin grouping, ``never`` where it is infinite."""
-    return f"{value:,.0f}".replace(",", " ") if isfinite(value) else "never"
+def signed(estimate: Estimate | None) -> str:
+    """Return the same with the sign of the mean."""
+    return interval(estimate, sign=True)
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Return a number with thin grouping, ``never`` where it is infinite."""
+    return f"{value:,.{digits}f}".replace(",", " ") if isfinite(value) else "never"
 
 
 def p_value(p: float) -> str:
@@ -33,20 +38,26 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def picture(name: str, caption: str) -> str:
-    """Return a figure of ``results/figures`` with its caption."""
-    return f"![{caption}](figures/{name}.png)\n\n*{caption}* ([SVG](figures/{name}.svg))"
+def score(errors: float | None, images: int) -> str:
+    """Return an accuracy, per cent, from the mean number of errors; it is infinite where a run diverged."""
+    if errors is None:
+        return "-"
+    return f"{100 * (1 - errors / images):.2f}" if isfinite(errors) else "diverged"
 
 
-def accuracy(runs: pd.DataFrame | None) -> str:
-    """Return the mean final accuracy, per cent, and how many of the runs diverged if any did."""
-    if runs is None:
+def accuracy(runs: pd.DataFrame | None, column: str = "errors") -> str:
+    """Return the mean final accuracy, per cent, and how many of the runs diverged if any did.
+
+    A dash where there are no runs, or where a finished one has nothing in ``column``.
+    """
+    if runs is None or runs[column][runs.status == "finished"].isna().any():
         return "-"
     gone = int((runs.status == "diverged").sum())
-    return interval(mean_accuracy(runs)) + (f" ({gone} of {len(runs)} diverged)" if gone else "")
+    mean = mean_accuracy(runs.assign(errors=runs[column]))
+    return interval(mean) + (f" ({gone} of {len(runs)} diverged)" if gone else "")
 
 
 def less(runs: pd.DataFrame, baseline: pd.DataFrame) -> str:
     """Return the mean paired difference, in points; a dash beside itself."""
     found = None if runs is baseline else difference(runs, baseline)
-    return interval(found and found.estimate, sign=True)
+    return "-" if found is None else signed(found.estimate)

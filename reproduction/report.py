@@ -1,14 +1,16 @@
 """``REPORT.md``, its figures and ``claims.json``, from the committed digests alone."""
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dba_cli.plots import FORMATS, encode
 from dba_cli.records import write_atomically
+from reproduction import markdown, statistics
+from reproduction.choose import rate
 from reproduction.claims import claims_json, claims_table
 from reproduction.command import Place
-from reproduction.markdown import picture
 from reproduction.paper import DRAWS, SMALL
 from reproduction.studies import studies
 
@@ -26,18 +28,17 @@ def report(place: Place) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
         autoescape=False,  # Markdown
     )
-    template = environment.get_template("report.md.jinja")
-    return template.render(
-        **studies(place),
-        place=place,
-        draws=DRAWS,
-        small=SMALL,
-        picture=picture,
-        claims_table=claims_table(claims(place)),
+    filters = (markdown.accuracy, markdown.interval, markdown.number, markdown.p_value, markdown.score)
+    environment.filters |= {each.__name__: each for each in (*filters, markdown.signed)}
+    functions = (markdown.less, rate, statistics.accuracy_at, statistics.reach)
+    environment.globals |= {each.__name__: each for each in functions}
+    environment.globals |= {"place": place, "draws": DRAWS, "small": SMALL}
+    text = environment.get_template("report.md.jinja").render(
+        studies=studies(place), claims_table=claims_table(claims(place))
     )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def write_report(place: Place) -> None:

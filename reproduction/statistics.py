@@ -29,7 +29,7 @@ def accuracies(runs: pd.DataFrame) -> pd.Series:
 
 def mean_accuracy(runs: pd.DataFrame) -> Estimate | None:
     """Return the mean final accuracy with its interval, per cent; None where no run finished."""
-    values = accuracies(runs)
+    values = accuracies(runs).dropna()
     return mean_with_interval(values.tolist()) if len(values) else None
 
 
@@ -69,6 +69,12 @@ def corrected(differences: Mapping[_Key, Difference]) -> dict[_Key, tuple[Differ
     """Return each difference with its p by Holm among all of them."""
     adjusted = holm([each.p for each in differences.values()])
     return {key: (each, p) for (key, each), p in zip(differences.items(), adjusted, strict=True)}
+
+
+def accuracy_at(histories: pd.DataFrame, step: int) -> Estimate | None:
+    """Return the mean accuracy at a step, per cent; None where none was measured there."""
+    here = histories[histories.step == step]
+    return mean_with_interval((100 * here.accuracy).tolist()) if len(here) else None
 
 
 def reach(histories: pd.DataFrame, target: float, column: str) -> float:

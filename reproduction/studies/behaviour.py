@@ -12,9 +12,8 @@ from dba_cli.data import load
 from dba_cli.experiments import drawn
 from dba_cli.records import ExperimentFolder, read_sweep, read_trace, write_atomically
 from reproduction.command import Command, Place
-from reproduction.markdown import table
 from reproduction.paper import SMALL
-from reproduction.studies.paper_setting import VARIANT, PaperSetting
+from reproduction.studies.paper_setting import PaperSetting
 from reproduction.study import Study
 
 
@@ -76,34 +75,23 @@ class Behaviour(Study):
         frame = pd.DataFrame(rows).round(4)
         write_atomically(self.file, frame.to_csv(index=False, lineterminator="\n"))
 
-    def selection_table(self) -> str:
-        """Return the means over seeds."""
-        titles = {f"n_train={draw.images}": draw.short for draw in SMALL.values()}
-        rows = []
-        groups = pd.read_csv(self.file).groupby(["draw", "optimizer", "layer"], sort=False)
-        for (draw, optimizer, layer), here in groups:
-            mean = here.mean(numeric_only=True)
-            rows.append(
-                [
-                    f"{titles[str(draw)]}: {optimizer}, layer {layer}",
-                    f"{100 * mean.kept_first_half:.0f}",
-                    f"{100 * mean.kept_second_half:.0f}",
-                    f"{100 * mean.overlap:.0f} ({100 * mean.overlap_by_chance:.0f})",
-                    f"{100 * mean.never_chosen:.1f}",
-                    f"{100 * mean.smallest_class_share:.1f} to {100 * mean.largest_class_share:.1f}",
-                ]
-            )
-        kept = ["kept, first half, %", "kept, second half, %", "shared by the layers (by chance), %"]
-        return table(["", *kept, "images never chosen, %", "share of a class, %"], rows)
+    @cached_property
+    def selection(self) -> dict[tuple[str, str, str], pd.Series]:
+        """Means over seeds, per cent, by draw, optimizer and layer."""
+        rows = pd.read_csv(self.file)
+        rows["draw"] = rows.draw.map({f"n_train={draw.images}": name for name, draw in SMALL.items()})
+        means = rows.groupby(["draw", "optimizer", "layer"], sort=False).mean()
+        return dict((100 * means).iterrows())
 
     @cached_property
     def scopes(self) -> pd.Series:
         """By how many points a subset for each layer is better than one for all: the screening's pairs."""
         sides = self.paper_setting.screened.pivot(
-            index=["draw", "base", *VARIANT[:2]], columns=VARIANT[2], values="errors"
+            index=["draw", "base", *PaperSetting.VARIANT[:2]],
+            columns=PaperSetting.VARIANT[2],
+            values="errors",
         )
-        images = int(self.paper_setting.screening.runs.evaluated.iloc[0])
-        return 100 * (sides["model"] - sides["layer"]) / images
+        return 100 * (sides["model"] - sides["layer"]) / self.paper_setting.images
 
 
 def _overlap(layers: list[np.ndarray], steps: np.ndarray) -> tuple[float, float]:

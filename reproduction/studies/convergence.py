@@ -1,18 +1,16 @@
 """Claim 5: steps, samples and seconds to fixed accuracies."""
 
 from functools import cached_property
-from math import inf
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from dba_cli.plots import learning_curves, targets
-from reproduction.choose import final_config, rate
+from reproduction.choose import final_config
 from reproduction.claims import Claim, speed_claim
 from reproduction.command import Command, Place
 from reproduction.figures import lines
-from reproduction.markdown import number, table
 from reproduction.paper import DRAWS
 from reproduction.statistics import reach, share_of_best
 from reproduction.study import Study
@@ -22,7 +20,6 @@ _TARGETS = {
     "mnist": {"1pct": (0.80, 0.85, 0.87), "10_per_class": (0.65, 0.70, 0.74), "full": (0.85, 0.90, 0.95)}
 }
 _SHARES = (0.90, 0.95, 0.98)  # of what tuned SGD has in the end, where no target is declared
-_COLUMNS = {"step": "steps", "samples": "samples", "seconds": "seconds"}
 _BASELINES = {"sgd_25": "plain SGD on as many images a step", "sgd": "SGD on the whole batch"}
 
 
@@ -65,21 +62,6 @@ class Convergence(Study):
         """Their evaluations."""
         return {key: self.final.curves(runs) for key, runs in self.groups.items()}
 
-    def times_table(self, draw: str) -> str:
-        """Return the times of every optimizer to the targets of one draw."""
-        goals = [(target, column) for target in self.targets[draw] for column in _COLUMNS]
-        rows = [
-            [
-                name,
-                rate(runs, self.tuning.runs),
-                *(_time(reach(self.curves[draw, name], target, column), column) for target, column in goals),
-            ]
-            for (where, name), runs in self.groups.items()
-            if where == draw
-        ]
-        header = [f"{_COLUMNS[column]} to {100 * target:g} %" for target, column in goals]
-        return table([DRAWS[draw].short, "learning rate", *header], rows)
-
     def figures(self) -> dict[str, Figure]:
         """Return curves and times to the middle target."""
         found = {}
@@ -110,9 +92,4 @@ class Convergence(Study):
 
 
 def _groups(command: Command) -> dict[tuple[str, str], pd.DataFrame]:
-    groups = command.runs.groupby(["draw", "optimizer"], sort=False)
-    return {(str(draw), str(name)): runs for (draw, name), runs in groups}
-
-
-def _time(value: float, column: str) -> str:
-    return f"{value:.2f}" if column == "seconds" and value != inf else number(value)
+    return dict(iter(command.runs.groupby(["draw", "optimizer"], sort=False)))

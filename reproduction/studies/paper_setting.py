@@ -2,8 +2,8 @@
 
 from functools import cached_property
 from itertools import product
-from math import inf
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from dba_cli.comparison import Estimate, error_reduction
 from reproduction.choose import errors, fewest_errors, final_config, is_selection
 from reproduction.claims import Claim, figure, verdict
 from reproduction.command import Command, Place
-from reproduction.markdown import accuracy, interval, p_value, table
+from reproduction.markdown import interval, signed
 from reproduction.paper import SMALL
 from reproduction.statistics import (
     Difference,
@@ -23,13 +23,14 @@ from reproduction.statistics import (
 )
 from reproduction.study import Study
 
-VARIANT = [f"optimizers.dba.{key}" for key in ("metric", "order", "scope")]
 _LEVEL = 0.05
 _PLAIN = ("sgd", "momentum", "adam")
 
 
 class PaperSetting(Study):
     """Every variant screened, the best and all baselines tuned, and these confirmed on fresh draws."""
+
+    VARIANT: ClassVar = [f"optimizers.dba.{key}" for key in ("metric", "order", "scope")]
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -43,12 +44,14 @@ class PaperSetting(Study):
         """Mean validation errors of every variant: rows are draw, base and variant, best first."""
         runs = self.screening.runs
         runs = runs.assign(base=_bases(self.screening), errors=errors(runs))
-        return runs.groupby(["draw", "base", *VARIANT], as_index=False).errors.mean().sort_values("errors")
+        return (
+            runs.groupby(["draw", "base", *self.VARIANT], as_index=False).errors.mean().sort_values("errors")
+        )
 
     def best_variant(self, base: str) -> dict[str, str]:
         """Return metric, order and scope with the fewest validation errors over both draws, for one base."""
-        means = self.screened[self.screened.base == base].groupby(VARIANT).errors.mean()
-        return dict(zip((key.rpartition(".")[2] for key in VARIANT), means.idxmin(), strict=True))
+        means = self.screened[self.screened.base == base].groupby(self.VARIANT).errors.mean()
+        return dict(zip((key.rpartition(".")[2] for key in self.VARIANT), means.idxmin(), strict=True))
 
     @cached_property
     def tuned(self) -> pd.DataFrame:
@@ -66,10 +69,31 @@ class PaperSetting(Study):
         }
 
     @cached_property
+    def variants(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """Screened variants by draw and base, best first."""
+        return dict(iter(self.screened.groupby(["draw", "base"], sort=False)))
+
+    @cached_property
+    def rules_errors(self) -> dict[tuple[str, str, str], float]:
+        """Mean validation errors of the other rules by draw, base and rule."""
+        runs = self.rules.runs.assign(base=_bases(self.rules))
+        finished = runs[runs.status == "finished"]
+        return dict(finished.groupby(["draw", "base", "optimizers.dba.rule"]).errors.mean())
+
+    @property
+    def images(self) -> int:
+        """Number of images in the validation split."""
+        return int(self.screening.runs.evaluated.iloc[0])
+
+    @cached_property
     def confirmed(self) -> dict[tuple[str, str], pd.DataFrame]:
         """Runs of the confirmation by draw and optimizer."""
-        groups = self.confirmation.runs.groupby(["draw", "optimizer"], sort=False)
-        return {(str(draw), str(name)): runs for (draw, name), runs in groups}
+        return dict(iter(self.confirmation.runs.groupby(["draw", "optimizer"], sort=False)))
+
+    @property
+    def names(self) -> list[str]:
+        """Optimizers of the confirmation, in their order."""
+        return list(dict.fromkeys(name for _, name in self.confirmed))
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str, str], tuple[Difference, float]]:
@@ -87,82 +111,8 @@ class PaperSetting(Study):
 
     def best_dba(self, draw: str) -> tuple[str, Estimate]:
         """Return the DBA entry with the best mean, and that mean."""
-        return best(
-            {
-                name: runs
-                for (where, name), runs in self.confirmed.items()
-                if where == draw and is_selection(runs)
-            }
-        )
-
-    def confirmation_table(self) -> str:
-        """Return the accuracies of the tuned optimizers."""
-        rows = [
-            [name, *(accuracy(self.confirmed.get((draw, name))) for draw in SMALL)]
-            for name in dict.fromkeys(name for _, name in self.confirmed)
-        ]
-        titles = [f"{self._title(draw)} ({SMALL[draw].images} images), %" for draw in SMALL]
-        return table(["tuned optimizer, 10 fresh seeds", *titles], rows)
-
-    def differences_table(self) -> str:
-        """Return every comparison."""
-        rows = [
-            [
-                f"{self._title(draw)}: {name} less {baseline}",
-                interval(each.estimate, sign=True),
-                p_value(each.p),
-                p_value(p),
-            ]
-            for (draw, name, baseline), (each, p) in self.comparisons.items()
-        ]
-        return table(["difference", "points", "p", "p, corrected"], rows)
-
-    def screening_table(self) -> str:
-        """Return the best and the worst of the variants beside plain training and random subsets."""
-        runs = self.rules.runs.assign(base=_bases(self.rules))
-        finished = runs[runs.status == "finished"]
-        rules = finished.groupby(["draw", "base", "optimizers.dba.rule"]).errors.mean().to_dict()
-        images = int(self.screening.runs.evaluated.iloc[0])
-        rows = []
-        for (draw, base), group in self.screened.groupby(["draw", "base"], sort=False):
-            first, variance = group.iloc[0], group[group[VARIANT[0]] == "variance"].head(1)
-            by_variance = [
-                f"{_percent(row.errors, images)} ({', '.join(row[VARIANT[1:]])})"
-                for _, row in variance.iterrows()
-            ]
-            rows.append(
-                [
-                    f"{self._title(str(draw))}, {base}",
-                    *(_percent(rules.get((draw, base, rule)), images) for rule in ("all", "random")),
-                    f"{_percent(first.errors, images)} ({', '.join(first[VARIANT])})",
-                    *(by_variance or ["-"]),
-                    _percent(group.errors.median(), images),
-                    _percent(group.errors.iloc[-1], images),
-                ]
-            )
-        header = ["draw, base optimizer", "plain", "random subsets", "best variant", "best by variance"]
-        return table([*header, "median", "worst"], rows)
-
-    def tuning_table(self) -> str:
-        """Return the point that was best for each optimizer."""
-        images = int(self.tuning.runs.evaluated.iloc[0])
-        rows = []
-        for row in self.tuned.to_dict("records"):
-            own = f"optimizers.{row['optimizer']}"
-            rate = row.get(f"{own}.base.lr", row.get(f"{own}.lr"))
-            rows.append(
-                [
-                    f"{self._title(row['draw'])}: {row['optimizer']}",
-                    f"{rate:.4g}",
-                    row.get(f"{own}.min_fraction", "-"),
-                    row["training.batch_size"],
-                    row["model.hidden"][0],
-                    row["training.steps"],
-                    _percent(row["errors"], images),
-                ]
-            )
-        header = ["", "learning rate", "smallest fraction", "batch size", "hidden", "steps", "validation, %"]
-        return table(header, rows)
+        here = {name: self.confirmed[draw, name] for where, name in self.confirmed if where == draw}
+        return best({name: runs for name, runs in here.items() if is_selection(runs)})
 
     def points_tried(self) -> int:
         """Return how many points the tuning has for each draw."""
@@ -219,7 +169,7 @@ class PaperSetting(Study):
             "no difference shown" if p >= _LEVEL else "better" if each.estimate.mean > 0 else "worse"
             for each, p in found.values()
         ]
-        measured = "; ".join(f"{name} {interval(d.estimate, sign=True)}" for name, (d, _) in found.items())
+        measured = "; ".join(f"{name} {signed(d.estimate)}" for name, (d, _) in found.items())
         return Claim(
             "C1",
             f"selection beside random subsets, {self._title(draw)}",
@@ -242,9 +192,3 @@ def _bases(command: Command) -> pd.Series:
     return command.values("optimizers.dba.base").map(
         lambda base: "momentum" if base.get("momentum") else base["kind"]
     )
-
-
-def _percent(wrong: float | None, images: int) -> str:
-    if wrong is None:
-        return "-"
-    return "diverged" if wrong == inf else f"{100 * (1 - wrong / images):.2f}"

@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dba_cli.comparison import Estimate, mean_with_interval
+from dba_cli.comparison import Estimate
 from dba_cli.plots import learning_curves
-from reproduction.choose import fewest_errors, final_config, rate
+from reproduction.choose import fewest_errors, final_config
 from reproduction.claims import Claim, figure, speed_claim, verdict
 from reproduction.command import Command, Place
 from reproduction.figures import lines
-from reproduction.markdown import accuracy, interval, number, p_value, table
+from reproduction.markdown import interval, signed
 from reproduction.paper import SMALL
 from reproduction.statistics import (
     Difference,
@@ -20,7 +20,6 @@ from reproduction.statistics import (
     corrected,
     difference,
     mean_accuracy,
-    reach,
     share_of_best,
 )
 from reproduction.study import Study
@@ -51,8 +50,12 @@ class StepBudget(Study):
     @cached_property
     def cells(self) -> dict[Cell, pd.DataFrame]:
         """Runs by limit, hidden units and optimizer."""
-        groups = _with_cell(self.final).groupby(["limit", "hidden", "optimizer"], sort=False)
-        return {(str(limit), int(hidden), str(name)): runs for (limit, hidden, name), runs in groups}
+        return dict(iter(_with_cell(self.final).groupby(["limit", "hidden", "optimizer"], sort=False)))
+
+    @cached_property
+    def curves(self) -> dict[Cell, pd.DataFrame]:
+        """Their evaluations."""
+        return {cell: self.final.curves(runs) for cell, runs in self.cells.items()}
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, int, str, str], tuple[Difference, float]]:
@@ -83,23 +86,6 @@ class StepBudget(Study):
             }
         )
 
-    def results_table(self) -> str:
-        """Return accuracies on the way and at the end, and the differences to the baselines."""
-        rows = [
-            [
-                f"{SMALL[limit].budget}, {hidden} hidden: {name}",
-                rate(runs, self.tuning.runs),
-                *(interval(_at(curves, step)) for step in (200, 500)),
-                number(reach(curves, self.target, "step")),
-                accuracy(runs),
-                *(_difference(self.comparisons.get((limit, hidden, name, other))) for other in _BASELINES),
-            ]
-            for (limit, hidden, name), runs in self.cells.items()
-            for curves in [self.final.curves(runs)]
-        ]
-        header = ["", "learning rate", "after 200, %", "after 500, %", f"steps to {100 * self.target:g} %"]
-        return table([*header, "end, %", *(f"less {name}, points" for name in _BASELINES)], rows)
-
     def reached(self, limit: str) -> str:
         """Return which entries have the paper's figure: not all of them select."""
         paper = self.place.paper(limit)
@@ -112,15 +98,13 @@ class StepBudget(Study):
 
     def figures(self) -> dict[str, Figure]:
         """Return the curves of the paper's network."""
-        found = {}
-        for limit in SMALL:
-            cells = [
-                runs for (where, hidden, _), runs in self.cells.items() if (where, hidden) == (limit, _HIDDEN)
-            ]
-            if cells:
-                curves = self.final.curves(pd.concat(cells))
-                found[f"step_budget_{limit}"] = learning_curves(lines(curves), "steps")
-        return found
+        return {
+            f"step_budget_{limit}": learning_curves(
+                lines(pd.concat(rows for cell, rows in self.curves.items() if cell[:2] == (limit, _HIDDEN))),
+                "steps",
+            )
+            for limit in SMALL
+        }
 
     def claims(self) -> list[Claim]:
         """Return accuracy and speed with so few images a step."""
@@ -135,9 +119,7 @@ class StepBudget(Study):
             for baseline, words in _BASELINES.items()
             if (*cell, baseline) in self.comparisons
         }
-        measured = [
-            f"{interval(d.estimate, sign=True)} points over {other}" for other, (d, _) in less.items()
-        ]
+        measured = [f"{signed(d.estimate)} points over {other}" for other, (d, _) in less.items()]
         return Claim(
             SMALL[limit].claim,
             f"{paper.accuracy} %, {SMALL[limit].budget}" if paper else f"accuracy, {SMALL[limit].budget}",
@@ -158,15 +140,15 @@ class StepBudget(Study):
 
     def _speed(self, limit: str) -> Claim:
         """Return the speed, where DBA looks at more candidates than it uses."""
-        curves = {
-            name: self.final.curves(self.cells[limit, _HIDDEN, name]) for name in ("projection", *_BASELINES)
-        }
         return speed_claim(
             SMALL[limit].budget,
             f"step budget (all labels), {100 * self.target:g} %, {_HIDDEN} hidden units",
             self.target,
-            ("projection", curves["projection"]),
-            {f"{words} on random subsets": curves[baseline] for baseline, words in _BASELINES.items()},
+            ("projection", self.curves[limit, _HIDDEN, "projection"]),
+            {
+                f"{words} on random subsets": self.curves[limit, _HIDDEN, baseline]
+                for baseline, words in _BASELINES.items()
+            },
         )
 
 
@@ -175,12 +157,3 @@ def _with_cell(command: Command) -> pd.DataFrame:
     names = {draw.images: name for name, draw in SMALL.items()}
     limits, hidden = command.values("training.step_budget"), command.values("model.hidden")
     return command.runs.assign(limit=limits.map(lambda n: names[int(n)]), hidden=hidden.map(lambda h: h[0]))
-
-
-def _difference(found: tuple[Difference, float] | None) -> str:
-    return "-" if found is None else f"{interval(found[0].estimate, sign=True)} (p {p_value(found[1])})"
-
-
-def _at(curves: pd.DataFrame, step: int) -> Estimate | None:
-    here = curves[curves.step == step]
-    return mean_with_interval((100 * here.accuracy).tolist()) if len(here) else None
