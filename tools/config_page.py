@@ -67,10 +67,10 @@ def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[Bas
 
 def _own_kinds(section: type[Kinded]) -> Iterator[tuple[str, type[Kinded]]]:
     """The kinds that this package defines, not those of torch.optim."""
-    for kind in section.kinds():
-        builder = section.table.get(kind) if kind in section.table else None
-        if builder is None or builder.__module__.startswith("dba_cli."):
+    for kind, builder in section.table.items():
+        if builder.__module__.startswith("dba_cli."):
             yield kind, section.of_kind(kind)
+    yield from section.special.items()
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

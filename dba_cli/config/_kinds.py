@@ -1,7 +1,6 @@
 """Sections whose ``kind`` names an entry of a table, and whose other keys are that entry's arguments."""
 
 import inspect
-import math
 import operator
 import types
 import warnings
@@ -13,7 +12,6 @@ from typing import (
     ClassVar,
     Literal,
     Self,
-    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -57,6 +55,7 @@ class Kinded(Section):
     """
 
     table: ClassVar[Mapping[str, Builder]]
+    special: ClassVar[dict[str, type["Kinded"]]] = {}  # kinds whose section is written out
     general: ClassVar[type["Kinded"] | None] = None  # the section of any kind, of which this has one kind
 
     kind: str
@@ -68,25 +67,31 @@ class Kinded(Section):
         keys = [key for key in type(self).model_fields if key not in not_arguments]
         return {key: getattr(self, key) for key in keys} | (self.model_extra or {})
 
-    @classmethod
-    def kinds(cls) -> list[str]:
-        """Return the kinds that errors offer."""
-        return list(cls.table)
-
-    @classmethod
-    def supplied(cls, parameters: list[str]) -> list[str]:
+    @staticmethod
+    def supplied(parameters: list[str]) -> list[str]:
         """Return those ``parameters`` of a table's entry that the program gives, which are no keys."""
         raise NotImplementedError
 
+    @staticmethod
+    def unusable(builder: Builder) -> str | None:
+        """Return why what the table holds is refused all the same, None where it is not."""
+        return None
+
     @classmethod
-    def of_kind(cls, kind: str) -> type[Self]:
+    def of_kind(cls, kind: str) -> type["Kinded"]:
         """Return the section of a kind.
 
         Raises:
-            ValueError: There is no such kind, or its parameters cannot be keys.
+            ValueError: There is no such kind, it is refused, or its parameters cannot be keys.
         """
+        if kind in cls.special:
+            return cls.special[kind]
         if ":" not in kind and kind not in cls.table:
-            raise ValueError(f"unknown kind {kind!r:.60}{did_you_mean(kind, cls.kinds())}")
+            kinds = [name for name in cls.table if cls.unusable(cls.table[name]) is None]
+            raise ValueError(f"unknown kind {kind!r:.60}{did_you_mean(kind, [*kinds, *cls.special])}")
+        reason = cls.unusable(cls.table[kind])
+        if reason is not None:
+            raise ValueError(f"{kind} cannot be used: {reason}")
         return _section(cls, kind, cls.table[kind])
 
     def check_arguments(self) -> None:
@@ -94,56 +99,53 @@ class Kinded(Section):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _of_its_kind(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _of_its_kind(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
         if not isinstance(value, dict):
             return handler(value)
-        if cls.model_fields["kind"].annotation is not str:  # this is the class of one kind
+        if cls.general is not None:
             section = handler(value)
             section.check_arguments()
             return section
         kind = value.get("kind")
-        fault: Any = {
-            "loc": ("kind",),
-            "input": kind,
-            "type": "string_type" if "kind" in value else "missing",
-        }
+        fault: Any = {"type": "string_type" if "kind" in value else "missing", "loc": ("kind",)}
         if isinstance(kind, str):
             try:
-                return cls.of_kind(kind).model_validate(value)
-            except ValidationError:
-                raise
+                section_of_kind = cls.of_kind(kind)
             except ValueError as error:
-                fault |= {"type": "value_error", "ctx": {"error": error}}
-        raise ValidationError.from_exception_data(cls.__name__, [fault])
+                fault = {"type": "value_error", "loc": ("kind",), "ctx": {"error": error}}
+            else:
+                return section_of_kind.model_validate(value)
+        raise ValidationError.from_exception_data(cls.__name__, [fault | {"input": kind}])
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Classes made of signatures cannot be found by name in another process.
         return (self.general or type(self)).model_validate, (self.model_dump(),)
 
 
-KindedT = TypeVar("KindedT", bound=Kinded)
-
-
 @cache
-def _section(parent: type[KindedT], kind: str, builder: Builder) -> type[KindedT]:
+def _section(parent: type[Kinded], kind: str, builder: Builder) -> type[Kinded]:
     parameters = inspect.signature(builder).parameters
     supplied = parent.supplied(list(parameters))
-    annotations = _annotations(builder)
+    try:
+        function = builder.__init__ if isinstance(builder, type) else builder  # type: ignore[misc]
+        annotations = get_type_hints(function, include_extras=True)
+    except Exception:  # a name that only a type checker knows, or none at all
+        annotations = {}
     fields: dict[str, Any] = {"kind": (Literal[kind], ...)}
     extra: Any = "forbid"
     for name, parameter in parameters.items():
+        default = ... if parameter.default is parameter.empty else parameter.default
         if parameter.kind is parameter.VAR_KEYWORD:
             extra = "allow"  # what goes on to another function, which checks it
-        elif name in supplied or parameter.kind is parameter.VAR_POSITIONAL:
+        elif name in supplied or parameter.kind is parameter.VAR_POSITIONAL or not _is_plain(default):
             continue
         elif (
             name in parent.model_fields or name.startswith("_") or parameter.kind is parameter.POSITIONAL_ONLY
         ):
             raise ValueError(f"{kind!r} cannot be used: its parameter {name!r} cannot be a key; rename it")
-        elif parameter.default is parameter.empty:
-            fields[name] = (_plain(annotations.get(name, Any)), ...)
-        elif _is_plain(parameter.default):
-            fields[name] = _field(annotations.get(name), parameter.default)
+        else:
+            annotation = _plain(annotations.get(name, _GUESSED.get(type(default), Any)))
+            fields[name] = (annotation | None if default is None else annotation, default)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a key such as "copy" hides a method that nothing calls
         section = create_model(
@@ -158,24 +160,7 @@ def _section(parent: type[KindedT], kind: str, builder: Builder) -> type[KindedT
     return section
 
 
-def _annotations(builder: Builder) -> dict[str, Any]:
-    function = builder.__init__ if isinstance(builder, type) else builder  # type: ignore[misc]
-    try:
-        return get_type_hints(function, include_extras=True)
-    except Exception:  # a name that only a type checker knows, or none at all
-        return {}
-
-
-def _field(annotation: Any, default: Any) -> tuple[Any, Any]:
-    """Return a key's type and default; without an annotation the default says what it may be."""
-    if annotation is None:
-        kinds: dict[type, Any] = {bool: bool, int: int | float, float: int | float, str: str}
-        return kinds.get(type(default), Any), default
-    plain = _plain(annotation)
-    if default is None:
-        plain = plain | None
-    within = get_args(plain)[0] if get_origin(plain) is Annotated else plain
-    return plain, list(default) if get_origin(within) is list and default is not None else default
+_GUESSED: dict[type, Any] = {bool: bool, int: int | float, float: int | float, str: str}  # by the default's
 
 
 def _plain(annotation: Any) -> Any:
@@ -186,19 +171,15 @@ def _plain(annotation: Any) -> Any:
     if origin in (Union, types.UnionType):
         kept = [plain for plain in map(_plain, arguments) if plain is not Any]
         return reduce(operator.or_, kept) if kept else Any
-    if annotation in (bool, int, float, str, type(None)) or origin is Literal:
-        return annotation
-    if origin is tuple:
+    if origin in (tuple, list, Sequence):  # a list in YAML
         inner = tuple(each if each is ... else _plain(each) for each in arguments)
+        inner = inner if origin is tuple else (*inner, ...)
         return Annotated[tuple[inner], Strict(False)]  # type: ignore[valid-type]
-    if origin in (list, Sequence):
-        return list[_plain(arguments[0])]  # type: ignore[misc]
-    return Any
+    known = annotation in (bool, int, float, str, type(None)) or origin is Literal
+    return annotation if known else Any
 
 
 def _is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or isinstance(value, bool | int | str)
+    return value is None or value is ... or isinstance(value, bool | int | str | float)

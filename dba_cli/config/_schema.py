@@ -5,7 +5,7 @@ A key's ``description`` is its documentation. Accuracies are in per cent, as the
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
@@ -53,8 +53,21 @@ class ExperimentConfig(Section):
     paper: PaperFigures | None = None
 
 
-class Draw(Section):
+class _OneOf(Section):
+    either: ClassVar[tuple[str, str]]
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        first, second = self.either
+        if (getattr(self, first) is None) == (getattr(self, second) is None):
+            raise ValueError(f"give exactly one of {first} and {second} (null removes one)")
+        return self
+
+
+class Draw(_OneOf):
     """Which labelled training images the run may see, each class with its share."""
+
+    either = ("fraction", "per_class")
 
     fraction: float | None = Field(
         default=None,
@@ -68,12 +81,6 @@ class Draw(Section):
         description="random: by the run's seed. facility_location: the images that cover their class best, "
         "the same for every seed; looks at the whole labelled training set (protocol: selected draw).",
     )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.fraction is None) == (self.per_class is None):
-            raise ValueError("give exactly one of fraction and per_class (null removes one)")
-        return self
 
 
 class DataConfig(Section):
@@ -109,8 +116,8 @@ class ModelConfig(Kinded):
 
     table = MODELS
 
-    @classmethod
-    def supplied(cls, parameters: list[str]) -> list[str]:
+    @staticmethod
+    def supplied(parameters: list[str]) -> list[str]:
         """Return what the program gives to a network's builder."""
         return [name for name in parameters if name in {"image_shape", "classes", "generator"}]
 
@@ -125,15 +132,11 @@ class ScheduleConfig(Section):
     warmup_steps: int = Field(default=0, ge=0, le=10_000_000, description="Steps of linear warm-up.")
 
 
-class _Length(Section):
+class _Length(_OneOf):
+    either = ("epochs", "steps")
+
     epochs: Epochs | None = Field(default=None, description="In passes over the draw; or steps.")
     steps: Steps | None = Field(default=None, description="In update steps; or epochs.")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError("give exactly one of epochs and steps (null removes one)")
-        return self
 
     def in_steps(self, steps_per_epoch: int) -> int:
         """Return the length in update steps."""
@@ -174,19 +177,15 @@ class Deformation(Section):
     )
 
 
-class Checkpoint(Section):
+class Checkpoint(_OneOf):
     """How often a run saves its whole state, from which it goes on when it was stopped."""
+
+    either = ("steps", "seconds")
 
     steps: Steps | None = Field(default=None, description="Every so many update steps; or seconds.")
     seconds: float | None = Field(
         default=None, gt=0, le=1_000_000, description="Every so many seconds; or steps."
     )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.steps is None) == (self.seconds is None):
-            raise ValueError("give exactly one of steps and seconds (null removes one)")
-        return self
 
 
 class TrainingConfig(_Length):
@@ -227,29 +226,12 @@ class BaseOptimizerConfig(Kinded):
     """The optimizer that gets the selected gradient: any kind but ``dba``, with the same keys."""
 
     table = OPTIMIZERS
+    unusable = staticmethod(unusable)
 
-    @classmethod
-    def supplied(cls, parameters: list[str]) -> list[str]:
+    @staticmethod
+    def supplied(parameters: list[str]) -> list[str]:
         """Return the first parameter of an optimizer: the weights."""
         return parameters[:1]
-
-    @classmethod
-    def kinds(cls) -> list[str]:
-        """Return the kinds that errors offer."""
-        return [kind for kind, builder in cls.table.items() if unusable(builder) is None]
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[Self]:
-        """Return the section of a kind.
-
-        Raises:
-            ValueError: There is no such kind, or it cannot train here.
-        """
-        section = super().of_kind(kind)
-        reason = unusable(cls.table[kind])
-        if reason is not None:
-            raise ValueError(f"{kind} cannot be used: {reason}")
-        return section
 
     def check_arguments(self) -> None:
         """Raise ValueError where the optimizer refuses its arguments."""
@@ -262,6 +244,9 @@ class BaseOptimizerConfig(Kinded):
 class OptimizerConfig(BaseOptimizerConfig):
     """A named entry: ``sgd``, ``adam``, ``dba``, a class of torch.optim or a user's ``module:ClassName``."""
 
+    special: ClassVar[dict[str, type[Kinded]]] = {}
+    selects: ClassVar[bool] = False  # whether the gradient is of a selection, not of the whole batch
+
     name: Name
     batch_size: int | None = Field(default=None, ge=1, description="Instead of training.batch_size.")
 
@@ -270,34 +255,16 @@ class OptimizerConfig(BaseOptimizerConfig):
         """The optimizer that gets the gradient."""
         return self
 
-    @property
-    def selects(self) -> bool:
-        """Whether the gradient is of a selection, not of the whole batch."""
-        return False
-
     def largest_size(self, batch: int) -> int:
         """Return the most images of a batch that a step may use."""
         return batch
-
-    @classmethod
-    def kinds(cls) -> list[str]:
-        """Return the kinds that errors offer."""
-        return [*super().kinds(), "dba"]
-
-    @classmethod
-    def of_kind(cls, kind: str) -> "type[OptimizerConfig]":
-        """Return the section of a kind.
-
-        Raises:
-            ValueError: There is no such kind, or it cannot train here.
-        """
-        return DBAConfig if kind == "dba" else super().of_kind(kind)
 
 
 class DBAConfig(OptimizerConfig):
     """A named entry: Dynamic Batch Adaptation around a base optimizer."""
 
     general = OptimizerConfig
+    selects = True
 
     kind: Literal["dba"]
     base: SerializeAsAny[BaseOptimizerConfig] = Field(
@@ -325,11 +292,6 @@ class DBAConfig(OptimizerConfig):
         """The optimizer that gets the gradient."""
         return self.base
 
-    @property
-    def selects(self) -> bool:
-        """Whether the gradient is of a selection, not of the whole batch."""
-        return True
-
     def largest_size(self, batch: int) -> int:
         """Return the most images of a batch that a step may use, by the limits."""
         limits = SizeLimits(self.min_fraction, self.max_fraction, self.size)
@@ -338,6 +300,9 @@ class DBAConfig(OptimizerConfig):
     def check_arguments(self) -> None:
         """Raise ValueError where the limits on the size contradict one another."""
         self.largest_size(1)
+
+
+OptimizerConfig.special["dba"] = DBAConfig
 
 
 def _refuse_alike(names: list[str], what: str) -> None:

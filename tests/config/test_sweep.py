@@ -129,7 +129,7 @@ def test_each_named_point_is_an_experiment_of_its_name(tmp_path: Path) -> None:
     plain, wide = load_sweep(path).points
     assert (plain.name, plain.values) == ("plain", {})
     assert wide.name == wide.config.experiment.name == "wide"
-    assert (wide.config.model.hidden, wide.config.training.batch_size) == ([30], 20)  # type: ignore[union-attr]
+    assert (wide.config.model.hidden, wide.config.training.batch_size) == ((30,), 20)  # type: ignore[union-attr]
     assert plain.config.model != wide.config.model
 
 
