@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dba_cli.errors import UserError
-from dba_cli.records import Evaluation, RunFolder, RunRecord
+from dba_cli.records import Evaluation, RunFolder
 from dba_cli.records._evaluation import history_text, read_history
 
 FIRST = Evaluation(
@@ -72,25 +72,6 @@ def test_a_file_of_before_says_no_errors(tmp_path: Path) -> None:
 def test_columns_of_later_versions_are_passed_over(tmp_path: Path) -> None:
     (only,) = write(tmp_path, HEADER.replace("\n", ",weight_norm\n") + "0,0,0,,2.3,0.1,0,3.0\n").history()
     assert only.test_accuracy == 0.1
-
-
-def test_a_new_figure_is_one_field(
-    tmp_path: Path, run_data: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is written to and read from history.csv and result.json without another line."""
-
-    class Later(Evaluation):
-        calibration_error: float | None = None
-
-    class LaterRecord(RunRecord):
-        final: Later | None
-
-    monkeypatch.setattr("dba_cli.records._evaluation.Evaluation", Later)
-    later = Later(**LAST.model_dump(), calibration_error=0.25)
-    RunFolder(tmp_path).write_history([FIRST, later])
-    assert RunFolder(tmp_path).history() == [Later(**FIRST.model_dump()), later]
-    record = LaterRecord.model_validate(run_data).model_copy(update={"final": later})
-    assert record.model_dump()["final"]["calibration_error"] == 0.25
 
 
 @pytest.mark.parametrize(

