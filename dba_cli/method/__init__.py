@@ -14,6 +14,8 @@ from ._layer_gradients import Explicit as Explicit
 from ._layer_gradients import LayerGradients as LayerGradients
 from ._layer_gradients import OuterProducts as OuterProducts
 from ._limits import SizeLimits as SizeLimits
+from ._linear import Linear as Linear
+from ._linear import use_fast_products as use_fast_products
 from ._metrics import METRICS as METRICS
 from ._metrics import register_metric as register_metric
 from ._orders import ORDERS as ORDERS

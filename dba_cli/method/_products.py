@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-WORTH_IT = 1 << 19
+_WORTH_IT = 1 << 19
 """Multiply-adds below which the kernel's own overhead is the larger part."""
 
 
@@ -16,11 +16,15 @@ def row_products(a: Tensor, b: Tensor) -> Tensor:
     In float32 on a CPU this is oneDNN's kernel where this build of torch has it: on some processors it is
     twice as fast as the BLAS behind ``@``. ``torch.backends.mkldnn.flags(enabled=False)`` turns it off.
     """
-    if a.dtype == torch.float32 and a.device.type == "cpu":
-        heavy = a.shape[0] * a.shape[1] * b.shape[0] >= WORTH_IT
-        if heavy and torch.backends.mkldnn.enabled and _onednn_works():
-            return _onednn(_dense(a), _dense(b))
-    return a @ b.t()
+    return _onednn(_dense(a), _dense(b)) if is_faster(a, b) else a @ b.t()
+
+
+def is_faster(a: Tensor, b: Tensor) -> bool:
+    """Whether oneDNN's kernel takes the product ``a b'``, and the product is large enough for it to pay."""
+    if not a.dtype == b.dtype == torch.float32 or a.device.type != "cpu":
+        return False
+    heavy = a.shape[0] * a.shape[1] * b.shape[0] >= _WORTH_IT
+    return heavy and bool(torch.backends.mkldnn.enabled) and _onednn_works()
 
 
 def _onednn(a: Tensor, b: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dba_cli.config import ModelConfig
 from dba_cli.errors import UserError
+from dba_cli.method import use_fast_products
 from dba_cli.models import MODELS
 
 
@@ -61,6 +62,7 @@ def build_model(
             ) from error
     if found != (2, classes):
         raise UserError(f"model {config.kind}: 2 images give {found}, not the logits (2, {classes})")
+    use_fast_products(model)
     if standardize is None:
         return model
     # The layers of a plain sequence keep their names.

@@ -4,10 +4,11 @@ from torch import Tensor, nn
 
 from .._capture import Call
 from .._layer_gradients import LayerGradients, OuterProducts
+from .._linear import Linear
 from ._registry import register_sampler, trainable
 
 
-@register_sampler(nn.Linear)
+@register_sampler(nn.Linear, Linear)
 def linear(call: Call, gradient: Tensor) -> LayerGradients:
     """Linear: ``g_i`` sums outer products of output gradient and input over all axes in between."""
     module = call.module
