@@ -9,7 +9,6 @@ from dba_cli.cli._progress import download_progress
 from dba_cli.data import DATASETS
 from dba_cli.data import fetch as download
 from dba_cli.data import status as look
-from dba_cli.data import verify as check
 from dba_cli.errors import UserError
 
 data = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -66,7 +65,7 @@ def verify(dataset: DatasetName = "mnist", data: DataDir = DATA) -> None:
 
       dba data verify --data ~/datasets
     """
-    files = check(dataset, data).files
+    files = look(dataset, data, whole=True).files
     for file in files:
         verdict = "ok" if file.expected_sha256 else "structure ok, no digest known"
         typer.echo(f"{file.path}  {file.sha256 or '-'}  {file.problem or verdict}")

@@ -1,7 +1,7 @@
 """Datasets: where the images come from, and which of them a run may see.
 
-``load`` gives the images of a dataset, ``draw`` the indices that a run trains on. ``fetch``, ``status`` and
-``verify`` look after official files. ``register_dataset`` adds a dataset from a module outside the package.
+``load`` gives the images of a dataset, ``draw`` the indices that a run trains on. ``fetch`` and ``status``
+look after official files. ``register_dataset`` adds a dataset from a module outside the package.
 Every mistake that a person can mend is a ``UserError`` of one line.
 """
 
@@ -11,7 +11,7 @@ from dba_cli.data._download import Progress, fetch
 from dba_cli.data._draw import class_sizes, draw, draw_sha256
 from dba_cli.data._facility import FACILITY_LIMIT, facility_location
 from dba_cli.data._load import SOURCES, ImageData, as_floats, image_shape_and_classes, load
-from dba_cli.data._status import DataStatus, FileStatus, status, verify
+from dba_cli.data._status import DataStatus, FileStatus, status
 from dba_cli.data._torchvision import import_torchvision
 
 __all__ = [
@@ -35,5 +35,4 @@ __all__ = [
     "load",
     "register_dataset",
     "status",
-    "verify",
 ]

@@ -6,6 +6,8 @@ import math
 import shlex
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +38,10 @@ class IdxFile:
     classes: int
 
     @property
-    def archive(self) -> Path:
-        """The compressed file."""
-        return self.path.with_name(f"{self.path.name}.gz")
-
-    @property
     def found(self) -> Path | None:
-        """The file or its archive, whichever is there."""
-        return next((path for path in (self.path, self.archive) if path.is_file()), None)
+        """The file, or its archive where that alone is there."""
+        archive = self.path.with_name(f"{self.path.name}.gz")
+        return next((path for path in (self.path, archive) if path.is_file()), None)
 
     @property
     def header(self) -> bytes:
@@ -55,67 +53,60 @@ class IdxFile:
         """Expected size in bytes, unpacked."""
         return len(self.header) + math.prod(self.shape)
 
-    def problem(self) -> str | None:
-        """Say in a few words what is wrong with presence, size or header; None when nothing is."""
-        try:
-            path = self.found
-            if path is None:
-                return "missing"
-            with path.open("rb") as raw:
-                if path == self.path:
-                    start, size = raw.read(len(self.header)), path.stat().st_size
-                else:  # the last four bytes of an archive are the size of what it holds
-                    start = gzip.GzipFile(fileobj=raw).read(len(self.header))
-                    raw.seek(max(0, path.stat().st_size - 4))
-                    size = int.from_bytes(raw.read(4), "little")
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            return "not a gzip archive, or only a part of one"
-        except OSError as error:
-            return f"unreadable: {error.strerror}"
+    def check(self) -> None:
+        """Look at presence, size and header.
+
+        Raises:
+            ValueError: something is wrong; the message says what in a few words, without the path.
+        """
+        path = self.found
+        if path is None:
+            raise ValueError("missing")
+        with _said_in_words(), path.open("rb") as raw:
+            size = path.stat().st_size
+            if path == self.path:
+                start = raw.read(len(self.header))
+            else:  # the last four bytes of an archive are the size of what it holds
+                start = gzip.GzipFile(fileobj=raw).read(len(self.header))
+                raw.seek(max(0, size - 4))
+                size = int.from_bytes(raw.read(4), "little")
         if size != self.size:
             state = "truncated" if size < self.size else "too long"
-            return f"{state}: expected {self.size:,} bytes, found {size:,}"
+            raise ValueError(f"{state}: expected {self.size:,} bytes, found {size:,}")
         if start != self.header:
-            return f"not an IDX file of unsigned bytes with dimensions {self.shape}"
-        return None
+            raise ValueError(f"not an IDX file of unsigned bytes with dimensions {self.shape}")
 
     def content(self) -> bytes:
-        """Return the unpacked bytes.
-
-        Raises:
-            ValueError: the file is missing or cannot be read; the message says why in a few words.
-        """
-        try:
-            if self.found == self.archive:
-                return gzip.decompress(self.archive.read_bytes())
-            return self.path.read_bytes()
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise ValueError("not a gzip archive, or only a part of one") from None
-        except OSError as error:
-            raise ValueError(f"unreadable: {error.strerror}") from error
+        """Return the unpacked bytes of a file that is there; ValueError as for `check`."""
+        path = self.found or self.path
+        with _said_in_words():
+            content = path.read_bytes()
+            return content if path == self.path else gzip.decompress(content)
 
     def read(self) -> Tensor:
-        """Read the file whole, every check included, as a uint8 tensor of its shape.
-
-        Raises:
-            ValueError: something is wrong with it; the message says what in a few words, without the path.
-        """
-        problem = self.problem()
-        if problem:
-            raise ValueError(problem)
+        """Return the whole file as a uint8 tensor of its shape, all checked; ValueError as for `check`."""
+        self.check()
         content = self.content()
         if self.sha256 is not None:
             actual = hashlib.sha256(content).hexdigest()
             if actual != self.sha256:
                 raise ValueError(f"corrupted: expected SHA-256 {self.sha256}, found {actual}")
-        values = np.frombuffer(bytearray(content), np.uint8)[len(self.header) :]
-        if len(values) != math.prod(self.shape):
-            raise ValueError(f"corrupted: {len(content):,} bytes for dimensions {self.shape}")
+        values = np.frombuffer(bytearray(content), np.uint8)[len(self.header) :].reshape(self.shape)
         if len(self.shape) == 1 and int(values.max()) >= self.classes:
             raise ValueError(
                 f"corrupted: a label {values.max()} where labels go from 0 to {self.classes - 1}"
             )
-        return torch.from_numpy(values.reshape(self.shape))
+        return torch.from_numpy(values)
+
+
+@contextmanager
+def _said_in_words() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise ValueError("not a gzip archive, or only a part of one") from None
+    except OSError as error:
+        raise ValueError(f"unreadable: {error.strerror}") from error
 
 
 @dataclass(frozen=True)

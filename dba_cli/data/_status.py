@@ -1,7 +1,7 @@
 """What `dba data status` and `dba data verify` say about the files on disk."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from dba_cli.data._datasets import dataset_row
@@ -20,7 +20,7 @@ class FileStatus:
     """What is wrong, in a few words; None when nothing is."""
     expected_sha256: str | None
     """Of the unpacked file; None where it is not known: then a changed pixel goes unnoticed."""
-    sha256: str | None = None
+    sha256: str | None
     """Of the unpacked file, where it was read whole."""
 
 
@@ -42,8 +42,10 @@ class DataStatus:
         return bool(self.files) and all(file.problem == "missing" for file in self.files)
 
 
-def status(dataset: str, data_dir: Path) -> DataStatus:
+def status(dataset: str, data_dir: Path, *, whole: bool = False) -> DataStatus:
     """Look at presence, size and header of the official files of ``dataset`` below ``data_dir``.
+
+    ``whole``: also read every byte and compare the SHA-256 where it is known, as loading does each time.
 
     Raises:
         UserError: ``dataset`` is unknown. Missing and bad files are findings, not errors.
@@ -51,35 +53,18 @@ def status(dataset: str, data_dir: Path) -> DataStatus:
     files = dataset_row(dataset).files
     if files is None:
         return DataStatus(data_dir, ())
-    return DataStatus(files.raw(data_dir), tuple(_looked_at(file) for file in files.below(data_dir)))
+    return DataStatus(files.raw(data_dir), tuple(_status(file, whole) for file in files.below(data_dir)))
 
 
-def verify(dataset: str, data_dir: Path) -> DataStatus:
-    """Read the official files whole as well, and compare their SHA-256 where it is known.
-
-    The same checks run each time official data is loaded.
-
-    Raises:
-        UserError: ``dataset`` is unknown. Missing and bad files are findings, not errors.
-    """
-    found = status(dataset, data_dir)
-    files = dataset_row(dataset).files
-    expected = files.below(data_dir) if files is not None else ()
-    pairs = zip(found.files, expected, strict=True)
-    return replace(found, files=tuple(_read_whole(status, file) for status, file in pairs))
-
-
-def _looked_at(file: IdxFile) -> FileStatus:
+def _status(file: IdxFile, whole: bool) -> FileStatus:
     path = file.found
     size = None if path is None else path.stat().st_size
-    return FileStatus(path or file.path, size, file.problem(), file.sha256)
-
-
-def _read_whole(status: FileStatus, file: IdxFile) -> FileStatus:
     problem = sha256 = None
     try:
-        sha256 = hashlib.sha256(file.content()).hexdigest() if file.found else None
-        file.read()
+        if whole and path:
+            sha256 = hashlib.sha256(file.content()).hexdigest()
+            file.read()
+        file.check()
     except ValueError as error:
         problem = str(error)
-    return replace(status, problem=problem, sha256=sha256)
+    return FileStatus(path or file.path, size, problem, file.sha256, sha256)

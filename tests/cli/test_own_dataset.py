@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dba_cli.data import DATASETS
+from dba_cli.records import read_predictions
 
 MODULE = """
 import numpy as np
@@ -116,3 +117,16 @@ def test_what_the_function_must_return(dba, own, tmp_path, returned, reason):
         f'@register_dataset("patches")\ndef patches(data_dir):\n    return {returned}\n'
     )
     assert reason in dba("run", own).refused()
+
+
+def test_more_classes_than_a_byte_holds(dba, own, tmp_path):
+    (tmp_path / "own_images.py").write_text(
+        "import numpy as np\nfrom dba_cli import register_dataset\n"
+        '@register_dataset("patches")\ndef patches(data_dir):\n'
+        "    labels = np.arange(300)\n    images = np.random.default_rng(0).random((300, 2, 3))\n"
+        "    return images, labels, images, labels\n"
+    )
+    assert dba("run", own, "--set", "training.steps=200", "--optimizer", "sgd").code == 0
+    predicted = read_predictions(tmp_path / "results/own/sgd/seed-0/predictions.npz")
+    assert (predicted.dtype.name, predicted.shape) == ("uint16", (300,))
+    assert predicted.max() >= 256

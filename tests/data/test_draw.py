@@ -50,22 +50,19 @@ def largest_remainders(counts: list[int], total: int) -> list[int]:
     return sizes
 
 
-def test_one_percent_of_mnist_is_600_images_in_proportion() -> None:
-    labels = labels_of(MNIST_COUNTS)
-    indices = draw(labels, fraction=0.01, generator=seeded())
+@pytest.mark.parametrize(
+    ("counts", "sizes", "expected"),
+    [
+        (MNIST_COUNTS, {"fraction": 0.01}, [59, 67, 60, 61, 58, 54, 59, 63, 59, 60]),
+        ([100] * 10, {"fraction": 0.01}, [60] * 10),  # of the official set, whatever the source has
+        (MNIST_COUNTS, {"per_class": 10}, [10] * 10),
+    ],
+)
+def test_the_sizes_of_the_classes(counts: list[int], sizes: dict[str, Any], expected: list[int]) -> None:
+    labels = labels_of(counts)
+    indices = draw(labels, generator=seeded(), **sizes)
     assert indices.dtype == torch.int64
-    assert indices.shape == (600,)
-    assert drawn_counts(labels, indices) == [59, 67, 60, 61, 58, 54, 59, 63, 59, 60]
-
-
-def test_a_fraction_is_of_the_official_set_whatever_the_source_has() -> None:
-    labels = labels_of([100] * 10)
-    assert drawn_counts(labels, draw(labels, fraction=0.01, generator=seeded())) == [60] * 10
-
-
-def test_per_class_is_exact() -> None:
-    labels = labels_of(MNIST_COUNTS)
-    assert drawn_counts(labels, draw(labels, per_class=10, generator=seeded())) == [10] * 10
+    assert drawn_counts(labels, indices) == expected
 
 
 @pytest.mark.parametrize("counts", [[100] * 10, [3, 1, 2]])
@@ -151,10 +148,16 @@ def test_too_large_a_fraction_names_one_that_works(available: int, excess: float
     assert available - 1 <= len(indices) <= available
 
 
-@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.5, math.nan, math.inf])
-def test_no_fraction(fraction: float) -> None:
-    with pytest.raises(UserError, match=r"data\.draw\.fraction: .* is not above 0 and at most 1"):
-        draw(torch.zeros(5, dtype=torch.int64), fraction=fraction, generator=seeded())
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        *(({"fraction": fraction}, "above 0 and at most 1") for fraction in (0.0, 1.5, math.nan, math.inf)),
+        *(({"per_class": number}, "use 1 or more") for number in (0, -3)),
+    ],
+)
+def test_no_size(sizes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        draw(torch.zeros(5, dtype=torch.int64), generator=seeded(), **sizes)
 
 
 def test_a_fraction_of_no_image_names_the_smallest() -> None:
@@ -162,12 +165,6 @@ def test_a_fraction_of_no_image_names_the_smallest() -> None:
     with pytest.raises(UserError, match=r"use 0\.00002 or more"):
         draw(labels, fraction=1e-6, generator=seeded())
     assert len(draw(labels, fraction=0.00002, generator=seeded())) == 1
-
-
-@pytest.mark.parametrize("per_class", [0, -3])
-def test_no_number_of_images(per_class: int) -> None:
-    with pytest.raises(UserError, match="use 1 or more"):
-        draw(torch.zeros(5, dtype=torch.int64), per_class=per_class, generator=seeded())
 
 
 @pytest.mark.parametrize("sizes", [{}, {"fraction": 0.1, "per_class": 1}])

@@ -26,16 +26,6 @@ def test_split_is_the_first_100_of_each_class_against_the_other_400(
         assert (test_images[test_labels == digit].numpy() == rows[100:]).all()
 
 
-def test_shapes_and_types(sample: tuple[torch.Tensor, ...]) -> None:
-    assert [tuple(part.shape) for part in sample] == [(1000, 1, 28, 28), (1000,), (4000, 1, 28, 28), (4000,)]
-    assert [part.dtype for part in sample] == [torch.uint8, torch.int64, torch.uint8, torch.int64]
-
-
-def test_no_image_is_in_both_parts(sample: tuple[torch.Tensor, ...]) -> None:
-    train, test = ({image.numpy().tobytes() for image in images} for images in (sample[0], sample[2]))
-    assert train.isdisjoint(test)
-
-
 def test_is_the_first_500_official_training_images_of_each_class(
     sample: tuple[torch.Tensor, ...], official: Path
 ) -> None:

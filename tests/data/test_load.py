@@ -93,12 +93,6 @@ def test_auto_loads_what_it_downloaded(
     assert len(lines) == 1
 
 
-def test_offline_is_said(tmp_path: Path, lines: list[str]) -> None:
-    load("mnist", "auto", tmp_path, lines.append)
-    assert "mnist: the download failed: the network is switched off by DBA_OFFLINE" in lines
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_official_without_files_or_network_names_the_mends(
     tmp_path: Path, lines: list[str], downloads: list[str]
 ) -> None:

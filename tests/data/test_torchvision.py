@@ -9,13 +9,13 @@ import pytest
 from dba_cli.data import _torchvision
 from dba_cli.errors import UserError
 
-Outcomes = list[ModuleType | Exception]
+MISSING = RuntimeError("operator torchvision::nms does not exist")
+MODULE = ModuleType("torchvision")
 
 
-@pytest.fixture
-def outcomes(monkeypatch: pytest.MonkeyPatch) -> Outcomes:
-    """What the imports to come end in."""
-    queue: Outcomes = []
+def imported(monkeypatch: pytest.MonkeyPatch, *outcomes: ModuleType | Exception) -> list[str]:
+    """Let the imports to come end so; return what will be done besides, nothing of which is really done."""
+    queue, done = list(outcomes), []
 
     def import_module(name: str) -> ModuleType:
         outcome = queue.pop(0)
@@ -25,13 +25,6 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Outcomes:
         return outcome
 
     monkeypatch.setattr(importlib, "import_module", import_module)
-    return queue
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was done besides importing; nothing of it is really done."""
-    done: list[str] = []
     monkeypatch.setattr(_torchvision, "_forget", lambda package: done.append(f"forget {package}"))
     monkeypatch.setattr(_torchvision, "_declare_operators", lambda: done.append("declare"))
     return done
@@ -50,34 +43,29 @@ def test_in_a_fresh_interpreter_without_a_warning() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_working_torchvision_is_left_alone(outcomes: Outcomes, steps: list[str]) -> None:
-    module = ModuleType("torchvision")
-    outcomes.append(module)
-    assert _torchvision.import_torchvision() is module
-    assert steps == []
-
-
-def test_missing_operators_are_declared_before_a_second_import(outcomes: Outcomes, steps: list[str]) -> None:
-    module = ModuleType("torchvision")
-    outcomes.extend([RuntimeError("operator torchvision::nms does not exist"), module])
-    assert _torchvision.import_torchvision() is module
-    assert steps == ["forget torchvision", "declare"]
+@pytest.mark.parametrize(
+    ("outcomes", "steps"), [([MODULE], []), ([MISSING, MODULE], ["forget torchvision", "declare"])]
+)
+def test_operators_are_declared_where_they_are_missing(
+    monkeypatch: pytest.MonkeyPatch, outcomes: list[ModuleType | Exception], steps: list[str]
+) -> None:
+    done = imported(monkeypatch, *outcomes)
+    assert _torchvision.import_torchvision() is MODULE
+    assert done == steps
 
 
 @pytest.mark.parametrize(
     "error", [ImportError("No module named 'torchvision'"), RuntimeError("other\nfault")]
 )
-def test_another_failure_is_one_line(outcomes: Outcomes, steps: list[str], error: Exception) -> None:
-    outcomes.append(error)
+def test_another_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    done = imported(monkeypatch, error)
     with pytest.raises(UserError, match=r"^torchvision does not import beside torch .*: install [^\n]*$"):
         _torchvision.import_torchvision()
-    assert steps == ["forget torchvision"]
+    assert done == ["forget torchvision"]
 
 
 def test_forgets_the_package_and_its_parts_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("fakevision", "fakevision.extension", "fakevision_extras"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     _torchvision._forget("fakevision")
-    assert "fakevision" not in sys.modules
-    assert "fakevision.extension" not in sys.modules
-    assert "fakevision_extras" in sys.modules
+    assert [name for name in sys.modules if name.startswith("fakevision")] == ["fakevision_extras"]
