@@ -27,7 +27,6 @@ from dba_cli.training import (
     Timeline,
     Training,
     TrainingSamples,
-    build_optimizer,
     build_scheduler,
     gradient_rule,
 )
@@ -112,7 +111,7 @@ def training(
     **learning: Any,
 ) -> Training:
     """Return the trainer at the beginning of so many steps; ``advance`` makes them."""
-    optimizer = build_optimizer(entry, model.parameters())
+    optimizer = entry.base_optimizer.build(model.parameters())
     schedule = build_scheduler(ScheduleConfig(), optimizer, steps)
     how = Learning(optimizer, schedule, gradient_rule(entry, model, torch.Generator()), **learning)
     timeline = Timeline(steps, batch, N // batch, steps, whole_batches=True)

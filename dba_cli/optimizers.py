@@ -1,8 +1,7 @@
 """The table of optimizers that a config can name: all of torch.optim, and a user's own classes."""
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -50,31 +49,3 @@ def adam(
 
 OPTIMIZERS.add("sgd", sgd)
 OPTIMIZERS.add("adam", adam)
-
-
-def unusable(builder: Callable[..., Optimizer]) -> str | None:
-    """Return why an optimizer cannot train here, None where it can."""
-    if isinstance(builder, type) and not issubclass(builder, Optimizer):
-        return "it is no torch.optim.Optimizer"
-    if builder is torch.optim.SparseAdam:
-        return "it takes sparse gradients alone, which no layer here has"
-    step = inspect.signature(getattr(builder, "step", Optimizer.step)).parameters.get("closure")
-    if step is not None and step.default is inspect.Parameter.empty:
-        return "its step needs a closure that evaluates the loss anew; here a step has one gradient"
-    return None
-
-
-def build(kind: str, arguments: Mapping[str, Any], parameters: Parameters) -> Optimizer:
-    """Return the optimizer of ``parameters``.
-
-    Raises:
-        ValueError: There is no such kind, or it refuses its arguments or the parameters.
-    """
-    builder = OPTIMIZERS[kind]
-    try:
-        optimizer = builder(parameters, **arguments)
-    except Exception as error:  # torch's checks, and a user's class, any line of which may fail
-        raise ValueError(f"{kind} cannot be made: {error}") from error
-    if not isinstance(optimizer, Optimizer) or any("lr" not in group for group in optimizer.param_groups):
-        raise ValueError(f"{kind} makes no torch.optim.Optimizer with a learning rate 'lr'")
-    return optimizer

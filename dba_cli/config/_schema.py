@@ -3,20 +3,22 @@
 A key's ``description`` is its documentation. Accuracies are in per cent, as the paper prints them.
 """
 
+import inspect
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 from torch import nn
+from torch.optim import Optimizer
 
 from dba_cli.config._kinds import Kinded, Section
 from dba_cli.config._space import MAX_POINTS, possible_values
 from dba_cli.data import DATASETS
 from dba_cli.method import METRICS, ORDERS, RULES, SizeLimits
 from dba_cli.models import MODELS
-from dba_cli.optimizers import OPTIMIZERS, build, unusable
+from dba_cli.optimizers import OPTIMIZERS
 from dba_cli.records import PaperFigures
 
 MAX_SEED = 2**31 - 1
@@ -226,7 +228,18 @@ class BaseOptimizerConfig(Kinded):
     """The optimizer that gets the selected gradient: any kind but ``dba``, with the same keys."""
 
     table = OPTIMIZERS
-    unusable = staticmethod(unusable)
+
+    @staticmethod
+    def unusable(builder: Callable[..., Optimizer]) -> str | None:
+        """Return why an optimizer cannot train here, None where it can."""
+        if isinstance(builder, type) and not issubclass(builder, Optimizer):
+            return "it is no torch.optim.Optimizer"
+        if builder is torch.optim.SparseAdam:
+            return "it takes sparse gradients alone, which no layer here has"
+        closure = inspect.signature(getattr(builder, "step", Optimizer.step)).parameters.get("closure")
+        if closure is not None and closure.default is closure.empty:
+            return "its step needs a closure that evaluates the loss anew; here a step has one gradient"
+        return None
 
     @staticmethod
     def supplied(parameters: list[str]) -> list[str]:
@@ -236,9 +249,23 @@ class BaseOptimizerConfig(Kinded):
     def check_arguments(self) -> None:
         """Raise ValueError where the optimizer refuses its arguments."""
         if self.kind not in {"sgd", "adam"}:  # whose bounds are written down; building one takes torch 0.8 s
-            build(self.kind, self.arguments, [nn.Parameter(torch.zeros(1, 1))])
+            self.build([nn.Parameter(torch.zeros(1, 1))])
         elif self.arguments.get("nesterov") and self.arguments["momentum"] == 0:
             raise ValueError("nesterov needs a momentum above 0")
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return the optimizer of ``parameters``.
+
+        Raises:
+            ValueError: It refuses its arguments or the parameters.
+        """
+        try:
+            optimizer = OPTIMIZERS[self.kind](parameters, **self.arguments)
+        except Exception as error:  # torch's checks, and a user's class, any line of which may fail
+            raise ValueError(f"{self.kind} cannot be made: {error}") from error
+        if not isinstance(optimizer, Optimizer) or any("lr" not in group for group in optimizer.param_groups):
+            raise ValueError(f"{self.kind} makes no torch.optim.Optimizer with a learning rate 'lr'")
+        return optimizer
 
 
 class OptimizerConfig(BaseOptimizerConfig):

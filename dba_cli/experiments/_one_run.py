@@ -36,7 +36,6 @@ from dba_cli.training import (
     Stream,
     Training,
     build_model,
-    build_optimizer,
     build_scheduler,
     count_parameters,
     generator,
@@ -158,7 +157,7 @@ class Trainee:
         )
         self.model = model.to(self._device)
         self.recorder = _Recorder() if config.training.trace else None
-        optimizer = build_optimizer(entry, self.model.parameters())
+        optimizer = entry.base_optimizer.build(self.model.parameters())
         generators = {"selection": generator(seed, Stream.SELECTION)}
         learning = Learning(
             optimizer,
@@ -258,7 +257,7 @@ def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> No
     except UserError:  # a user's network may look at its weights, and another fault shows again
         model = build(torch.Generator())
     gradient_rule(entry, model, torch.Generator())
-    build_optimizer(entry, [nn.Parameter(torch.empty_like(p, device="cpu")) for p in model.parameters()])
+    entry.base_optimizer.build([nn.Parameter(torch.empty_like(p, device="cpu")) for p in model.parameters()])
 
 
 def _image_shape(data: ImageData) -> tuple[int, int, int]:

@@ -5,8 +5,8 @@ from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._device import describe_device, resolve_device
 from dba_cli.training._gradients import GradientRule, gradient_rule
 from dba_cli.training._models import Standardize, build_model, count_parameters
-from dba_cli.training._optimizers import build_optimizer, build_scheduler
 from dba_cli.training._samples import TensorData, TrainingSamples
+from dba_cli.training._schedule import build_scheduler
 from dba_cli.training._seeds import Stream, generator
 from dba_cli.training._state import Keeper, State
 from dba_cli.training._timeline import Timeline
@@ -36,7 +36,6 @@ __all__ = [
     "Training",
     "TrainingSamples",
     "build_model",
-    "build_optimizer",
     "build_scheduler",
     "count_parameters",
     "describe_device",

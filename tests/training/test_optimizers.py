@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dba_cli.config import OptimizerConfig, ScheduleConfig
-from dba_cli.training import build_optimizer, build_scheduler
+from dba_cli.training import build_scheduler
 
 
 def entry(**keys: Any) -> OptimizerConfig:
@@ -35,14 +35,14 @@ def test_every_key_of_an_entry_reaches_the_optimizer(
     keys: dict[str, Any], kind: type, expected: dict[str, Any], within_dba: bool
 ) -> None:
     config = entry(kind="dba", base=keys) if within_dba else entry(**keys)
-    optimizer = build_optimizer(config, [weight()])
+    optimizer = config.base_optimizer.build([weight()])
     assert type(optimizer) is kind
     assert {key: optimizer.defaults[key] for key in expected} == expected
 
 
 def test_two_steps_of_adam_by_hand() -> None:
     w = weight(1.0)
-    optimizer = build_optimizer(entry(kind="adam", lr=0.1, betas=[0.5, 0.75], eps=0.25), [w])
+    optimizer = entry(kind="adam", lr=0.1, betas=[0.5, 0.75], eps=0.25).base_optimizer.build([w])
     expected, m, v = 1.0, 0.0, 0.0
     for t, gradient in enumerate([2.0, -3.0], start=1):
         w.grad = torch.tensor([gradient], dtype=torch.float64)
@@ -58,7 +58,7 @@ def test_an_unknown_kind_never_trains_as_another(within_dba: bool) -> None:
     if within_dba:
         unknown = entry(kind="dba", base=ADAM).model_copy(update={"base": unknown})
     with pytest.raises(ValueError, match="unknown optimizer 'rmsprop'"):
-        build_optimizer(unknown, [weight()])
+        unknown.base_optimizer.build([weight()])
 
 
 R = math.sqrt(0.5)
@@ -80,7 +80,7 @@ R = math.sqrt(0.5)
 )
 def test_the_learning_rate_of_each_step(kind: Any, warmup: int, factors: list[float]) -> None:
     w = weight()
-    optimizer = build_optimizer(entry(kind="sgd", lr=0.3), [w])
+    optimizer = entry(kind="sgd", lr=0.3).base_optimizer.build([w])
     scheduler = build_scheduler(ScheduleConfig(kind=kind, warmup_steps=warmup), optimizer, len(factors))
     moved = []
     for _ in factors:
@@ -94,7 +94,7 @@ def test_the_learning_rate_of_each_step(kind: Any, warmup: int, factors: list[fl
 
 @pytest.mark.parametrize("kind", ["linear", "cosine"])
 def test_a_decay_is_zero_after_the_last_step(kind: Any) -> None:
-    optimizer = build_optimizer(entry(kind="sgd", lr=0.3), [weight()])
+    optimizer = entry(kind="sgd", lr=0.3).base_optimizer.build([weight()])
     scheduler = build_scheduler(ScheduleConfig(kind=kind, warmup_steps=2), optimizer, 6)
     for _ in range(6):
         assert scheduler.get_last_lr()[0] > 0.01

@@ -17,7 +17,6 @@ from dba_cli.training import (
     Outcome,
     State,
     Training,
-    build_optimizer,
     build_scheduler,
     gradient_rule,
 )
@@ -63,7 +62,7 @@ def training(
 ) -> tuple[nn.Module, Training]:
     model = network()
     entry, selection = ENTRIES[name], torch.Generator().manual_seed(5)
-    optimizer = build_optimizer(entry, model.parameters())
+    optimizer = entry.base_optimizer.build(model.parameters())
     schedule = build_scheduler(ScheduleConfig(kind="cosine", warmup_steps=3), optimizer, STEPS)
     rule = gradient_rule(entry, model, selection)
     learning = Learning(optimizer, schedule, rule, generators={"selection": selection})
