@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from dba_cli.config import SweepPoint, load, load_sweep
+from dba_cli.data import DATASETS
 from dba_cli.records import Evaluation, ExperimentFolder, RunFolder, RunRecord, read_sweep, write_atomically
-from reproduction.paper import PAPER, TITLES, Paper, draw_name
+from reproduction.paper import PAPER, Paper, draw_name
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs/reproduce"
@@ -34,7 +35,7 @@ class Place:
     @property
     def suffix(self) -> str:
         """Return what the folder's name ends in that is not of MNIST."""
-        return "" if self.dataset == "mnist" else f"-{self.dataset.replace(':', '-')}"
+        return "" if self.dataset == "mnist" else f"-{self.dataset}"
 
     @property
     def results(self) -> Path:
@@ -49,7 +50,7 @@ class Place:
     @property
     def title(self) -> str:
         """Return what the dataset is called."""
-        return TITLES[self.dataset]
+        return DATASETS[self.dataset].title
 
     def paper(self, draw: str) -> Paper | None:
         """Return what the paper claims for a draw of this dataset."""

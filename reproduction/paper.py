@@ -48,6 +48,3 @@ PAPER = {"mnist": {"1pct": Paper(97.79, 81.78), "10_per_class": Paper(97.44, 88.
 def draw_name(config: Any) -> str | None:
     """Return which of DRAWS a value of ``data.draw`` is."""
     return next((name for name, draw in DRAWS.items() if draw.config == config), None)
-
-
-TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}

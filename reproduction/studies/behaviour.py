@@ -55,7 +55,9 @@ class Behaviour(Study):
                     rates = np.bincount(trace.images, chosen, len(labels)) / np.maximum(
                         np.bincount(trace.images, minlength=len(labels)), 1
                     )
-                    shares = np.bincount(labels[trace.images[chosen]], minlength=10) / max(chosen.sum(), 1)
+                    shares = np.bincount(labels[trace.images[chosen]], minlength=data.num_classes) / max(
+                        chosen.sum(), 1
+                    )
                     rows.append(
                         {
                             "draw": f"n_train={len(labels)}",

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from dba_cli.config import config_hash, load, load_sweep
 from dba_cli.records import ExperimentFolder
 from reproduction.__main__ import main
-from reproduction.claims import short_table
+from reproduction.claims import Claim, Figure, short_table
 from reproduction.command import ROOT, Command, Place
 from reproduction.report import claims, report, write_report
 from reproduction.studies import studies
@@ -151,3 +152,13 @@ def test_a_dataset_whose_files_are_missing_is_refused_before_anything_runs(
     line = ["run", "ladder", "--quick", "--dataset", "kmnist", "--data", str(tmp_path)]
     assert main(line) == 2
     assert "kmnist" in capfd.readouterr().err.lower()
+
+
+def test_a_claim_is_one_place_and_then_in_numbers_report_and_readme(monkeypatch) -> None:
+    number = Figure("dba", "sgd", "questions answered", 42.0, None, 1)
+    new = Claim("C6", "it answers everything", "random draw", "42", "holds", 42.0, [number])
+    monkeypatch.setattr(PaperSetting, "claims", lambda self: [new])
+    found = claims(MNIST)
+    assert json.loads(found)["claims"][0]["figures"] == [asdict(number)]
+    assert "| C6 | it answers everything | random draw | 42 | holds |" in report(MNIST)
+    assert "| it answers everything, random draw | 42 | holds |" in short_table(found)
