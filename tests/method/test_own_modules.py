@@ -1,4 +1,4 @@
-"""A metric, an order, a rule, a peer by loss, a layer's sampler: one file outside the package each."""
+"""Tables of things, and a sampler of one's own; whole runs with things of one's own are in test_places."""
 
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +9,9 @@ from torch import nn
 
 from dba_cli import DynamicBatch
 from dba_cli.method import (
+    METRICS,
+    ORDERS,
+    RULES,
     register_metric,
     register_order,
     register_rule,
@@ -18,33 +21,11 @@ from dba_cli.method import (
 from .exactness import assert_exact
 
 N = 12
-METRIC = """
-from dba_cli import register_metric
-
-@register_metric("smallest_mean", larger_is_better=False)
-def smallest_mean(s):
-    return s.square_norm_mean
-"""
-ORDER = """
-from dba_cli import register_order
-
-@register_order("last_first")
-def last_first(square_norms, projections):
-    return square_norms.cumsum(-1)
-"""
-RULE = """
-from dba_cli import register_rule
-
-@register_rule("two_smallest_projections")
-def two_smallest(problem):
-    return problem.first(2, problem.projections.argsort(-1).argsort(-1))
-"""
 SAMPLER = """
 import torch
 from torch import nn
 
-from dba_cli import register_sampler
-from dba_cli.method import OuterProducts, trainable
+from dba_cli.method import OuterProducts, register_sampler, trainable
 
 calls = []
 
@@ -61,30 +42,6 @@ def scores(call, gradient):
     calls.append((call.input.shape, gradient.shape))
     return OuterProducts(gradient.unsqueeze(1), call.input.unsqueeze(1), trainable(call.module.weight), None)
 """
-
-
-@pytest.mark.parametrize(
-    ("module", "text", "settings", "expected"),
-    [
-        ("own_metric", METRIC, {"metric": "own_metric:smallest_mean", "order": "norm"}, list(range(N))),
-        ("own_order", ORDER, {"order": "own_order:last_first", "rule": "top_k"}, [9, 10, 11]),
-        ("own_rule", RULE, {"rule": "own_rule:two_smallest_projections"}, [0, 1]),
-    ],
-)
-def test_own_entry(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    module: str,
-    text: str,
-    settings: dict[str, str],
-    expected: list[int],
-) -> None:
-    (tmp_path / f"{module}.py").write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    model = nn.Linear(1, 1, bias=False)
-    dba = DynamicBatch(model, min_fraction=0.25, **settings)
-    selection = dba.backward(model(torch.arange(1.0, N + 1).view(N, 1)).squeeze(1))  # gradients 1 to 12
-    assert selection.weights[""].nonzero().flatten().tolist() == expected
 
 
 def test_own_sampler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,3 +68,10 @@ def test_a_name_or_a_type_can_be_registered_once() -> None:
 def test_a_module_that_does_not_exist_is_named() -> None:
     with pytest.raises(ValueError, match=r"no_such_module.*cannot be imported"):
         DynamicBatch(nn.Linear(1, 1), metric="no_such_module:mine")
+
+
+@pytest.mark.parametrize("table", [METRICS, ORDERS, RULES])
+def test_a_table_lists_its_names_sorted(table: dict[str, object]) -> None:
+    assert list(table) == sorted(table)
+    assert "norm" in table or "prefix" in table
+    assert "no such name" not in table

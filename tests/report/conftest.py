@@ -6,13 +6,8 @@ import pytest
 import torch
 
 from dba_cli.config import Config
-from dba_cli.experiments import Settings, run_experiments
+from dba_cli.experiments import Reporter, Settings, run_experiments
 from dba_cli.report import report_page
-
-
-class Silent:
-    def __getattr__(self, name: str) -> object:
-        return lambda *args: self
 
 
 def small(name: str, description: str = "A small one.", seeds: int = 2) -> Config:
@@ -37,7 +32,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("recorded")
     hostile = "<script>document.title='broken'</script> & \"quoted\" 'words' {{ 7 * 7 }}"
     settings = Settings(data_dir=results / "none", results=results, device=torch.device("cpu"))
-    run_experiments([small("first"), small("second", hostile, seeds=1)], settings, Silent())  # type: ignore[arg-type]
+    run_experiments([small("first"), small("second", hostile, seeds=1)], settings, Reporter())
     return results
 
 

@@ -1,0 +1,113 @@
+"""The pages say what the program does: figures, names, keys and links."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dba_cli import __version__
+from dba_cli.config import Config, load
+from dba_cli.experiments._images import protocol
+from dba_cli.method import METRICS, ORDERS, RULES
+from dba_cli.training import Stream
+from tools import config_page
+from tools.fill_pages import filled
+
+from .test_commands import PAGES, ROOT
+
+METHOD, PROTOCOLS = (ROOT / f"docs/{name}.md" for name in ("method", "protocols"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_figure_on_a_page_was_written_by_hand(page) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text == filled(text), "python -m tools.fill_pages writes it anew"
+
+
+def test_a_page_whose_figures_are_old_is_found() -> None:
+    assert filled("<!-- bench: jobs -->\nold\n<!-- end -->\n").count("--jobs 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("heading", "registry"), [("Metrics", METRICS), ("Orders", ORDERS), ("Rules", RULES)]
+)
+def test_every_name_is_explained_and_no_other(heading: str, registry: Any) -> None:
+    section = METHOD.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    # Other tests register names of their own.
+    functions = {name: getattr(registry[name], "function", registry[name]) for name in registry}
+    own = [name for name, function in functions.items() if function.__module__.startswith("dba_cli.")]
+    assert sorted(re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE)) == sorted(own)
+
+
+@pytest.mark.parametrize(
+    ("config", "change"),
+    [
+        ("mnist_1pct", "seeds=[0]"),
+        ("mnist_full", "seeds=[0]"),
+        ("mnist_10_per_class_selected_deformed", "training.deformation=null"),
+        ("reproduce/step_budget", "training.step_budget=1000"),
+        ("mnist_1pct_deformed", "seeds=[0]"),
+        ("mnist_1pct", "data.evaluate_on=validation"),
+    ],
+)
+def test_every_name_in_a_record_is_explained(config: str, change: str) -> None:
+    name = protocol(load(ROOT / f"configs/{config}.yaml", [change]))
+    whole, *additions = re.sub(r"\d+", "N", name).split(", ")
+    for row in (whole, *(f"…, {addition}" for addition in additions)):
+        assert f"\n| `{row}` |" in PROTOCOLS.read_text(encoding="utf-8")
+
+
+def test_every_stream_is_listed() -> None:
+    listed = re.findall(
+        r"^\| `([A-Z_]+)` \| (\d+) \|", PROTOCOLS.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert listed == [(stream.name, str(int(stream))) for stream in Stream]
+
+
+def test_the_page_is_written_from_the_schema() -> None:
+    assert config_page.PAGE.read_text(encoding="utf-8") == config_page.page(), "make docs writes it anew"
+
+
+def test_every_section_of_the_file_is_on_it() -> None:
+    for section in Config.model_fields:
+        assert f"| `{section}` |" in config_page.page()
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead_links(page: Path, text: str) -> list[str]:
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if link.startswith(("http://", "https://")):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of(page: Path) -> None:
+    assert dead_links(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_a_dead_link_is_seen() -> None:
+    text = "[a](docs/nothing.md) [b](README.md#no-such-heading) [c](#cite) [d](docs/method.md#rules)"
+    assert dead_links(ROOT / "README.md", text) == ["docs/nothing.md", "README.md#no-such-heading"]
+
+
+def test_every_page_is_listed() -> None:
+    listed = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages == set(re.findall(r"^- \[[\w.-]+\]\(([\w.-]+)\)", listed, flags=re.MULTILINE))
+
+
+def test_the_version_to_cite_is_this_one() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"version = {{{__version__}}}" in readme
