@@ -1,11 +1,17 @@
-"""The table of places in docs/architecture.md: a new thing is one file, which a config names."""
+"""The table of places in docs/architecture.md: a file for a thing that a config names, else three places."""
 
+import csv
+import os
+import shutil
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import dba_cli
+from dba_cli.data import DATASETS
 from dba_cli.method import METRICS, ORDERS, RULES
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +105,21 @@ class Wide(nn.Sequential):
         {"model": {"kind": "{module}:Wide", "units": 7}},
         "dba",
     ),
+    "dataset": (
+        """
+import numpy as np
+from dba_cli import register_dataset
+
+@register_dataset("patches", title="Patches")
+def patches(data_dir):
+    count()
+    images = np.random.default_rng(0).integers(0, 256, (120, 3, 8, 8), dtype=np.uint8)
+    labels = np.arange(120) % 4
+    return images[:80], labels[:80], images[80:], labels[80:]
+""",
+        {"data": {"dataset": "{module}:patches", "draw": {"per_class": 10}}, "training.batch_size": 10},
+        "dba",
+    ),
     "sampler": (
         """
 import torch
@@ -140,16 +161,17 @@ def placed(value: object, module: str) -> object:
 
 @pytest.mark.parametrize("thing", THINGS)
 def test_one_file_adds_a(thing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, values, optimizer = THINGS[thing]
+    text, values, optimizer = THINGS[thing]
     module = "own_" + thing.replace(" ", "_")
-    (tmp_path / f"{module}.py").write_text(CALLS + source)
+    (tmp_path / f"{module}.py").write_text(CALLS + text)
     monkeypatch.syspath_prepend(tmp_path)
-    for table in (METRICS, ORDERS, RULES):  # other tests go through all that is in them
+    for table in (METRICS, ORDERS, RULES, DATASETS):  # other tests go through all that is in them
         monkeypatch.setattr(table, "_entries", dict(table._entries))
+    source = "auto" if thing == "dataset" else "embedded"
     length = {"epochs": None, "steps": 3, "evaluation": {"epochs": None, "steps": 3}}
     done = dba_cli.run(
         ROOT / "configs/smoke.yaml",
-        overrides={"data.source": "embedded", "training": length, **placed(values, module)},
+        overrides={"data.source": source, "training": length, **placed(values, module)},
         optimizers=[optimizer],
         seeds=[0],
         results=tmp_path / "results",
@@ -157,3 +179,82 @@ def test_one_file_adds_a(thing: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(done["status"]) == ["finished"], done
     assert sys.modules[module].calls > 0
     assert optimizer in set(dba_cli.compare("smoke", results=tmp_path / "results")["optimizer"])
+
+
+# What is no file of one's own: before and after, in the files of the package.
+FIGURE = {
+    "records/_evaluation.py": ("    copies_errors: ", "    spread: float | None = None\n    copies_errors: "),
+    "training/_trainer.py": (
+        '"test_errors": errors,',
+        '"test_errors": errors, "spread": logits.softmax(1).std().item(),',
+    ),
+    "comparison/_columns.py": (
+        "_COLUMNS = (",
+        "_COLUMNS = (Column('Spread (%)', 'Spread', lambda row: _estimate(row.mean('spread'), 2)),",
+    ),
+}
+OPTION = {
+    "cli/_execute.py": (
+        "    quiet: Annotated[",
+        "    label: Annotated[str, typer.Option(help='A word.')] = 'none'\n    quiet: Annotated[",
+    ),
+    "experiments/_plan.py": (
+        "    tensorboard: bool = False",
+        "    tensorboard: bool = False\n    label: str = ''",
+    ),
+    "experiments/_worker.py": (
+        "    assert record is not None\n",
+        "    assert record is not None\n    (run.folder.path / settings.label).touch()\n",
+    ),
+}
+TINY = """
+experiment: {name: tiny}
+data: {source: embedded, draw: {per_class: 2}}
+model: {kind: mlp, hidden: [4]}
+training: {steps: 2, batch_size: 10}
+optimizers: [{name: sgd, kind: sgd, lr: 0.1}]
+seeds: [0, 1]
+"""
+
+
+def changed(places: dict[str, tuple[str, str]], folder: Path) -> Callable[..., str]:
+    """Return the command of a copy of the package that is changed in at most three places."""
+    assert len(places) <= 3
+    package = folder / "dba_cli"
+    shutil.copytree(ROOT / "dba_cli", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for place, (before, after) in places.items():
+        text = (package / place).read_text("utf-8")
+        assert text.count(before) == 1, place
+        (package / place).write_text(text.replace(before, after), "utf-8")
+    (folder / "tiny.yaml").write_text(TINY)
+
+    def dba(*arguments: str) -> str:
+        command = [sys.executable, "-m", "dba_cli", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return dba
+
+
+def test_a_figure_is_in_every_file_and_table(tmp_path: Path) -> None:
+    dba = changed(FIGURE, tmp_path)
+    dba("run", "tiny.yaml", "--quiet")
+    with (tmp_path / "results/tiny/sgd/seed-1/history.csv").open(newline="") as file:
+        recorded = float(list(csv.DictReader(file))[-1]["spread"])
+    assert recorded > 0
+    assert f"spread {recorded:.6g}" in " ".join(dba("inspect", "results/tiny/sgd/seed-1").split())
+    assert "Spread (%)" in dba("compare", "--format", "markdown")
+    (row,) = csv.DictReader(dba("compare", "--format", "csv").splitlines())
+    assert float(row["spread"]) > 0
+    assert float(row["spread_ci95"]) > 0
+
+
+def test_an_option_reaches_the_workers_of_run_and_sweep(tmp_path: Path) -> None:
+    dba = changed(OPTION, tmp_path)
+    assert "--label" in dba("run", "--help")
+    dba("run", "tiny.yaml", "--label", "one", "--jobs", "2", "--quiet")
+    dba("sweep", "tiny.yaml", "--grid", "optimizers.sgd.lr=0.1", "--label", "two", "--quiet")
+    assert len(list(tmp_path.glob("results/tiny/sgd/seed-*/one"))) == 2
+    assert len(list(tmp_path.glob("results/tiny_sweep/*/sgd/seed-*/two"))) == 2
