@@ -1,11 +1,10 @@
 """What a run leaves on disk: where it lies, what it says, and how it is written so that it is whole."""
 
-from dba_cli.records._atomic import ensure_writable, write_atomically
 from dba_cli.records._checkpoint import read_checkpoint, write_checkpoint
 from dba_cli.records._evaluation import Evaluation
 from dba_cli.records._failure import FailureRecord, discard_failure, read_failure, write_failure
+from dba_cli.records._files import ensure_writable, locked, write_atomically
 from dba_cli.records._layout import ExperimentFolder, RunFolder, experiments_in
-from dba_cli.records._lock import locked
 from dba_cli.records._result import (
     DataRecord,
     DeviceRecord,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dba_cli.errors import UserError
-from dba_cli.records._atomic import write_atomically
+from dba_cli.records._files import write_atomically
 
 _FORMAT = 1  # raise it when a state of before cannot be gone on from
 

@@ -3,9 +3,10 @@
 import contextlib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from dba_cli.records._atomic import write_atomically
+from dba_cli.errors import UserError
+from dba_cli.records._files import read_model, write_atomically
 from dba_cli.records._layout import RunFolder
 from dba_cli.records._result import Sha256
 
@@ -29,9 +30,8 @@ class FailureRecord(BaseModel):
 def read_failure(run: RunFolder) -> FailureRecord | None:
     """Return how the run failed; None where it did not, or where nothing whole says so."""
     try:
-        text = (run.path / "failure.json").read_text(encoding="utf-8")
-        return FailureRecord.model_validate_json(text)
-    except (OSError, ValueError, ValidationError):
+        return read_model(run.path / "failure.json", FailureRecord)
+    except UserError:
         return None  # it only says to leave the run alone: without it, the run is done again
 
 

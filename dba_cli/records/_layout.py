@@ -1,25 +1,15 @@
 """Where records lie: ``<results>/<experiment>/<optimizer>/seed-<k>/``."""
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
 
 from dba_cli.errors import UserError
-from dba_cli.records._atomic import UNFINISHED, write_atomically
 from dba_cli.records._evaluation import Evaluation, history_text, read_history
+from dba_cli.records._files import UNFINISHED, read_model, write_atomically
 from dba_cli.records._result import ExperimentRecord, RunRecord
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-class _AbsentError(UserError):
-    """There is no such file."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +51,7 @@ class RunFolder:
         Raises:
             UserError: ``result.json`` is damaged.
         """
-        try:
-            return _read(self.result_file, RunRecord)
-        except _AbsentError:
-            return None
+        return read_model(self.result_file, RunRecord)
 
     def history(self) -> list[Evaluation]:
         """Return the run's evaluations in their order, at least one.
@@ -129,7 +116,10 @@ class ExperimentFolder:
         Raises:
             UserError: ``experiment.json`` is missing or damaged.
         """
-        return _read(self.plan_file, ExperimentRecord)
+        plan = read_model(self.plan_file, ExperimentRecord)
+        if plan is None:
+            raise UserError(f"{self.plan_file}: cannot be read (No such file or directory)")
+        return plan
 
     def write_plan(self, plan: ExperimentRecord) -> None:
         """Write ``experiment.json`` atomically."""
@@ -154,18 +144,3 @@ def _remove(path: Path) -> None:
         pass
     except OSError as error:
         raise UserError(f"{path}: cannot be removed ({error.strerror})") from None
-
-
-def _read(path: Path, model: type[_Model]) -> _Model:
-    try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _AbsentError(f"{path}: cannot be read ({error.strerror})") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(f"{step!s:.60}" for step in fault["loc"]) or "the whole"
-        raise UserError(f"{path}: damaged record: {where}: {fault['msg']}; delete it and run again") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: damaged record: not valid JSON; delete it and run again") from None

@@ -6,8 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dba_cli.errors import UserError
-from dba_cli.records._atomic import write_atomically
-from dba_cli.records._lock import locked
+from dba_cli.records._files import locked, read_model, write_atomically
 
 
 class PointRecord(BaseModel):
@@ -35,15 +34,7 @@ def read_sweep(folder: Path) -> SweepRecord | None:
     Raises:
         UserError: It is damaged or cannot be read.
     """
-    path = folder / "sweep.json"
-    try:
-        return SweepRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise UserError(f"{path}: damaged; delete it: the same sweep writes it again") from None
+    return read_model(folder / "sweep.json", SweepRecord)
 
 
 def add_to_sweep(folder: Path, sweep: SweepRecord) -> None:

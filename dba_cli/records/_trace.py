@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dba_cli.errors import UserError
-from dba_cli.records._atomic import write_atomically
+from dba_cli.records._files import write_atomically
 
 Indices = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]

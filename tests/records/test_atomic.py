@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(
         raise PermissionError  # as on Windows
 
     with monkeypatch.context() as patch:
-        patch.setattr("dba_cli.records._atomic.os.open", no_folders)
+        patch.setattr("dba_cli.records._files.os.open", no_folders)
         # tempfile opens by the same function; give it the file that it would have made
         patch.setattr("tempfile.mkstemp", lambda **_: _made(tmp_path / "temporary"))
         write_atomically(tmp_path / "file", "text")

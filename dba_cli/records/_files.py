@@ -1,11 +1,22 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and one process at a time in a folder."""
 
 import contextlib
+import json
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ValidationError
 
 from dba_cli.errors import UserError
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_LOCK = ".lock"
+_POLL_SECONDS = 0.2
 
 # It can only be read by setting it: once, while there is one thread.
 _UMASK = os.umask(0o077)
@@ -48,6 +59,26 @@ def write_atomically(path: Path, content: str | bytes, *, flush: bool = True) ->
                 temporary.unlink(missing_ok=True)
 
 
+def read_model(path: Path, model: type[_Model]) -> _Model | None:
+    """Return what a JSON file says; None where there is none.
+
+    Raises:
+        UserError: It cannot be read, or is damaged: which value is, in one line.
+    """
+    try:
+        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(f"{step!s:.60}" for step in fault["loc"]) or "the whole"
+        raise UserError(f"{path}: damaged record: {where}: {fault['msg']}; delete it and run again") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: damaged record: not valid JSON; delete it and run again") from None
+
+
 def ensure_writable(folder: Path) -> None:
     """Make ``folder`` and prove that files can be made in it, before hours are spent on filling it.
 
@@ -71,3 +102,34 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = False, until: Callable[[], bool] | None = None) -> Iterator[bool]:
+    """Hold the lock of ``folder`` and yield True; where another process holds it, yield False or ``wait``.
+
+    Waiting ends, and False is yielded, when ``until`` comes true. It is the system's lock on an open
+    file: whoever dies, by SIGKILL or by a power cut, holds it no more.
+
+    Raises:
+        UserError: No lock can be had there.
+    """
+    # Never a lock that is a mere file: that would outlive its owner.
+    lock = FileLock(folder / _LOCK, fallback_to_soft=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=-1 if wait else 0, poll_interval=_POLL_SECONDS, cancel_check=until)
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{folder}: cannot be locked ({reason}); give another --results DIR") from None
+    if not lock.is_locked:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        # Removed while it is held: whoever opened it meanwhile sees that it has no name and starts over.
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
