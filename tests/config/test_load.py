@@ -1,5 +1,6 @@
 """Files that extend one another, ``--set``, seeds, and the shipped configs."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dba_cli.config import Config, config_hash, load, parse_seeds, to_yaml
+from dba_cli.config import Config, config_hash, load, load_sweep, parse_seeds, to_yaml
 from dba_cli.errors import UserError
 
 Put = Callable[..., Path]
@@ -109,13 +110,8 @@ def test_another_schedule_keeps_the_warm_up(put: Put, tiny: str) -> None:
     ("base", "message"),
     [
         ("bese.yaml", "c.yaml:2: extends: bese.yaml: no such file; did you mean 'base.yaml'?"),
-        ("sub/base.yaml", "c.yaml:2: extends: sub/base.yaml: no such file"),
-        (".", "c.yaml:2: extends: .: cannot be read (Is a directory)"),
         ("base.yaml/x", "c.yaml:2: extends: base.yaml/x: cannot be read (Not a directory)"),
-        ("loop.yaml", "c.yaml:2: extends: loop.yaml: cannot be read (Too many levels of symbolic links)"),
         ('"a\\0b"', "c.yaml:2: extends: a\\x00b: no file can have this name"),
-        ('"\\ud800"', "c.yaml:2: extends: \\ud800: no file can have this name"),
-        ("x" * 300, f"c.yaml:2: extends: {'x' * 300}: cannot be read (File name too long)"),
         ("c.yaml", "c.yaml:2: extends: c.yaml extends itself, directly or through others"),
         ("[base.yaml]", "c.yaml:2: extends: give one file, such as 'base.yaml', got ['base.yaml']"),
         ("''", "c.yaml:2: extends: give one file, such as 'base.yaml', got ''"),
@@ -127,7 +123,6 @@ def test_a_base_that_cannot_be_read_is_a_fault_of_its_line(
 ) -> None:
     put(name="base.yaml")
     path = put(f"# comment\nextends: {base}\n")
-    Path("loop.yaml").symlink_to("loop.yaml")
     assert fault(path) == message
 
 
@@ -174,13 +169,6 @@ def test_a_file_without_sections(put: Put, fault: Fault, text: str, over: str) -
     path = put(text, "base.yaml")
     message = "base.yaml: a config is a mapping of sections, such as 'data:' and 'model:'"
     assert fault(put(over) if over else path) == message
-
-
-def test_large_configs_merge_quickly(put: Put, fault: Fault) -> None:
-    keys = "".join(f"k{i}: 1\n" for i in range(9_000))
-    put(keys, "base.yaml")
-    message = fault(put("extends: base.yaml\n" + keys))
-    assert message.startswith("c.yaml:2: k0: unknown key 'k0'; choose from data, ")
 
 
 # -- overrides --
@@ -280,13 +268,6 @@ def test_a_fault_of_an_override_is_placed_there(put: Put, fault: Fault, override
     assert fault(put(), override).startswith(f"--set {override}: {what}")
 
 
-def test_numbers_too_long_to_be_positions(put: Put, fault: Fault) -> None:
-    key = f"optimizers.{'9' * 5000}.lr=1"
-    assert (
-        fault(put(), key) == f"--set {key}: no entry '{'9' * 59} in the list of 2; choose from dynamic, plain"
-    )
-
-
 def test_a_fault_of_the_file_stays_there(put: Put, fault: Fault, tiny: str) -> None:
     path = put(tiny.replace("    lr: 0.1\n", "", 1))
     overrides = ["optimizers.plain.momentum=0.5", "training.epochs=5"]
@@ -354,76 +335,49 @@ def test_seeds_as_text_in_a_file(put: Put, fault: Fault, tiny: str) -> None:
 
 # -- the shipped configs --
 
+# A digest of the hashes of every run of a config, and of its sweep's points by name: a changed line disowns
+# finished runs.
 SHIPPED = {
-    "mnist_1pct": ({"fraction": 0.01}, {"epochs": 500}, {"epochs": 25}, (97.79, 81.78), 5),
-    "mnist_10_per_class": ({"per_class": 10}, {"epochs": 1000}, {"epochs": 50}, (97.44, 88.07), 5),
-    "mnist_full": ({"fraction": 1.0}, {"epochs": 5}, {"steps": 150}, None, 5),
-    "smoke": ({"per_class": 10}, {"epochs": 20}, {"epochs": 10}, None, 2),
+    "mnist_10_per_class": "cba78ff85344",
+    "mnist_10_per_class_deformed": "3622f50e18df",
+    "mnist_10_per_class_selected_deformed": "2d90cba4b580",
+    "mnist_1pct": "869027f5ed5d",
+    "mnist_1pct_deformed": "7807e1c49dc1",
+    "mnist_full": "470013753b23",
+    "ablations": "6652ed6481cb",
+    "behaviour": "464b9f21538e",
+    "confirmation": "e82e343a6887",
+    "convergence": "aa3170bc0394",
+    "convergence_tuning": "59d77a073cbb",
+    "ladder": "72d79f029375",
+    "screening": "1dbf0da66670",
+    "screening_rules": "55bf08b7646c",
+    "step_budget": "88a04d3bd25b",
+    "step_budget_tuning": "c1bd869696d3",
+    "tuning": "e68ab620d5e9",
+    "smoke": "175a930cb619",
 }
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_configs_differ_only_where_they_should(name: str) -> None:
-    draw, length, evaluation, paper, n_seeds = SHIPPED[name]
-    found = load(CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_none=True)
-    assert found["experiment"].pop("description")
-    figures = (
-        {}
-        if paper is None
-        else {"paper": dict(zip(("test_accuracy", "error_reduction"), paper, strict=True))}
-    )
-    sgd = {"kind": "sgd", "lr": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
-    adam = {"kind": "adam", "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}
-    rule = {"rule": "prefix", "metric": "snr", "order": "alignment", "scope": "layer", "stratified": False}
-    fractions = {"min_fraction": 0.25, "max_fraction": 1.0}
-    assert found == {
-        "experiment": {"name": name, **figures},
-        "data": {"dataset": "mnist", "source": "auto", "draw": {**draw, "by": "random"}, **DATA_DEFAULTS},
-        "model": {"kind": "mlp", "hidden": [100], "activation": "relu"},
-        "training": {
-            **length,
-            "batch_size": 100,
-            "schedule": {"kind": "constant", "warmup_steps": 0},
-            "evaluation": {**evaluation, "copies": 0},
-            **TRAINING_DEFAULTS,
-            "checkpoint": CHECKPOINT,
-        },
-        "optimizers": [
-            {"name": "sgd", **sgd},
-            {"name": "adam", **adam},
-            {"name": "dba", "kind": "dba", "base": sgd, **rule, **fractions},
-        ],
-        "seeds": list(range(n_seeds)),
-    }
+def test_the_runs_of_every_shipped_config_are_what_they_were() -> None:
+    found = {}
+    for path in sorted(CONFIGS.rglob("*.yaml")):
+        if "experiment:" not in path.read_text(encoding="utf-8"):
+            continue  # what others extend
+        config = load(path)
+        configs = {"": config}
+        if config.sweep is not None:
+            configs |= {point.name: point.config for point in load_sweep(path).points}
+        runs = sorted(
+            f"{name} {entry.name} {config_hash(each.narrowed(entry.name, 0, 'official'))}"
+            for name, each in configs.items()
+            for entry in each.optimizers
+        )
+        found[path.stem] = hashlib.sha256("\n".join(runs).encode()).hexdigest()[:12]
+    assert found == SHIPPED
 
 
-def test_every_shipped_config_is_looked_at() -> None:
-    deformed = {f"{name}_deformed" for name in DEFORMED}
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {"base", "deformed", *SHIPPED, *deformed}
-
-
-DEFORMED = {
-    "mnist_1pct": {"fraction": 0.01, "by": "random"},
-    "mnist_10_per_class": {"per_class": 10, "by": "random"},
-    "mnist_10_per_class_selected": {"per_class": 10, "by": "facility_location"},
-}
-
-
-@pytest.mark.parametrize("name", DEFORMED)
-def test_the_deformed_configs_differ_in_their_draw_and_length_alone(name: str) -> None:
-    config = load(CONFIGS / f"{name}_deformed.yaml")
-    assert config.experiment.name == f"{name}_deformed"
-    assert config.data.draw.model_dump(exclude_none=True) == DEFORMED[name]
-    assert config.data.evaluate_on == "test"
-    base = load(CONFIGS / "deformed.yaml", ["experiment.name=base", "data.draw.fraction=0.01", "seeds=0-4"])
-    lengths = {"steps", "evaluation"}  # six times as many images are trained on for longer
-    assert config.training.model_dump(exclude=lengths) == base.training.model_dump(exclude=lengths)
-    if name != "mnist_1pct":
-        assert config.training == base.training
-    assert [entry.name for entry in config.optimizers] == ["sgd", "adam", "dba", "random"]
-
-
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", ["mnist_1pct", "mnist_1pct_deformed", "smoke"])
 def test_resolved_configs_read_back(put: Put, name: str) -> None:
     config = load(CONFIGS / f"{name}.yaml")
     for entry in config.optimizers:

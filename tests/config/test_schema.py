@@ -188,17 +188,6 @@ def test_narrowing_to_one_run() -> None:
     assert config == config_of(["a", "b"], [3, 4])
 
 
-@pytest.mark.parametrize("names", [["a", "a"], ["a", "b", "A"]])
-def test_optimizer_names_that_would_share_a_folder(names: list[str]) -> None:
-    with pytest.raises(ValidationError, match="optimizer names must be distinct, got a more than once"):
-        config_of(names, [0])
-
-
-def test_seeds_repeated() -> None:
-    with pytest.raises(ValidationError, match="seeds must be distinct, got 7 more than once"):
-        config_of(["a"], [0, 7, 1, 7])
-
-
 def budget(
     *optimizers: dict[str, Any], draw: dict[str, Any] | None = None, batch_size: int = 1000, budget: int = 100
 ) -> Config:

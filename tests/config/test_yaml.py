@@ -84,14 +84,6 @@ def test_not_a_number(text: str) -> None:
     assert math.isnan(read(text))
 
 
-def test_collections_and_the_places_of_their_values() -> None:
-    document = read_text("a:\n  b: [1,\n    {c: 2}]\nd: x", "here")
-    assert document.data == {"a": {"b": [1, {"c": 2}]}, "d": "x"}
-    assert set(document.places) == {
-        *[(), ("a",), ("a", "b"), ("a", "b", 0), ("a", "b", 1), ("a", "b", 1, "c"), ("d",)]
-    }
-
-
 def test_every_value_knows_its_line(put: Callable[..., Path]) -> None:
     document = read_file(put("# a comment\na:\n  b:\n    - 1\n    - c: 2\nd: x\n"))
     lines = {
