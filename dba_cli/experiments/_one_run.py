@@ -79,11 +79,11 @@ class OneRun:
 
         Raises:
             UserError: The record cannot be written; the state of a long run is kept.
-            KeyboardInterrupt: Ctrl-C; the state is saved.
+            KeyboardInterrupt: Ctrl-C; the state is saved, or the record where the training was over.
         """
         with ctrl_c_between_steps() as self._watcher.check:
             outcome = self._training.advance(steps, self._keeper)
-        return None if outcome is None else self._recorded(outcome)
+            return None if outcome is None else self._recorded(outcome)
 
     def _recorded(self, outcome: Outcome) -> RunRecord:
         if outcome.diverged_at_step is None:

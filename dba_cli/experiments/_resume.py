@@ -118,7 +118,7 @@ class RunKeeper:
 
 @contextmanager
 def ctrl_c_between_steps() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back, so that no step is cut in two, until what is yielded is called.
+    """Hold Ctrl-C back, so that no step is cut in two, until what is yielded is called or all is over.
 
     A second Ctrl-C does not wait. Only the main thread hears of it at all, and only where nobody
     else has a handler.
@@ -144,6 +144,7 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    check()
 
 
 def _revisions(first: str | None, now: str | None) -> str | None:

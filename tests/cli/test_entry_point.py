@@ -27,6 +27,26 @@ def run(*arguments: object, **environment: str) -> "subprocess.CompletedProcess[
     )
 
 
+def finished(folder: Path) -> set[tuple[str, ...]]:
+    return {path.parts[-4:-1] for path in folder.glob("*/*/*/result.json")}
+
+
+def started(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [COMMAND, *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            "OMP_NUM_THREADS": "1",
+        },
+    )
+
+
 def test_the_smoke_config_from_training_to_table(tmp_path: Path) -> None:
     done = run("run", ROOT / "configs/smoke.yaml", "--data", tmp_path / "none", "--results", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -70,10 +90,11 @@ def test_the_list_of_commands_waits_for_none_of_them() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
 
 
-def test_compare_does_not_wait_for_torch() -> None:
-    code = "import sys, dba_cli.comparison, dba_cli.records\nprint('torch' in sys.modules)"
+@pytest.mark.parametrize("modules", ["comparison, dba_cli.records", "inspection"])
+def test_records_are_shown_without_torch(modules: str) -> None:
+    code = f"import sys, dba_cli.{modules}\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "False\n"
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_a_stdout_without_unicode_is_no_traceback() -> None:
@@ -87,42 +108,70 @@ def test_shell_completion_is_offered() -> None:
     assert {"run", "compare", "data"} <= set(done.stdout.split())
 
 
-def test_ctrl_c_ends_with_130_and_keeps_finished_runs(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [
-            COMMAND, "run", ROOT / "configs/smoke.yaml", "--results", tmp_path,
-            "--set", "data.source=embedded", "--set", "training.epochs=1000000",
-            "--optimizer", "sgd",
-        ],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+def test_two_processes_never_do_a_run_twice(config, tmp_path):
+    # Each waits in the import of this module until the other is there too.
+    (tmp_path / "own_start.py").write_text(
+        "import os, time\nfrom pathlib import Path\nfrom dba_cli import register_metric\n"
+        "Path(f'{os.getpid()}.here').touch()\nend = time.monotonic() + 60\n"
+        "while len(list(Path().glob('*.here'))) < 2 and time.monotonic() < end:\n    time.sleep(0.01)\n\n\n"
+        "@register_metric('plain', larger_is_better=False)\ndef plain(s):\n    return s.variance\n"
+    )
+    grid = [
+        "--grid", "optimizers.dba.metric=own_start:plain", "--grid", "training.epochs=50,51,52,53,54,55",
+    ]  # fmt: skip
+    both = [started(tmp_path, "sweep", config, *grid) for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    done = [
+        {
+            line.split(":")[0].split("] ")[1] + line.split(" [")[0]
+            for line in out.splitlines()
+            if " accuracy" in line and " s" in line.partition("(")[2]
+        }
+        for out, _ in outputs
+    ]
+    assert done[0]
+    assert done[1]
+    assert not done[0] & done[1]
+    assert len(done[0] | done[1]) == 6 * 3 * 2 == len(finished(tmp_path / "results/tiny_sweep"))
+    assert not list((tmp_path / "results").rglob(".*"))
+
+
+@pytest.mark.parametrize("jobs", [(), ("--jobs", 2)])
+def test_ctrl_c_is_heard_and_keeps_what_is_done(config: Path, tmp_path: Path, jobs: tuple[str, ...]) -> None:
+    grid = ["--grid", "training.epochs=2,100000", "--optimizer", "sgd"]
+    process = started(tmp_path, "sweep", config, *grid, *jobs)
     assert process.stdout is not None
-    assert "to do" in process.stdout.readline()
-    assert "epoch" in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    # In one process that is the end of a first run, which was not heard before.
+    while "epoch " not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does: to every process of the command
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "the same command goes on" in err
-    assert not list(tmp_path.glob("**/result.json"))
-    assert not list(tmp_path.glob("**/*.tmp"))
+    deadline = time.monotonic() + 20
+    while True:  # no worker is left in the group
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not list((tmp_path / "results").rglob(".*"))
+    assert list((tmp_path / "results").rglob("checkpoint-*.pt")) or not jobs
+    assert {run[0].partition("-")[2][:2] for run in finished(tmp_path / "results/tiny_sweep")} == {"2-"}
 
 
-def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [COMMAND, "run", ROOT / "configs/smoke.yaml", "--results", tmp_path, "--set", "data.source=embedded"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_a_closed_pipe_is_no_traceback(config: Path, tmp_path: Path) -> None:
+    process = started(tmp_path, "run", config)
     assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.stderr is not None
-    err = process.stderr.read()
+    assert "Traceback" not in process.stderr.read()
     process.stderr.close()
     process.wait(timeout=60)
-    assert "Traceback" not in err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -4,7 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from dba_cli.records import TraceWriter, write_predictions
 
 
 def stems(answer) -> list[str]:
@@ -72,45 +75,48 @@ def test_official_images_that_are_not_there(recorded, where):
     assert "dba data fetch" in line
 
 
-def test_a_record_with_a_config_that_is_none(recorded):
-    path = Path("results/tiny/dba/seed-0/result.json")
+RUN = Path("results/tiny/dba/seed-0")
+
+
+def no_such_config():
+    path = RUN / "result.json"
     path.write_text(path.read_text().replace('"hidden"', '"hiden"'))
-    line = recorded("plot", "--kind", "disagreements").refused()
-    assert "result.json: damaged record: config.model" in line
 
 
-def test_a_trace_or_predictions_that_cannot_be_of_this_run(recorded):
-    import numpy as np
+def other_draw():
+    for path in Path("results/tiny").glob("*/seed-0/result.json"):
+        sha = path.read_text().partition('"draw_sha256": "')[2][:64]
+        path.write_text(path.read_text().replace(sha, sha[::-1]))
 
-    from dba_cli.records import TraceWriter, write_predictions
 
-    folder = Path("results/tiny/dba/seed-0")
+def image_20_of_20():
     writer = TraceWriter()
-    writer.add(np.array([3, 20]), {"hidden1": np.array([True, False])})  # of 20 images
-    writer.write(folder / "trace.npz")
-    line = recorded("plot", "--kind", "choices").refused()
-    assert f"{folder / 'trace.npz'}: damaged trace" in line
-    assert "the 20 of the draw" in line
-    write_predictions(folder / "predictions.npz", np.full(4000, 10, dtype=np.uint8))
-    assert "below 10" in recorded("plot", "--kind", "confusion").refused()
+    writer.add(np.array([3, 20]), {"hidden1": np.array([True, False])})
+    writer.write(RUN / "trace.npz")
 
 
-def test_a_draw_that_has_changed_is_not_shown_as_the_runs_own(recorded):
-    path = Path("results/tiny/sgd/seed-0/result.json")
-    text = path.read_text()
-    sha = text.partition('"draw_sha256": "')[2][:64]
-    for record in Path("results/tiny").glob("*/seed-0/result.json"):
-        record.write_text(record.read_text().replace(sha, sha[::-1]))
-    assert "drew other images" in recorded("plot", "--kind", "drawn").refused()
-
-
-def test_predictions_of_other_images_are_refused(recorded):
-    import numpy as np
-
-    from dba_cli.records import write_predictions
-
-    path = Path("results/tiny/dba/seed-0/predictions.npz")
-    write_predictions(path, np.zeros(3, dtype=np.uint8))
-    assert str(path) in recorded("plot", "--kind", "confusion").refused()
-    shutil.rmtree(path.parent)
-    assert recorded("plot", "--kind", "confusion").code == 0
+@pytest.mark.parametrize(
+    ("damage", "kind", "parts"),
+    [
+        (no_such_config, "disagreements", ["result.json: damaged record: config.model"]),
+        (other_draw, "drawn", ["drew other images"]),
+        (image_20_of_20, "choices", [f"{RUN / 'trace.npz'}: damaged trace", "the 20 of the draw"]),
+        (
+            lambda: write_predictions(RUN / "predictions.npz", np.full(4000, 10, dtype=np.uint8)),
+            "confusion",
+            [str(RUN / "predictions.npz"), "below 10"],
+        ),
+        (
+            lambda: write_predictions(RUN / "predictions.npz", np.zeros(3, dtype=np.uint8)),
+            "confusion",
+            [str(RUN / "predictions.npz")],
+        ),
+    ],
+)
+def test_what_cannot_be_of_this_run_is_refused(recorded, damage, kind, parts):
+    damage()
+    line = recorded("plot", "--kind", kind).refused()
+    assert [part for part in parts if part not in line] == [], line
+    shutil.rmtree(RUN.parent)
+    if kind == "confusion":  # of what is left
+        assert recorded("plot", "--kind", kind).code == 0

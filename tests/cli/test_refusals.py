@@ -27,6 +27,7 @@ import pytest
         ("run tiny.yaml --set training.epoch=5", ["--set training.epoch=5", "did you mean 'epochs'?"]),
         ("run tiny.yaml --set optimizers.dbaa.metric=snr", ["dbaa", "did you mean 'dba'?"]),
         ("run tiny.yaml --set optimizers.dba.metric=nsr", ["'nsr'", "did you mean 'snr'?"]),
+        ("run tiny.yaml --set optimizers.dba.metric=no_such:snr", ["no_such", "PYTHONPATH"]),
         ("run tiny.yaml --set data.draw.per_class=7000", ["data.draw.per_class: 7000", "use 100 or less"]),
         ("run tiny.yaml --set training.batch_size=30", ["training.batch_size 30", "at most 20"]),
         ("run tiny.yaml --set model={kind:\\ mpl}", ["model", "'mpl'", "did you mean 'mlp'?"]),

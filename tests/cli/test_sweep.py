@@ -1,14 +1,7 @@
 """dba sweep, and the options that it shares with dba run."""
 
 import json
-import os
-import signal
-import subprocess
-import sysconfig
-import time
 from pathlib import Path
-
-COMMAND = Path(sysconfig.get_path("scripts")) / "dba"
 
 
 def points(folder: Path) -> dict[str, dict[str, object]]:
@@ -102,72 +95,3 @@ def test_jobs_of_dba_run(dba, config):
     records = [json.loads(path.read_text()) for path in Path("results").rglob("result.json")]
     assert len(records) == 6
     assert {record["device"]["threads"] for record in records} == {1}
-
-
-def started(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [COMMAND, *map(str, arguments)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-            "OMP_NUM_THREADS": "1",
-        },
-    )
-
-
-def test_two_processes_never_do_a_run_twice(config, tmp_path):
-    # Each waits in the import of this module until the other is there too.
-    (tmp_path / "own_start.py").write_text(
-        "import os, time\nfrom pathlib import Path\nfrom dba_cli import register_metric\n"
-        "Path(f'{os.getpid()}.here').touch()\nend = time.monotonic() + 60\n"
-        "while len(list(Path().glob('*.here'))) < 2 and time.monotonic() < end:\n    time.sleep(0.01)\n\n\n"
-        "@register_metric('plain', larger_is_better=False)\ndef plain(s):\n    return s.variance\n"
-    )
-    grid = [
-        "--grid", "optimizers.dba.metric=own_start:plain", "--grid", "training.epochs=50,51,52,53,54,55",
-    ]  # fmt: skip
-    both = [started(tmp_path, "sweep", config, *grid) for _ in range(2)]
-    outputs = [process.communicate(timeout=120) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    done = [
-        {
-            line.split(":")[0].split("] ")[1] + line.split(" [")[0]
-            for line in out.splitlines()
-            if " accuracy" in line and " s" in line.partition("(")[2]
-        }
-        for out, _ in outputs
-    ]
-    assert done[0]
-    assert done[1]
-    assert not done[0] & done[1]
-    assert len(done[0] | done[1]) == 6 * 3 * 2 == len(finished(tmp_path / "results/tiny_sweep"))
-    assert not list((tmp_path / "results").rglob(".*"))
-
-
-def test_ctrl_c_stops_all_workers_with_their_state_saved(config, tmp_path):
-    command = ["sweep", config, "--grid", "training.epochs=2,100000", "--optimizer", "sgd", "--jobs", 2]
-    process = started(tmp_path, *command)
-    assert process.stdout is not None
-    while "epoch " not in process.stdout.readline():
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)  # what a terminal does: to every process of the command
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert "the same command goes on" in err
-    deadline = time.monotonic() + 20
-    while True:  # no worker is left in the group
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            break
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert not list((tmp_path / "results").rglob(".*"))
-    assert list((tmp_path / "results").rglob("checkpoint-*.pt"))
-    assert {run[0].partition("-")[2][:2] for run in finished(tmp_path / "results/tiny_sweep")} == {"2-"}

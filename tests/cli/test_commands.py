@@ -1,0 +1,48 @@
+"""What all commands have, and the small ones whole."""
+
+from pathlib import Path
+
+import pytest
+
+from dba_cli import __version__
+from dba_cli.cli import COMMANDS
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "data status", "data fetch", "data verify"])
+def test_each_command_has_examples_and_its_line_in_the_list(dba, command):
+    answer = dba(*command.split(), "--help")
+    assert answer.code == 0
+    assert ("Example" in answer.out) is (command != "data")
+    parent, _, name = command.rpartition(" ")
+    listed = dba(*parent.split(), "--help").out.partition(" Commands ")[2]
+    (line,) = [line for line in listed.splitlines() if line.startswith(f"│ {name} ")]
+    summary = line.removeprefix(f"│ {name} ").rstrip("│ ").strip()
+    assert len(summary) > 20
+    assert summary in answer.out
+
+
+def test_version(dba):
+    answer = dba("--version")
+    assert (answer.code, answer.out) == (0, f"dba {__version__}\n")
+
+
+def test_status_says_that_nothing_is_there(dba):
+    answer = dba("data", "status")
+    assert answer.code == 0
+    assert "data/MNIST/raw/train-images-idx3-ubyte  -  missing" in answer.out
+    assert "dba data fetch" in answer.out
+
+
+def test_the_data_folder_comes_from_the_environment(dba, monkeypatch):
+    monkeypatch.setenv("DBA_DATA", "elsewhere")
+    assert "elsewhere/MNIST/raw" in dba("data", "status").out
+
+
+def test_a_report_is_one_file_and_says_where(recorded, tmp_path):
+    answer = recorded("report", "tiny", "--output", tmp_path / "a b" / "größe.html")
+    assert answer.code == 0, answer
+    path = Path(answer.out.strip())
+    assert path == tmp_path / "a b" / "größe.html"
+    page = path.read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "dba report tiny --results results --output" in page
