@@ -9,10 +9,10 @@ from . import _greedy as _greedy
 from . import _losses as _losses
 from ._capture import Call as Call
 from ._dynamic_batch import DynamicBatch as DynamicBatch
-from ._errors import NonFiniteError as NonFiniteError
 from ._layer_gradients import Explicit as Explicit
 from ._layer_gradients import LayerGradients as LayerGradients
 from ._layer_gradients import OuterProducts as OuterProducts
+from ._layers import NonFiniteError as NonFiniteError
 from ._limits import SizeLimits as SizeLimits
 from ._linear import Linear as Linear
 from ._linear import use_fast_products as use_fast_products

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from ._capture import Trace, layers_of, trace, watch
 from ._check import check_layers
-from ._errors import NonFiniteError
 from ._layer_gradients import Gradients
-from ._layers import layers_behind, require_finite
+from ._layers import NonFiniteError, layers_behind, require_finite
 from ._limits import SizeLimits
 from ._metrics import METRICS
 from ._orders import ORDERS

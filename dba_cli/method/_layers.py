@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from ._capture import Call, Trace
-from ._errors import NonFiniteError
 from ._layer_gradients import LayerGradients, joined
 from ._samplers import generic, sampler_of
 
@@ -95,6 +94,10 @@ def _sampled(call: Call, gradients: list[Tensor | None], name: str, n: int) -> L
         return sampler(call, used[0])
     except ValueError as error:
         raise RuntimeError(f"module {name!r} ({kind}) has no per-sample gradients: {error}") from error
+
+
+class NonFiniteError(ValueError):
+    """A loss or a per-sample gradient is infinite or NaN, or overflows when squared: training diverged."""
 
 
 def require_finite(values: Tensor, layers: Sequence[Layer]) -> None:

@@ -190,7 +190,7 @@ def test_losses_are_checked(spoil: object, message: str) -> None:
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_a_parameter_used_outside_its_module_is_refused_by_name() -> None:
+def test_parameters_used_past_their_module_or_of_another_model_are_refused_by_name() -> None:
     model = mlp()
     dba = DynamicBatch(model)
     x, y = batch(4)
@@ -198,3 +198,24 @@ def test_a_parameter_used_outside_its_module_is_refused_by_name() -> None:
     losses = F.cross_entropy(model[4](model[2](hidden)), y, reduction="none")
     with pytest.raises(RuntimeError, match=r"parameter '\d\.weight'"):
         dba.backward(losses)
+    with pytest.raises(RuntimeError, match=r"a parameter of shape \(4,\) that is not the model's"):
+        dba.backward(losses_of(model, 4) * nn.Parameter(torch.ones(4, dtype=torch.float64)))
+
+
+def test_a_frozen_model_behind_this_one_may_be_watched_too() -> None:
+    model, critic = mlp(), nn.Linear(3, 1).double()
+    critic.requires_grad_(False)
+    dba, _ = DynamicBatch(model), DynamicBatch(critic)
+    selection = dba.backward(critic(model(batch(6)[0])).square().squeeze(1))
+    assert list(selection.weights) == ["0", "2", "4"]
+    assert repr(selection) == f"Selection(sizes={selection.sizes})"
+
+
+def test_an_output_whose_first_axis_is_not_the_samples_is_refused_by_name() -> None:
+    model = nn.ModuleList([nn.Embedding(5, 4), nn.Linear(4, 2)])
+    dba = DynamicBatch(model)
+    x = torch.randn(6, 5, 4) + model[0](torch.arange(5))
+    with pytest.raises(
+        RuntimeError, match=r"module '0' \(Embedding\) gave an output of shape \(5, 4\) for 6"
+    ):
+        dba.backward(model[1](x).square().sum((1, 2)))
