@@ -4,9 +4,8 @@ import contextlib
 import math
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,52 +84,10 @@ def whole_files(folder: Path) -> None:
 # --- Disks that are full ---------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a tmpfs cannot be mounted here: {error}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(disk: Path, left: int) -> Path:
-    """Fill the disk up to ``left`` bytes."""
-    free = shutil.disk_usage(disk).free
-    (disk / "filler").write_bytes(b"x" * max(0, free - left))
-    return disk / "filler"
-
-
-@pytest.mark.parametrize("left", [0, 4096, 12288, 40960])
-def test_a_disk_that_fills_up_in_a_run(small_disk: Path, left: int, expected: dict[str, object]) -> None:
-    results = small_disk / "results"
-    reporter = At(do=lambda: fill(small_disk, left) and None)
-    records = do(results, long(), reporter=reporter)
-    whole_files(results)
-    assert any(
-        "(No space left on device)" in line
-        for line in [*own(reporter), *(f.error for f in reporter.failures)]
-    )
-    assert len(records) + len(reporter.failures) == 1
-    (small_disk / "filler").unlink()
-
-    again = Reporter()
-    do(results, long(), reporter=again, retry_failed=True)
-    if not records:
-        assert any("goes on from step 6" in line for line in own(again))
-    assert timeless(results) == expected
-
-
 @pytest.mark.skipif(resource is None, reason="no limits on this system")
 @pytest.mark.parametrize("limit", [0, 300, 1200, 6000])
 def test_files_that_may_not_grow(results: Path, limit: int, expected: dict[str, object]) -> None:
-    """The same by a limit of the process, which every system lets itself set."""
+    """As on a full disk, by a limit of the process, which every system lets itself set."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     reporter = At(when=7, do=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1])))
     try:
