@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,14 +66,13 @@ def combinations(space: Space, limit: int = MAX_POINTS) -> list[Point]:
     Raises:
         ValueError: A key has a range, or there are more than ``limit`` combinations.
     """
-    lists: list[list[Any]] = []
-    for key, values in space.items():
-        if isinstance(values, Range):
-            raise ValueError(
-                f"{key} is a range, of which there is no grid; draw points from it with "
-                "--random N (sweep.random: N), or list its choices"
-            )
-        lists.append(values)
+    ranged = next((key for key, values in space.items() if isinstance(values, Range)), None)
+    if ranged is not None:
+        raise ValueError(
+            f"{ranged} is a range, of which there is no grid; draw points from it with "
+            "--random N (sweep.random: N), or list its choices"
+        )
+    lists = [values for values in space.values() if not isinstance(values, Range)]
     number = math.prod(map(len, lists))
     if number > limit:
         raise ValueError(f"a grid of {number} points is too large (at most {limit}); --random N draws some")
@@ -86,38 +85,26 @@ def drawn(space: Space, number: int, seed: int) -> list[Point]:
     Raises:
         ValueError: There are not so many.
     """
-    available = _size(space)
+    available = math.prod(math.inf if isinstance(values, Range) else len(values) for values in space.values())
     if number > available:
         raise ValueError(
             f"{number} points of {available:.0f} cannot be drawn; "
             "leave out --random (sweep.random) to do them all"
         )
     found: dict[str, Point] = {}
-    for point in itertools.islice(_endless(space, seed), 1000 * number):
+    for i in range(1000 * number):
+        point: Point = {}
+        for key, values in space.items():
+            # A stream per point and one per key: a key more shifts no other key's numbers.
+            random = np.random.default_rng([seed, i, *key.encode()])
+            if isinstance(values, Range):
+                point[key] = values.draw(random)
+            else:
+                point[key] = values[int(random.integers(len(values)))]
         found.setdefault(_canonical(point), point)
         if len(found) == number:
             return list(found.values())
     raise ValueError(f"{number} different points cannot be drawn from so narrow ranges; lower --random")
-
-
-def _endless(space: Space, seed: int) -> Iterator[Point]:
-    for i in itertools.count():
-        # A stream per point and one per key: a key more shifts no other key's numbers.
-        yield {
-            key: _one(values, np.random.default_rng([seed, i, *key.encode()]))
-            for key, values in space.items()
-        }
-
-
-def _one(values: Sequence[Any] | Range, random: np.random.Generator) -> Any:
-    return values.draw(random) if isinstance(values, Range) else values[int(random.integers(len(values)))]
-
-
-def _size(space: Space) -> float:
-    size = 1.0
-    for values in space.values():
-        size *= math.inf if isinstance(values, Range) else len(values)
-    return size
 
 
 def _range(value: dict[str, Any]) -> Range:

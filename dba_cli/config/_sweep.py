@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dba_cli.config._load import assign, read, validated
-from dba_cli.config._schema import MAX_SEED, Config
-from dba_cli.config._space import MAX_POINTS, Point, Space, combinations, drawn, possible_values
+from dba_cli.config._schema import MAX_SEED, Config, SweepConfig
+from dba_cli.config._space import MAX_POINTS, Point, combinations, drawn, possible_values
 from dba_cli.config._yaml import Document, read_text
 from dba_cli.errors import UserError
 
@@ -54,26 +54,26 @@ def load_sweep(
     """
     document = read(path, overrides)
     base = validated(document, str(path))
-    section = base.sweep
-    space: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    for key, values in (section.grid if section is not None else {}).items():
-        space[key] = possible_values(values)
-        places[key] = document.place(("sweep", "grid", key))
+    section = base.sweep or SweepConfig()
+    space: dict[str, Any] = {key: possible_values(values) for key, values in section.grid.items()}
+    places = {key: document.place(("sweep", "grid", key)) for key in space}
     for text in grid:
-        key, values = _option(text)
-        space[key], places[key] = values, f"--grid {text}"
-    groups = [group for group in section.points if group] if section is not None else []
+        key, space_of_key = _option(text)
+        space[key], places[key] = space_of_key, f"--grid {text}"
+    groups = [group for group in section.points if group]
     if not space and not groups:
         raise UserError(
             f"{path}: nothing to sweep; give --grid KEY=V1,V2 or a section 'sweep:' with 'grid:' or 'points:'"
         )
     _check_keys(places)
-    random = random if random is not None or section is None else section.random
-    seed = seed if seed is not None or section is None else section.seed
+    random = section.random if random is None else random
+    seed = section.seed if seed is None else seed
     _check_number("--random", random, 1, MAX_POINTS)
     _check_number("--sweep-seed", seed, 0, MAX_SEED)
-    combined = _points(space, random, seed or 0, str(path)) if space else [Point()]
+    try:
+        combined = combinations(space) if random is None or not space else drawn(space, random, seed)
+    except ValueError as error:
+        raise UserError(f"{path}: sweep: {error}") from None
     plain = Document({k: v for k, v in document.data.items() if k != "sweep"}, document.places)
     points = []
     for chosen in itertools.product(*(group.items() for group in groups)):
@@ -84,7 +84,7 @@ def load_sweep(
             points.append(_point(plain, base, name, values | more, within | places, str(path)))
     if len({point.name.lower() for point in points}) < len(points):
         raise UserError(f"{path}: sweep.points: two points would have the same name; rename one")
-    return Sweep(base.experiment.name, points, random, seed or 0)
+    return Sweep(base.experiment.name, points, random, seed)
 
 
 def _together(chosen: Sequence[tuple[str, Point]], document: Document) -> tuple[Point, dict[str, str]]:
@@ -139,13 +139,6 @@ def _check_keys(places: dict[str, str]) -> None:
 def _check_number(option: str, number: int | None, low: int, high: int) -> None:
     if number is not None and not low <= number <= high:
         raise UserError(f"{option} {number}: out of range ({low} to {high})")
-
-
-def _points(space: Space, random: int | None, seed: int, path: str) -> list[Point]:
-    try:
-        return combinations(space) if random is None else drawn(space, random, seed)
-    except ValueError as error:
-        raise UserError(f"{path}: sweep: {error}") from None
 
 
 def _point(
