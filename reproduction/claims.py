@@ -93,12 +93,7 @@ def speed_claim(
 ) -> Claim:
     """Return claim 5: how many times as long each baseline takes to ``target``, in steps and in seconds.
 
-    Args:
-        claim: its words.
-        protocol: with the target.
-        target: an accuracy, as a fraction.
-        own: name and evaluations of the entry that selects.
-        baselines: their evaluations by what they are called.
+    ``own`` is name and evaluations of what selects, ``baselines`` the others' by what they are called.
     """
     name, curves = own
     measured, figures, ratios = [], [], []
@@ -110,23 +105,13 @@ def speed_claim(
         ratio = [time / own_time for time, own_time in zip(times, own_times, strict=True)]
         ratios.append(ratio)
         measured.append(f"{ratio[0]:.2f}x the steps, {ratio[1]:.2f}x the seconds by {words}")
-        figures += [
-            figure(
-                name, words, f"{unit} to the target, its own = 1", Estimate(each, None, curves.seed.nunique())
-            )
-            for unit, each in zip(_CLOCKS.values(), ratio, strict=True)
-        ]
+        for unit, each in zip(_CLOCKS.values(), ratio, strict=True):
+            estimate = Estimate(each, None, curves.seed.nunique())
+            figures.append(figure(name, words, f"{unit} to the target, its own = 1", estimate))
     steps, seconds = (all(ratio[i] > 1 for ratio in ratios) for i in (0, 1))
     said = "holds" if steps and seconds else "holds in steps, not in seconds" if steps else "does not hold"
-    return Claim(
-        "C5",
-        f"faster convergence, {claim}",
-        protocol,
-        "; ".join(measured),
-        said if ratios else "undecided",
-        1.0,
-        figures,
-    )
+    said = said if ratios else "undecided"
+    return Claim("C5", f"faster convergence, {claim}", protocol, "; ".join(measured), said, 1.0, figures)
 
 
 def _rows(text: str) -> list[Mapping[str, Any]]:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from os.path import relpath
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from dba_cli.config import SweepPoint, load, load_sweep
 from dba_cli.data import DATASETS
 from dba_cli.records import Evaluation, ExperimentFolder, RunFolder, RunRecord, read_sweep, write_atomically
-from reproduction.paper import PAPER, Paper, draw_name
+from reproduction.paper import PAPER, draw_name
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs/reproduce"
@@ -52,9 +52,10 @@ class Place:
         """Return what the dataset is called."""
         return DATASETS[self.dataset].title
 
-    def paper(self, draw: str) -> Paper | None:
-        """Return what the paper claims for a draw of this dataset."""
-        return PAPER.get(self.dataset, {}).get(draw)
+    def claimed(self, draw: str, figure: Literal["accuracy", "fewer_errors", "baseline"]) -> float | None:
+        """Return a figure of the paper for a draw, per cent; None for a dataset that it does not have."""
+        paper = PAPER.get(self.dataset, {}).get(draw)
+        return None if paper is None else getattr(paper, figure)
 
 
 @dataclass(frozen=True)

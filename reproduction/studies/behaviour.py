@@ -93,6 +93,7 @@ class Behaviour(Study):
             columns=PaperSetting.VARIANT[2],
             values="errors",
         )
+        sides = sides.reindex(columns=["model", "layer"]).dropna()  # a quick run has no pair
         return 100 * (sides["model"] - sides["layer"]) / self.paper_setting.images
 
 

@@ -106,16 +106,14 @@ class Headline(Study):
 
     def figures(self) -> dict[str, Figure]:
         """Return the ladder."""
-        paper = self.place.paper("10_per_class")
-        known = {each.rung: paper.accuracy / 100 for each in _GOALS.values() if paper}
-        known |= {_FIRST_RUNG: paper.baseline / 100} if paper else {}
-        rows = [
-            Rung(title, name, scaled(mean, 1 / 100), known.get(title))
+        rungs = [
+            Rung(title, name, scaled(mean, 1 / 100), None if paper is None else paper / 100)
             for title, runs in self.rungs.items()
+            for paper in [self._paper(title)]
             for name, here in runs.items()
             if (mean := mean_accuracy(here)) is not None
         ]
-        return {"ladder": ladder(rows)}
+        return {"ladder": ladder(rungs)}
 
     def claims(self) -> list[Claim]:
         """Return our own goals."""
@@ -124,14 +122,20 @@ class Headline(Study):
     def _reached(self, name: str) -> Claim:
         goal, (optimizer, mean) = _GOALS[name], best(self.runs[name])
         return Claim(
-            "ours",
-            f"goal {goal.accuracy} %, {goal.title}",
-            "deformed copies",
-            f"{interval(mean)} ({optimizer})",
-            "reached" if mean.mean >= goal.accuracy else "missed",
-            goal.accuracy,
-            [figure(optimizer, None, "test accuracy, %", mean)],
+            name="ours",
+            claim=f"goal {goal.accuracy} %, {goal.title}",
+            protocol="deformed copies",
+            measured=f"{interval(mean)} ({optimizer})",
+            verdict="reached" if mean.mean >= goal.accuracy else "missed",
+            target=goal.accuracy,
+            figures=[figure(optimizer, None, "test accuracy, %", mean)],
         )
+
+    def _paper(self, rung: str) -> float | None:
+        """Return what the paper has for a rung of the ladder, per cent."""
+        known = dict.fromkeys((goal.rung for goal in _GOALS.values()), "accuracy")
+        known[_FIRST_RUNG] = "baseline"
+        return self.place.claimed("10_per_class", known[rung]) if rung in known else None
 
 
 def _by(runs: pd.DataFrame, column: str) -> Runs:

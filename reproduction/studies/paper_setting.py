@@ -13,14 +13,7 @@ from reproduction.claims import Claim, figure, verdict
 from reproduction.command import Command, Place
 from reproduction.markdown import interval, signed
 from reproduction.paper import SMALL
-from reproduction.statistics import (
-    Difference,
-    accuracies,
-    best,
-    corrected,
-    difference,
-    scaled,
-)
+from reproduction.statistics import Difference, accuracies, best, corrected, difference, scaled
 from reproduction.study import Study
 
 _LEVEL = 0.05
@@ -124,20 +117,20 @@ class PaperSetting(Study):
         return [claim(draw) for claim, draw in made]
 
     def _accuracy(self, draw: str) -> Claim:
-        paper = self.place.paper(draw)
+        target = self.place.claimed(draw, "accuracy")
         name, mean = self.best_dba(draw)
         return Claim(
-            SMALL[draw].claim,
-            f"{paper.accuracy} % with {self._title(draw)}" if paper else f"accuracy with {self._title(draw)}",
-            "random draw",
-            f"{interval(mean)} ({name}, the best of the tuned DBA variants)",
-            verdict(mean, paper and paper.accuracy),
-            paper and paper.accuracy,
-            [figure(name, None, "test accuracy, %", mean)],
+            name=SMALL[draw].claim,
+            claim=f"{f'{target} %' if target else 'accuracy'} with {self._title(draw)}",
+            protocol="random draw",
+            measured=f"{interval(mean)} ({name}, the best of the tuned DBA variants)",
+            verdict=verdict(mean, target),
+            target=target,
+            figures=[figure(name, None, "test accuracy, %", mean)],
         )
 
     def _reduction(self, draw: str) -> Claim:
-        paper = self.place.paper(draw)
+        target = self.place.claimed(draw, "fewer_errors")
         name, _ = self.best_dba(draw)
         own = accuracies(self.confirmed[draw, name])
         reductions = {}
@@ -146,41 +139,33 @@ class PaperSetting(Study):
             reduction = error_reduction([(100 - a, 100 - b) for a, b in zip(*both, strict=True)])
             if reduction is not None:
                 reductions[baseline] = scaled(reduction, 100)
-        target = paper and paper.fewer_errors
-        share = f"{target} % fewer errors" if target else "fewer errors"
         return Claim(
-            "C4",
-            f"{share} than SGD and Adam, {self._title(draw)}",
-            "random draw",
-            "; ".join(f"{interval(each, 1)} against {name}" for name, each in reductions.items()),
-            verdict(max(reductions.values(), key=lambda each: each.mean), target),
-            target,
-            [figure(name, baseline, "errors removed, %", each) for baseline, each in reductions.items()],
+            name="C4",
+            claim=f"{f'{target} % ' if target else ''}fewer errors than SGD and Adam, {self._title(draw)}",
+            protocol="random draw",
+            measured="; ".join(f"{interval(each, 1)} against {b}" for b, each in reductions.items()),
+            verdict=verdict(max(reductions.values(), key=lambda each: each.mean), target),
+            target=target,
+            figures=[figure(name, b, "errors removed, %", each) for b, each in reductions.items()],
         )
 
     def _contribution(self, draw: str) -> Claim:
         """Whether the selection does anything that random subsets of the same sizes do not."""
-        found = {
-            name: each
-            for (where, name, baseline), each in self.comparisons.items()
-            if where == draw and baseline == f"random_for_{name}"
-        }
-        verdicts = [
-            "no difference shown" if p >= _LEVEL else "better" if each.estimate.mean > 0 else "worse"
-            for each, p in found.values()
-        ]
-        measured = "; ".join(f"{name} {signed(d.estimate)}" for name, (d, _) in found.items())
+        measured, verdicts, figures = [], [], []
+        for (where, name, baseline), (less, p) in self.comparisons.items():
+            if where == draw and baseline == f"random_for_{name}":
+                measured.append(f"{name} {signed(less.estimate)}")
+                sign = "better" if less.estimate.mean > 0 else "worse"
+                verdicts.append("no difference shown" if p >= _LEVEL else sign)
+                figures.append(figure(name, baseline, "test accuracy, points more", less.estimate, p))
         return Claim(
-            "C1",
-            f"selection beside random subsets, {self._title(draw)}",
-            "random draw",
-            f"{measured} points",
-            "; ".join(verdicts if len(set(verdicts)) > 1 else verdicts[:1]),
-            0.0,
-            [
-                figure(name, f"random_for_{name}", "test accuracy, points more", each.estimate, p)
-                for name, (each, p) in found.items()
-            ],
+            name="C1",
+            claim=f"selection beside random subsets, {self._title(draw)}",
+            protocol="random draw",
+            measured=f"{'; '.join(measured)} points" if measured else "too few seeds",
+            verdict="; ".join(verdicts if len(set(verdicts)) > 1 else verdicts[:1]) or "undecided",
+            target=0.0,
+            figures=figures,
         )
 
     def _title(self, draw: str) -> str:

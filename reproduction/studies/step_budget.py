@@ -14,14 +14,7 @@ from reproduction.command import Command, Place
 from reproduction.figures import lines
 from reproduction.markdown import interval, signed
 from reproduction.paper import SMALL
-from reproduction.statistics import (
-    Difference,
-    best,
-    corrected,
-    difference,
-    mean_accuracy,
-    share_of_best,
-)
+from reproduction.statistics import Difference, best, corrected, difference, mean_accuracy, share_of_best
 from reproduction.study import Study
 
 _BASELINES = {"sgd": "SGD", "adam": "Adam"}
@@ -78,77 +71,62 @@ class StepBudget(Study):
 
     def best(self, limit: str) -> tuple[Cell, Estimate]:
         """Return the DBA entry with the best mean, and that mean."""
-        return best(
-            {
-                cell: runs
-                for cell, runs in self.cells.items()
-                if cell[0] == limit and cell[2] not in _BASELINES
-            }
-        )
+        here = {cell: runs for cell, runs in self.cells.items() if cell[0] == limit}
+        return best({cell: runs for cell, runs in here.items() if cell[2] not in _BASELINES})
 
     def reached(self, limit: str) -> str:
         """Return which entries have the paper's figure: not all of them select."""
-        paper = self.place.paper(limit)
+        target = self.place.claimed(limit, "accuracy")
         names = [
             f"{name} with {hidden} hidden units"
             for (where, hidden, name), runs in self.cells.items()
-            if where == limit and paper and (mean := mean_accuracy(runs)) and mean.mean >= paper.accuracy
+            if where == limit and target and (mean := mean_accuracy(runs)) and mean.mean >= target
         ]
         return ", ".join(names) or "none"
 
     def figures(self) -> dict[str, Figure]:
         """Return the curves of the paper's network."""
-        return {
-            f"step_budget_{limit}": learning_curves(
-                lines(pd.concat(rows for cell, rows in self.curves.items() if cell[:2] == (limit, _HIDDEN))),
-                "steps",
-            )
-            for limit in SMALL
-        }
+        found = {}
+        for limit in SMALL:
+            curves = [rows for cell, rows in self.curves.items() if cell[:2] == (limit, _HIDDEN)]
+            found[f"step_budget_{limit}"] = learning_curves(lines(pd.concat(curves)), "steps")
+        return found
 
     def claims(self) -> list[Claim]:
         """Return accuracy and speed with so few images a step."""
         return [claim(limit) for claim in (self._accuracy, self._speed) for limit in SMALL]
 
     def _accuracy(self, limit: str) -> Claim:
-        paper = self.place.paper(limit)
-        cell, mean = self.best(limit)
-        name, hidden = f"{cell[2]}, {cell[1]} hidden units", cell[1]
-        less = {
-            f"random subsets with {words}": self.comparisons[*cell, baseline]
-            for baseline, words in _BASELINES.items()
-            if (*cell, baseline) in self.comparisons
-        }
-        measured = [f"{signed(d.estimate)} points over {other}" for other, (d, _) in less.items()]
+        target = self.place.claimed(limit, "accuracy")
+        (_, hidden, entry), mean = self.best(limit)
+        name = f"{entry}, {hidden} hidden units"
+        measured, figures = [f"{interval(mean)} ({name})"], [figure(name, None, "test accuracy, %", mean)]
+        for baseline, words in _BASELINES.items():
+            if (limit, hidden, entry, baseline) in self.comparisons:
+                less, p = self.comparisons[limit, hidden, entry, baseline]
+                against = f"random subsets with {words}"
+                measured.append(f"{signed(less.estimate)} points over {against}")
+                against += f", {hidden} hidden units"
+                figures.append(figure(name, against, "test accuracy, points more", less.estimate, p))
         return Claim(
-            SMALL[limit].claim,
-            f"{paper.accuracy} %, {SMALL[limit].budget}" if paper else f"accuracy, {SMALL[limit].budget}",
-            "step budget (all labels)",
-            "; ".join([f"{interval(mean)} ({name})", *measured]),
-            verdict(mean, paper and paper.accuracy),
-            paper and paper.accuracy,
-            [
-                figure(name, None, "test accuracy, %", mean),
-                *(
-                    figure(
-                        name, f"{other}, {hidden} hidden units", "test accuracy, points more", d.estimate, p
-                    )
-                    for other, (d, p) in less.items()
-                ),
-            ],
+            name=SMALL[limit].claim,
+            claim=f"{f'{target} %' if target else 'accuracy'}, {SMALL[limit].budget}",
+            protocol="step budget (all labels)",
+            measured="; ".join(measured),
+            verdict=verdict(mean, target),
+            target=target,
+            figures=figures,
         )
 
     def _speed(self, limit: str) -> Claim:
         """Return the speed, where DBA looks at more candidates than it uses."""
+        curves = {name: rows for (*cell, name), rows in self.curves.items() if cell == [limit, _HIDDEN]}
         return speed_claim(
             SMALL[limit].budget,
             f"step budget (all labels), {100 * self.target:g} %, {_HIDDEN} hidden units",
             self.target,
-            ("projection", self.curves[limit, _HIDDEN, "projection"]),
-            {
-                f"{words} on random subsets": self.curves[limit, _HIDDEN, baseline]
-                for baseline, words in _BASELINES.items()
-            },
+            ("projection", curves["projection"]),
+            {f"{words} on random subsets": curves[baseline] for baseline, words in _BASELINES.items()},
         )
 
 
