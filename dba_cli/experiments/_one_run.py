@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -31,7 +31,6 @@ from dba_cli.training import (
     DeformedImages,
     Learning,
     Observer,
-    Outcome,
     State,
     Stream,
     Training,
@@ -72,7 +71,7 @@ class OneRun:
         self._watcher = _Watcher(run.folder, self._keeper, observer)
         self._trainee = Trainee(run, images, device)
         self._training = self._keeper.resumed(lambda: self._trainee.training(self._watcher))
-        self._watcher.history = list(self._training.history)
+        self._watcher.history = self._training.history
 
     def advance(self, steps: int | None = None) -> RunRecord | None:
         """Make ``steps`` more updates, all that are left unless given; return the record when it is over.
@@ -82,28 +81,27 @@ class OneRun:
             KeyboardInterrupt: Ctrl-C; the state is saved, or the record where the training was over.
         """
         with ctrl_c_between_steps() as self._watcher.check:
-            outcome = self._training.advance(steps, self._keeper)
-            return None if outcome is None else self._recorded(outcome)
+            return self._recorded() if self._training.advance(steps, self._keeper) else None
 
-    def _recorded(self, outcome: Outcome) -> RunRecord:
-        if outcome.diverged_at_step is None:
+    def _recorded(self) -> RunRecord:
+        if self._training.diverged_at_step is None:
             self._keeper.save_end(self._training)
         folder, trainee = self._run.folder, self._trainee
-        record = self._record(outcome)
+        record = self._record()
         if trainee.recorder is not None:
             trainee.recorder.write(folder, predict(trainee.model, trainee.test_data.images))
-        folder.write(to_yaml(self._run.config), outcome.history, record)
+        folder.write(to_yaml(self._run.config), self._training.history, record)
         self._keeper.discard()
         return record
 
-    def _record(self, outcome: Outcome) -> RunRecord:
-        run, trainee, config = self._run, self._trainee, self._run.config
+    def _record(self) -> RunRecord:
+        run, trainee, training, config = self._run, self._trainee, self._training, self._run.config
         final = None
-        if outcome.diverged_at_step is None:
-            figures = {"copies_errors": trainee.copies_errors(), "seconds": outcome.training_seconds}
-            final = outcome.history[-1].model_copy(update=figures)
+        if training.diverged_at_step is None:
+            figures = {"copies_errors": trainee.copies_errors(), "seconds": training.seconds}
+            final = training.history[-1].model_copy(update=figures)
         return RunRecord(
-            status="finished" if outcome.diverged_at_step is None else "diverged",
+            status="finished" if training.diverged_at_step is None else "diverged",
             experiment=run.experiment,
             optimizer=run.optimizer,
             optimizer_kind=config.optimizers[0].kind,
@@ -122,15 +120,15 @@ class OneRun:
             ),
             parameters=count_parameters(trainee.model),
             final=final,
-            diverged_at_step=outcome.diverged_at_step,
+            diverged_at_step=training.diverged_at_step,
             config=config.model_dump(mode="json", exclude={"sweep"}),
             config_hash=run.hash,
             versions=self._provenance.versions,
             device=self._provenance.device,
             git_revision=self._keeper.git_revision,
             durations=Durations(
-                training=outcome.training_seconds,
-                evaluation=outcome.evaluation_seconds,
+                training=training.seconds,
+                evaluation=training.evaluation_seconds,
                 total=self._keeper.seconds,
                 finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
             ),
@@ -193,7 +191,7 @@ class _Watcher(Observer):
 
     def __init__(self, folder: RunFolder, keeper: RunKeeper, observer: Observer) -> None:
         self._folder, self._keeper, self._observer = folder, keeper, observer
-        self.history: list[Evaluation] = []
+        self.history: Sequence[Evaluation] = ()
         self._next = 0.0
 
     def step(self, step: int, loss: float) -> None:
@@ -201,7 +199,6 @@ class _Watcher(Observer):
         self.check()
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        self.history.append(evaluation)
         self._keeper.look()
         if len(self.history) <= _FEW_ROWS or time.monotonic() >= self._next:
             self._write()

@@ -81,7 +81,7 @@ def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.d
         before = training.seconds
         over = training.advance(1)
         timed.append(training.seconds - before)
-        if over is not None or (len(timed) > _WARM_UP and time.perf_counter() - began > _MAX_SECONDS):
+        if over or (len(timed) > _WARM_UP and time.perf_counter() - began > _MAX_SECONDS):
             break
     if not training.step:
         raise UserError(f"{config.experiment.name}: no step could be timed: the first one diverged")

@@ -13,7 +13,6 @@ from dba_cli.training._timeline import Timeline
 from dba_cli.training._trainer import (
     Learning,
     Observer,
-    Outcome,
     SelectionRecorder,
     Training,
     predict,
@@ -26,7 +25,6 @@ __all__ = [
     "Keeper",
     "Learning",
     "Observer",
-    "Outcome",
     "SelectionRecorder",
     "Standardize",
     "State",

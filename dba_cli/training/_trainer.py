@@ -29,16 +29,6 @@ from dba_cli.training._state import (
 from dba_cli.training._timeline import Timeline
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What training left: the history, and where it diverged if it did."""
-
-    history: list[Evaluation]
-    diverged_at_step: int | None
-    training_seconds: float
-    evaluation_seconds: float
-
-
 class Observer:
     """Watches training; must not touch the model or any random state. This one ignores everything.
 
@@ -93,7 +83,12 @@ class Training:
     The test data is read at each evaluation and decides nothing; only after the last step is a test loss
     that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
     Epochs are counted in samples: one is as many as there are, whatever the batches.
+
+    Attributes:
+        diverged_at_step: the update that found nothing finite; None where there was none so far.
     """
+
+    diverged_at_step: int | None = None
 
     def __init__(
         self,
@@ -136,12 +131,12 @@ class Training:
         """Return the seconds of the evaluations so far."""
         return self._clock.evaluating
 
-    def advance(self, steps: int | None = None, keeper: Keeper | None = None) -> Outcome | None:
-        """Make ``steps`` more updates, all that are left unless given; return None while some are left.
+    def advance(self, steps: int | None = None, keeper: Keeper | None = None) -> bool:
+        """Make ``steps`` more updates, all that are left unless given; return whether training is over.
 
-        Training is over at the end of the timeline, or where a batch's loss or gradients are not finite.
-        Evaluations that are due are made before and after the updates. ``keeper`` saves the state between
-        two updates, when it is due and at a KeyboardInterrupt.
+        It is, at the end of the timeline, or where a batch's loss or gradients are not finite. Evaluations
+        that are due are made before and after the updates. ``keeper`` saves the state between two updates,
+        when it is due and at a KeyboardInterrupt.
 
         Raises:
             UserError: A step would use more samples than the step budget.
@@ -156,12 +151,13 @@ class Training:
                     self._evaluate()
                 if keeper is not None and keeper.due(at.step):
                     self._save(keeper)
-                if at.step == last:
-                    return self._outcome(None if math.isfinite(at.history[-1].test_loss) else last)
-                if at.step == pause:
-                    return None
+                if at.step == last and not math.isfinite(at.history[-1].test_loss):
+                    self.diverged_at_step = last
+                if at.step in (last, pause):
+                    return at.step == last
                 if not self._update():
-                    return self._outcome(at.step + 1)
+                    self.diverged_at_step = at.step + 1
+                    return True
         except KeyboardInterrupt:
             # In the middle of an update there is no state to go on from.
             if keeper is not None and not self._updating:
@@ -271,9 +267,6 @@ class Training:
     def _save(self, keeper: Keeper) -> None:
         with self._clock.paused():
             keeper.save(self.state_dict())
-
-    def _outcome(self, diverged_at_step: int | None) -> Outcome:
-        return Outcome(self._at.history, diverged_at_step, self._clock.running, self._clock.evaluating)
 
 
 def _figures(model: nn.Module, data: TensorData) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from dba_cli.records import Evaluation
 from dba_cli.training import (
     Learning,
     Observer,
-    Outcome,
     TensorData,
     Timeline,
     Training,
@@ -93,14 +92,14 @@ def trained(
     lasting: Timeline | None = None,
     observer: Observer | None = None,
     **options: Any,
-) -> Outcome:
+) -> Training:
     optimizer = optimizer or sgd(model)
     schedule = build_scheduler(ScheduleConfig(), optimizer, 1)
     learning = Learning(optimizer, schedule, backward, **options)
     lasting = lasting or timeline()
-    outcome = Training(model, learning, train_data, test_data, lasting, order(), observer).advance()
-    assert outcome is not None
-    return outcome
+    training = Training(model, learning, train_data, test_data, lasting, order(), observer)
+    assert training.advance()
+    return training
 
 
 def weights(model: nn.Module) -> list[list[float]]:

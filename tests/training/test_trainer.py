@@ -267,7 +267,7 @@ def test_seconds_leave_evaluation_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
     outcome = trained(Slow(), lasting=timeline(10, period=4), observer=SlowWatcher())
     assert [(row.step, row.seconds) for row in outcome.history] == [(0, 0), (4, 4), (8, 8), (10, 10)]
-    assert outcome.training_seconds == 10
+    assert outcome.seconds == 10
     assert outcome.evaluation_seconds == 4 * 1100
 
 
