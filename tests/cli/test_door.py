@@ -2,16 +2,11 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import pytest
-import typer
 
 import dba_cli
-from dba_cli import experiments
-from dba_cli.cli import _execute
 from dba_cli.config import load
 from dba_cli.records import RunFolder
 
@@ -106,31 +101,6 @@ def test_one_name_twice_and_values_for_a_config_are_refused(dba, config):
         dba_cli.run([config, load(config)])
     with pytest.raises(dba_cli.UserError, match="a Config has its values"):
         dba_cli.run(load(config), overrides={"seeds": 3})
-
-
-def test_an_option_costs_its_declaration_a_field_and_its_use(dba, config, monkeypatch):
-    @dataclass(frozen=True, kw_only=True)
-    class Options(_execute.Options):
-        gently: Annotated[bool, typer.Option("--gently", help="With care.")] = False
-
-    @dataclass(frozen=True)
-    class Settings(experiments.Settings):
-        gently: bool = False
-
-    used = []
-
-    def work(configs, settings, reporter):
-        used.append(settings.gently)
-        return experiments.Summary([], [])
-
-    monkeypatch.setattr(_execute, "Options", Options)
-    monkeypatch.setattr("dba_cli.api.Settings", Settings)
-    monkeypatch.setattr("dba_cli.api.run_experiments", work)
-    monkeypatch.delitem(sys.modules, "dba_cli.cli._run")  # its command is made anew
-    assert "--gently" in dba("run", "--help").out
-    assert [dba("run", config, "--gently").code, dba("run", config).code] == [0, 0]
-    dba_cli.run(config, gently=True)
-    assert used == [True, False, True]
 
 
 def test_every_name_is_there_and_none_is_imported_before_it_is_used():
