@@ -124,6 +124,23 @@ def test_another_dataset_has_the_same_studies_and_no_figure_of_the_paper(tmp_pat
     assert all("data.dataset=fashion_mnist" in command.words for command in commands)
 
 
+def test_a_quick_run_with_one_seed_and_few_points_has_a_report(tmp_path: Path) -> None:
+    place = Place(quick=True, root=tmp_path)
+    for digest in MNIST.results.glob("*/*.csv"):
+        rows = pd.read_csv(digest, dtype=str, keep_default_na=False)
+        rows = rows[rows.seed == rows.seed.iloc[0]]
+        if digest.parent.name == "screening":
+            rows = rows[rows["values"].str.contains('"norm".*"layer"')]
+        (place.results / digest.parent.name).mkdir(parents=True, exist_ok=True)
+        rows.to_csv(place.results / digest.parent.name / digest.name, index=False)
+    text = report(place)
+    assert text.count("\n## ") == report(MNIST).count("\n## ")
+    assert "Is a subset for each layer" not in text
+    rows = json.loads(claims(place))["claims"]
+    assert {row["verdict"] for row in rows if row["name"] == "C1"} == {"undecided"}
+    assert {number["n"] for row in rows for number in row["figures"]} == {1}
+
+
 def test_what_has_not_run_is_left_out(tmp_path: Path) -> None:
     text = report(Place(quick=True, root=tmp_path))
     assert "## The claims" in text
