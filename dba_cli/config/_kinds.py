@@ -160,7 +160,7 @@ def _section(parent: type[Kinded], kind: str, builder: Builder) -> type[Kinded]:
     return section
 
 
-_GUESSED: dict[type, Any] = {bool: bool, int: int | float, float: int | float, str: str}  # by the default's
+_GUESSED: dict[type, Any] = {bool: bool, int: int | float, float: float, str: str}  # by the default's
 
 
 def _plain(annotation: Any) -> Any:

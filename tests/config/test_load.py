@@ -24,34 +24,26 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 RECORDED = sorted((CONFIGS.parent / "results" / "reference").glob("*/*/seed-*/config.yaml"))
 
 
-DATA_DEFAULTS = {"preprocessing": "none", "standardize": False, "evaluate_on": "test"}
-TRAINING_DEFAULTS = {"label_smoothing": 0.0, "precision": "float32", "trace": False}
-CHECKPOINT = {"seconds": 60}
-
-
 def test_a_small_config(put: Put) -> None:
     config = load(put())
-    assert config.experiment.name == "tiny"
-    assert config.data.model_dump() == {
-        "dataset": "mnist",
-        "source": "auto",
-        "draw": {"fraction": None, "per_class": 10, "by": "random"},
-        **DATA_DEFAULTS,
-    }
-    assert config.model.model_dump(mode="json") == {"kind": "mlp", "hidden": [8], "activation": "relu"}
-    assert config.training.model_dump() == {
-        "epochs": 2,
-        "steps": None,
-        "batch_size": 50,
-        "schedule": {"kind": "constant", "warmup_steps": 0},
-        "evaluation": {"epochs": 1, "steps": None, "copies": 0},
-        "step_budget": None,
-        "deformation": None,
-        **TRAINING_DEFAULTS,
-        "checkpoint": {"steps": None, **CHECKPOINT},
+    found = config.model_dump(mode="json", exclude={"optimizers"}, exclude_none=True)
+    assert found == {
+        "experiment": {"name": "tiny", "description": ""},
+        "data": {
+            "dataset": "mnist",
+            "source": "auto",
+            "draw": {"per_class": 10, "by": "random"},
+            **{"preprocessing": "none", "standardize": False, "evaluate_on": "test"},
+        },
+        "model": {"kind": "mlp", "hidden": [8], "activation": "relu"},
+        "training": {
+            **{"epochs": 2, "batch_size": 50, "schedule": {"kind": "constant", "warmup_steps": 0}},
+            **{"evaluation": {"epochs": 1, "copies": 0}, "checkpoint": {"seconds": 60}},
+            **{"label_smoothing": 0.0, "precision": "float32", "trace": False},
+        },
+        "seeds": [0, 1],
     }
     assert [entry.kind for entry in config.optimizers] == ["sgd", "dba"]
-    assert config.seeds == [0, 1]
 
 
 # -- extends --
@@ -67,17 +59,7 @@ def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
     config = load(Path("c.yaml"))
     assert (config.training.epochs, config.training.batch_size) == (7, 9)
     assert config.model.model_dump(mode="json") == {"kind": "mlp", "hidden": [1, 2], "activation": "relu"}
-    assert [entry.model_dump(mode="json") for entry in config.optimizers] == [
-        {
-            "name": "only",
-            "kind": "adam",
-            "lr": 1e-3,
-            "betas": [0.9, 0.999],
-            "eps": 1e-8,
-            "weight_decay": 0.0,
-            "batch_size": None,
-        }
-    ]
+    assert [(entry.name, entry.kind) for entry in config.optimizers] == [("only", "adam")]
     assert config.seeds == [3, 4, 5]
     assert config.experiment.name == "tiny"
 
