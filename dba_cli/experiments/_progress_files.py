@@ -10,14 +10,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from dba_cli.experiments._plan import Ended, PlannedRun
-from dba_cli.records import Evaluation, FailureRecord, RunRecord, locked
+from dba_cli.records import Evaluation, locked
 from dba_cli.training import Observer
 
 _SECONDS = 0.5
@@ -40,12 +41,22 @@ def open_desk(desk: Path) -> Iterator[None]:
             shutil.rmtree(desk, ignore_errors=True)
 
 
+class _Note(BaseModel):
+    """How far a run is, and what is to be said of it."""
+
+    step: int = 0
+    loss: float | None = None
+    evaluation: Evaluation | None = None
+    notices: list[str] = []
+    end: Ended | None = None
+
+
 class ProgressFile(Observer):
     """An observer that writes down where its run is; it also hears when the run is to stop."""
 
     def __init__(self, path: Path, stop_file: Path) -> None:
         self._path, self._stop_file = path, stop_file
-        self._state: dict[str, Any] = {"step": 0, "loss": None, "row": None, "notices": [], "end": None}
+        self._note = _Note()
         self._next = 0.0
 
     def begin(self) -> "ProgressFile":
@@ -56,26 +67,23 @@ class ProgressFile(Observer):
     def step(self, step: int, loss: float) -> None:
         """Note the step, about twice a second; raise KeyboardInterrupt when it is to be the last."""
         if time.monotonic() >= self._next:
-            self._state |= {"step": step, "loss": loss}
+            self._note.step, self._note.loss = step, loss
             self._write()
             if self._stop_file.exists():
                 raise KeyboardInterrupt
 
     def evaluated(self, evaluation: Evaluation) -> None:
         """Keep the evaluation for the next note: there may be one after each step."""
-        self._state |= {"step": evaluation.step, "row": evaluation.model_dump()}
+        self._note.step, self._note.evaluation = evaluation.step, evaluation
 
     def notice(self, line: str) -> None:
         """Note a line that must be seen."""
-        self._state["notices"].append(line)
+        self._note.notices.append(line)
         self._write()
 
     def end(self, end: Ended) -> None:
         """Note how the run ended."""
-        self._state["end"] = asdict(end) | {
-            "record": end.record and end.record.model_dump(mode="json"),
-            "failure": end.failure and end.failure.model_dump(mode="json"),
-        }
+        self._note.end = end
         self._write()
 
     def _write(self) -> None:
@@ -83,7 +91,7 @@ class ProgressFile(Observer):
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         # Nothing rests on this file: it is not flushed to the disk, and a full disk does not fail the run.
         with contextlib.suppress(OSError):
-            beside.write_text(json.dumps(self._state), encoding="utf-8")
+            beside.write_text(json.dumps(self._note.model_dump()), encoding="utf-8")
             beside.replace(self._path)
 
 
@@ -145,23 +153,22 @@ class Relay:
             self.look()
 
     def _look(self, each: "_Followed") -> None:
-        state = _read(each.file)
-        if state is None:
+        note = _read(each.file)
+        if note is None:
             return
-        for line in state["notices"][each.notices :]:
+        for line in note.notices[each.notices :]:
             self._notify(line)
-        each.notices = len(state["notices"])
-        if state["end"] is not None:
-            self._ended(_end(state["end"]))
+        each.notices = len(note.notices)
+        if note.end is not None:
+            self._ended(note.end)
             return
         if each.observer is None:
             each.observer = self._begin(each.run)
-        row = state["row"]
-        if row is not None and each.step != row["step"]:
-            each.step = row["step"]
-            each.observer.evaluated(Evaluation(**row))
-        if state["loss"] is not None:
-            each.observer.step(state["step"], state["loss"])
+        if note.evaluation is not None and each.step != note.evaluation.step:
+            each.step = note.evaluation.step
+            each.observer.evaluated(note.evaluation)
+        if note.loss is not None:
+            each.observer.step(note.step, note.loss)
 
     def _ended(self, end: Ended) -> None:
         each = self._followed.pop(end.number, None)
@@ -180,21 +187,9 @@ class _Followed:
     notices: int = 0
 
 
-def _read(file: Path) -> Mapping[str, Any] | None:
+def _read(file: Path) -> _Note | None:
     """Return what the run's worker last noted; None before it began."""
     try:
-        state: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return _Note.model_validate(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
-    return state
-
-
-def _end(noted: Mapping[str, Any]) -> Ended:
-    record, failure = noted["record"], noted["failure"]
-    return Ended(
-        noted["number"],
-        None if record is None else RunRecord.model_validate(record),
-        None if failure is None else FailureRecord.model_validate(failure),
-        noted["elsewhere"],
-        noted["stopped"],
-    )
