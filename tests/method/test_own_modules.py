@@ -9,9 +9,6 @@ from torch import nn
 
 from dba_cli import DynamicBatch
 from dba_cli.method import (
-    METRICS,
-    ORDERS,
-    RULES,
     register_metric,
     register_order,
     register_rule,
@@ -68,10 +65,3 @@ def test_a_name_or_a_type_can_be_registered_once() -> None:
 def test_a_module_that_does_not_exist_is_named() -> None:
     with pytest.raises(ValueError, match=r"no_such_module.*cannot be imported"):
         DynamicBatch(nn.Linear(1, 1), metric="no_such_module:mine")
-
-
-@pytest.mark.parametrize("table", [METRICS, ORDERS, RULES])
-def test_a_table_lists_its_names_sorted(table: dict[str, object]) -> None:
-    assert list(table) == sorted(table)
-    assert "norm" in table or "prefix" in table
-    assert "no such name" not in table

@@ -175,8 +175,3 @@ def test_sequences_before_samples_are_refused_by_name() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
     with pytest.raises(ValueError, match=r"module '1' \(LSTM\).*batch_first=True"):
         DynamicBatch(model)
-
-
-def test_a_module_that_does_not_exist_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no_such_module.*cannot be imported"):
-        DynamicBatch(network(), metric="no_such_module:mine")
