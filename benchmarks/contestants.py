@@ -19,7 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
-from dba_cli.method import METRICS, ORDERS, RULES, Explicit, SelectionProblem, SizeLimits
+from dba_cli.method import (
+    METRICS,
+    ORDERS,
+    RULES,
+    Explicit,
+    SelectionProblem,
+    SizeLimits,
+    use_fast_products,
+)
 from dba_cli.method._layers import Layer
 
 MIN_FRACTION = 0.25
@@ -51,18 +59,30 @@ class Contestant:
         return weights
 
 
-class Plain(Contestant):
-    """An ordinary training step on the mean loss."""
+class PlainOnBlas(Contestant):
+    """An ordinary training step on the mean loss, as plain PyTorch makes it."""
 
     def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         F.cross_entropy(self.model(x), y).backward()
         return {}
 
 
+class Plain(PlainOnBlas):
+    """The same on the product that the trainer's Linear layers use."""
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        use_fast_products(model)
+        return model
+
+
 class Dba(Contestant):
     """The package."""
 
+    fast = True
+
     def prepare(self, model: nn.Module) -> nn.Module:
+        if self.fast:
+            use_fast_products(model)
         self.dba = DynamicBatch(model, metric="snr", order="alignment", min_fraction=MIN_FRACTION)
         return model
 
@@ -73,6 +93,8 @@ class Dba(Contestant):
 
 class DbaOnBlas(Dba):
     """The package without oneDNN's product: only what plain PyTorch itself multiplies Linear layers with."""
+
+    fast = False
 
     def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         losses = F.cross_entropy(self.model(x), y, reduction="none")
@@ -179,6 +201,7 @@ def without_onednn_products() -> AbstractContextManager[Any]:
 
 CONTESTANTS: dict[str, type[Contestant]] = {
     "plain": Plain,
+    "plain (BLAS)": PlainOnBlas,
     "dba": Dba,
     "dba (BLAS)": DbaOnBlas,
     "vmap": Vmap,

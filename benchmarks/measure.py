@@ -50,7 +50,7 @@ def build(network: str, names: Sequence[str]) -> tuple[dict[str, Contestant], di
 
 def agreement(contestants: dict[str, Contestant], x: Tensor, y: Tensor) -> dict[str, float]:
     """Largest difference of any sample weight to that of ``dba``, in a first step from equal parameters."""
-    weights = {name: contestant(x, y) for name, contestant in contestants.items() if name != "plain"}
+    weights = {name: contestant(x, y) for name, contestant in contestants.items() if "plain" not in name}
     ours = weights["dba"]
     return {
         name: max(float((theirs[layer] - ours[layer]).abs().max()) for layer in ours)

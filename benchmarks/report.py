@@ -1,10 +1,11 @@
 """From timings to tables and a plot."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
-from harness import table, verdict
+from harness import ratio, table, verdict, wide
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -15,37 +16,23 @@ PEER_TARGET_CASE = ("MLP 784-800-10", 200)
 MEMORY_TARGET = 1.3
 
 
-def ratios(timings: pd.DataFrame, which: str, over: str) -> pd.DataFrame:
-    """Per case and contestant: median seconds, and median and quartiles of the rounds' ratios to `over`."""
-    of_table = timings[timings["table"] == which]
-    wide = of_table.pivot_table(
-        index=["network", "n", "round"], columns="contestant", values="seconds", sort=False
-    )
-    relative = wide.div(wide[over], axis=0).groupby(level=["network", "n"], sort=False)
-    frame = pd.DataFrame(
-        {
-            "ms": wide.groupby(level=["network", "n"], sort=False).median().stack() * 1000,
-            "ratio": relative.median().stack(),
-            "q1": relative.quantile(0.25).stack(),
-            "q3": relative.quantile(0.75).stack(),
-        }
-    )
-    frame.index.names = ["network", "n", "contestant"]
-    return frame.dropna().reset_index()
-
-
 def write_report(folder: Path, frames: dict[str, pd.DataFrame], run: dict[str, object]) -> None:
     """Write step_cost.md, .png and .svg."""
-    own = ratios(frames["timings"], "own", "plain")
     sections = [
         _head(run),
-        _own_table(own),
+        _own_table(frames["timings"]),
         _peer_table(frames, run),
         _memory_table(frames),
         _parts_table(frames),
     ]
     (folder / "step_cost.md").write_text("\n\n".join(s for s in sections if s) + "\n")
-    _plot(own, folder)
+    _plot(frames["timings"], folder)
+
+
+def cases(timings: pd.DataFrame, which: str) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """Yield network, batch size and seconds by round and contestant."""
+    for (network, n), case in timings[timings["table"] == which].groupby(["network", "n"], sort=False):
+        yield network, n, wide(case)
 
 
 def _head(run: dict[str, object]) -> str:
@@ -60,48 +47,46 @@ def _head(run: dict[str, object]) -> str:
     )
 
 
-def _own_table(own: pd.DataFrame) -> str:
+def _own_table(timings: pd.DataFrame) -> str:
     rows = []
-    for (network, n), case in own.groupby(["network", "n"], sort=False):
-        by_name = case.set_index("contestant")
-        dba, blas = by_name.loc["dba"], by_name.loc["dba (BLAS)"]
+    for network, n, seconds in cases(timings, "own"):
+        ms = 1000 * seconds.median()
         rows.append(
             {
                 "network": network,
                 "n": n,
-                "plain, ms": f"{by_name.loc['plain'].ms:.2f}",
-                "DBA, ms": f"{dba.ms:.2f}",
-                "DBA / plain": f"{dba.ratio:.2f} ({dba.q1:.2f}-{dba.q3:.2f})",
-                "without oneDNN's product": f"{blas.ratio:.2f} ({blas.q1:.2f}-{blas.q3:.2f})",
-                "target": verdict(dba.ratio, TARGETS.get((network, n))),
+                "plain, ms": f"{ms['plain']:.2f}",
+                "DBA, ms": f"{ms['dba']:.2f}",
+                "DBA / plain": ratio(seconds, "dba", "plain"),
+                "without oneDNN's product": ratio(seconds, "dba (BLAS)", "plain (BLAS)"),
+                "target": verdict((seconds["dba"] / seconds["plain"]).median(), TARGETS.get((network, n))),
             }
         )
     return (
         "## DBA step over plain step\n\n" + table(rows) + "\n\n"
-        "The package multiplies with oneDNN where torch has it, which plain PyTorch does not do for float32 "
-        "Linear layers; the column without it uses the same BLAS as the plain step. The weight gradient is "
-        "computed for the chosen samples only, which pays for part of the Gram matrices."
+        "Linear layers multiply with oneDNN where torch has it, in the plain step as in DBA's; in the column "
+        "without it both use the BLAS that plain PyTorch uses. The weight gradient is computed for the "
+        "chosen samples only, which pays for part of the Gram matrices."
     )
 
 
 def _peer_table(frames: dict[str, pd.DataFrame], run: dict[str, object]) -> str:
-    peers = ratios(frames["timings"], "peers", "dba")
     agreement = frames["agreement"].set_index(["network", "n", "contestant"])["largest weight difference"]
     rows = []
-    for _, row in peers[~peers["contestant"].isin(["dba", "plain", "dba (BLAS)"])].iterrows():
-        case = (row.network, row.n)
-        target = PEER_TARGETS.get(row.contestant) if case == PEER_TARGET_CASE else None
-        rows.append(
-            {
-                "network": row.network,
-                "n": row.n,
-                "peer": row.contestant,
-                "ms": f"{row.ms:.1f}",
-                "peer / DBA": f"{row.ratio:.1f} ({row.q1:.1f}-{row.q3:.1f})",
-                "same selection": "yes" if agreement[(*case, row.contestant)] < 1e-6 else "**no**",
-                "target": verdict(row.ratio, target, at_least=True),
-            }
-        )
+    for network, n, seconds in cases(frames["timings"], "peers"):
+        for peer in [name for name in seconds if "plain" not in name and "dba" not in name]:
+            target = PEER_TARGETS.get(peer) if (network, n) == PEER_TARGET_CASE else None
+            rows.append(
+                {
+                    "network": network,
+                    "n": n,
+                    "peer": peer,
+                    "ms": f"{1000 * seconds[peer].median():.1f}",
+                    "peer / DBA": ratio(seconds, peer, "dba", digits=1),
+                    "same selection": "yes" if agreement[network, n, peer] < 1e-6 else "**no**",
+                    "target": verdict((seconds[peer] / seconds["dba"]).median(), target, at_least=True),
+                }
+            )
     if not rows:
         return ""
     notes = [f"- {peer} on {net}: {why}" for net, out in run["excluded"].items() for peer, why in out.items()]
@@ -150,17 +135,20 @@ def _parts_table(frames: dict[str, pd.DataFrame]) -> str:
     return "## Time by part, ms\n\n" + table(wide.to_dict("records"))
 
 
-def _plot(own: pd.DataFrame, folder: Path) -> None:
+def _plot(timings: pd.DataFrame, folder: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for network, case in own[own["contestant"] == "dba"].groupby("network", sort=False):
-        (line,) = axes.plot(case["n"], case["ratio"], marker="o", label=network)
-        axes.fill_between(case["n"], case["q1"], case["q3"], color=line.get_color(), alpha=0.2, linewidth=0)
+    found = {(network, n): seconds["dba"] / seconds["plain"] for network, n, seconds in cases(timings, "own")}
+    quartiles = pd.DataFrame(found).quantile([0.25, 0.5, 0.75]).T
+    for network in quartiles.index.unique(0):
+        case = quartiles.loc[network]
+        (line,) = axes.plot(case.index, case[0.5], marker="o", label=network)
+        axes.fill_between(case.index, case[0.25], case[0.75], color=line.get_color(), alpha=0.2, linewidth=0)
     for (network, n), target in TARGETS.items():
         label = f"targets, {network}" if n == min(k for _, k in TARGETS) else None
         axes.plot([n], [target], linestyle="none", marker="v", color="black", label=label)
     axes.axhline(1, color="grey", linewidth=0.8)
     axes.set_xscale("log")
-    sizes = sorted(own["n"].unique())
+    sizes = sorted(quartiles.index.unique(1))
     axes.set_xticks(sizes, [str(n) for n in sizes], minor=False)
     axes.minorticks_off()
     axes.set_ylim(bottom=0)

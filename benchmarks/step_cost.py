@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterator
 
 import pandas as pd
-from contestants import CONTESTANTS
+from contestants import CONTESTANTS, Materialised
 from harness import arguments, environment, say
 from measure import agreement, batch, build, interleaved, parts, peak_memory
 from networks import NETWORKS
 from report import write_report
 
-OWN = ["plain", "dba", "dba (BLAS)"]
+OWN = [name for name, contestant in CONTESTANTS.items() if not issubclass(contestant, Materialised)]
 MLP_SIZES = [50, 100, 200, 500, 1000, 2000]
 SIZES = {name: MLP_SIZES if name.startswith("MLP") else MLP_SIZES[:4] for name in NETWORKS}
 PEER_SIZES = [100, 200]
