@@ -24,6 +24,9 @@ CONFIGS = ROOT / "configs/reproduce"
 _QUICK = ("training.steps=20", "training.evaluation={epochs: null, steps: 10, copies: 0}", "seeds=[0]")
 
 
+_Figure = Literal["test_accuracy", "error_reduction", "implied_accuracy"]
+
+
 @dataclass(frozen=True)
 class Place:
     """Which dataset is trained on, and whether in little; where everything lies follows."""
@@ -52,7 +55,7 @@ class Place:
         """Return what the dataset is called."""
         return DATASETS[self.dataset].title
 
-    def claimed(self, draw: str, figure: Literal["accuracy", "fewer_errors", "baseline"]) -> float | None:
+    def claimed(self, draw: str, figure: _Figure) -> float | None:
         """Return a figure of the paper for a draw, per cent; None for a dataset that it does not have."""
         paper = PAPER.get(self.dataset, {}).get(draw)
         return None if paper is None else getattr(paper, figure)

@@ -17,10 +17,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def interval(estimate: Estimate | None, digits: int = 2, sign: bool = False) -> str:
     """Return a mean with its 95 % interval, or a dash."""
-    if estimate is None:
-        return "-"
-    mean = f"{estimate.mean:+.{digits}f}" if sign else f"{estimate.mean:.{digits}f}"
-    return mean if estimate.half_width is None else f"{mean} ± {estimate.half_width:.{digits}f}"
+    return "-" if estimate is None else f"{estimate:{'+' if sign else ''}.{digits}f}"
 
 
 def signed(estimate: Estimate | None) -> str:

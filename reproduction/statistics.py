@@ -39,12 +39,6 @@ def best(groups: Mapping[_Key, pd.DataFrame]) -> tuple[_Key, Estimate]:
     return max(means.items(), key=lambda each: each[1].mean)
 
 
-def scaled(estimate: Estimate, factor: float) -> Estimate:
-    """Return an estimate in another unit."""
-    half_width = None if estimate.half_width is None else factor * estimate.half_width
-    return Estimate(factor * estimate.mean, half_width, estimate.n)
-
-
 def difference(runs: pd.DataFrame, baseline: pd.DataFrame) -> Difference | None:
     """Return the mean paired difference; None with fewer than two pairs."""
     pairs = (accuracies(runs) - accuracies(baseline)).dropna()

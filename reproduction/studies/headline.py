@@ -10,7 +10,7 @@ from dba_cli.plots import Rung, ladder
 from reproduction.claims import Claim, figure
 from reproduction.command import ROOT, Command, Place
 from reproduction.markdown import interval
-from reproduction.statistics import best, mean_accuracy, scaled
+from reproduction.statistics import best, mean_accuracy
 from reproduction.studies.paper_setting import PaperSetting
 from reproduction.study import Study
 
@@ -107,7 +107,7 @@ class Headline(Study):
     def figures(self) -> dict[str, Figure]:
         """Return the ladder."""
         rungs = [
-            Rung(title, name, scaled(mean, 1 / 100), None if paper is None else paper / 100)
+            Rung(title, name, 0.01 * mean, None if paper is None else paper / 100)
             for title, runs in self.rungs.items()
             for paper in [self._paper(title)]
             for name, here in runs.items()
@@ -133,8 +133,8 @@ class Headline(Study):
 
     def _paper(self, rung: str) -> float | None:
         """Return what the paper has for a rung of the ladder, per cent."""
-        known = dict.fromkeys((goal.rung for goal in _GOALS.values()), "accuracy")
-        known[_FIRST_RUNG] = "baseline"
+        known = dict.fromkeys((goal.rung for goal in _GOALS.values()), "test_accuracy")
+        known[_FIRST_RUNG] = "implied_accuracy"
         return self.place.claimed("10_per_class", known[rung]) if rung in known else None
 
 

@@ -13,7 +13,7 @@ from reproduction.claims import Claim, figure, verdict
 from reproduction.command import Command, Place
 from reproduction.markdown import interval, signed
 from reproduction.paper import SMALL
-from reproduction.statistics import Difference, accuracies, best, corrected, difference, scaled
+from reproduction.statistics import Difference, accuracies, best, corrected, difference
 from reproduction.study import Study
 
 _LEVEL = 0.05
@@ -117,7 +117,7 @@ class PaperSetting(Study):
         return [claim(draw) for claim, draw in made]
 
     def _accuracy(self, draw: str) -> Claim:
-        target = self.place.claimed(draw, "accuracy")
+        target = self.place.claimed(draw, "test_accuracy")
         name, mean = self.best_dba(draw)
         return Claim(
             name=SMALL[draw].claim,
@@ -130,7 +130,7 @@ class PaperSetting(Study):
         )
 
     def _reduction(self, draw: str) -> Claim:
-        target = self.place.claimed(draw, "fewer_errors")
+        target = self.place.claimed(draw, "error_reduction")
         name, _ = self.best_dba(draw)
         own = accuracies(self.confirmed[draw, name])
         reductions = {}
@@ -138,7 +138,7 @@ class PaperSetting(Study):
             both = own.align(accuracies(self.confirmed[draw, baseline]), "inner")
             reduction = error_reduction([(100 - a, 100 - b) for a, b in zip(*both, strict=True)])
             if reduction is not None:
-                reductions[baseline] = scaled(reduction, 100)
+                reductions[baseline] = 100 * reduction
         return Claim(
             name="C4",
             claim=f"{f'{target} % ' if target else ''}fewer errors than SGD and Adam, {self._title(draw)}",

@@ -76,7 +76,7 @@ class StepBudget(Study):
 
     def reached(self, limit: str) -> str:
         """Return which entries have the paper's figure: not all of them select."""
-        target = self.place.claimed(limit, "accuracy")
+        target = self.place.claimed(limit, "test_accuracy")
         names = [
             f"{name} with {hidden} hidden units"
             for (where, hidden, name), runs in self.cells.items()
@@ -97,7 +97,7 @@ class StepBudget(Study):
         return [claim(limit) for claim in (self._accuracy, self._speed) for limit in SMALL]
 
     def _accuracy(self, limit: str) -> Claim:
-        target = self.place.claimed(limit, "accuracy")
+        target = self.place.claimed(limit, "test_accuracy")
         (_, hidden, entry), mean = self.best(limit)
         name = f"{entry}, {hidden} hidden units"
         measured, figures = [f"{interval(mean)} ({name})"], [figure(name, None, "test accuracy, %", mean)]
