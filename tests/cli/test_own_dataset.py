@@ -99,6 +99,7 @@ ZEROS = "np.zeros((4, 3, 8, 8), np.uint8)"
     ("returned", "reason"),
     [
         ("1 / 0", "its function failed (ZeroDivisionError: division by zero)"),
+        ("throw(data_dir)", "not in "),
         ("None", "not four"),
         (f"({ZEROS}, [0] * 4), ({ZEROS}, [0] * 4)", "not four"),
         (f"{ZEROS}[0, 0], [0] * 8, {ZEROS}, [0] * 4", "images of shape (8, 8): not (n, height, width)"),
@@ -113,7 +114,8 @@ ZEROS = "np.zeros((4, 3, 8, 8), np.uint8)"
 )
 def test_what_the_function_must_return(dba, own, tmp_path, returned, reason):
     (tmp_path / "own_images.py").write_text(
-        "import numpy as np\nfrom dba_cli import register_dataset\n"
+        "import numpy as np\nfrom dba_cli import UserError, register_dataset\n"
+        "def throw(folder):\n    raise UserError(f'not in {folder}')\n"
         f'@register_dataset("patches")\ndef patches(data_dir):\n    return {returned}\n'
     )
     assert reason in dba("run", own).refused()

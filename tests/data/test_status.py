@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dba_cli.cli import main
 from dba_cli.data import load, status
 from dba_cli.errors import UserError
 
@@ -143,3 +144,24 @@ def test_verify_compares_mnists_digests(tmp_path: Path, place: Callable[..., Pat
 def test_an_unknown_dataset(look: Callable[[str, Path], object], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown dataset 'kmist'; did you mean 'kmnist'"):
         look("kmist", tmp_path)
+
+
+def test_what_the_commands_say(
+    tmp_path: Path, place: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def dba_data(command: str) -> tuple[object, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main(["data", command, "--dataset", "fashion_mnist", "--data", str(tmp_path)])
+        said = capsys.readouterr()
+        return exit_.value.code, said.out + said.err
+
+    labels = place(tmp_path) / NAMES[1]
+    assert "the official files are here" in dba_data("status")[1]
+    assert dba_data("fetch")[1] == f"fashion_mnist: complete in {labels.parent}\n"
+    code, said = dba_data("verify")
+    assert (code, said.count("structure ok, no digest known")) == (0, 4)
+    labels.write_bytes(b"short")
+    assert "not usable as it is; 'dba data fetch --force' replaces the files" in dba_data("status")[1]
+    code, said = dba_data("verify")
+    assert code == 2
+    assert "1 of 4 files are wrong" in said
