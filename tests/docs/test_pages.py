@@ -1,6 +1,7 @@
 """The pages say what the program does: figures, names, keys and links."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,11 @@ def test_every_page_is_listed() -> None:
 def test_the_version_to_cite_is_this_one() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"version = {{{__version__}}}" in readme
+
+
+def test_the_drawing_of_the_house_is_the_contract_of_imports() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    drawing = page.partition("```text\n")[2].partition("```")[0].splitlines()
+    floors = [re.split(r"  +", line)[0] for line in drawing if not line.startswith(" ")]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    assert floors == [layer.replace("dba_cli.", "") for layer in contracts["contracts"][0]["layers"]]
