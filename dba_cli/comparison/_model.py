@@ -152,10 +152,6 @@ def draw_text(draw: Iterable[tuple[str, float | str]]) -> str:
 
 
 def _part(key: str, value: float | str) -> str:
-    if isinstance(value, str):
-        return f"{key} {value}"
     if key == "fraction":
-        return f"{100 * value:.10g} %"
-    if key == "per_class":
-        return f"{value:.10g} per class"
-    return f"{key} {value:.10g}"
+        return f"{100 * float(value):.10g} %"
+    return f"{value} per class" if key == "per_class" else f"{key} {value}"

@@ -38,6 +38,20 @@ def test_without_a_trace_it_says_what_is_missing(recorded):
     assert "training.trace: true" in recorded("plot", "--kind", "chosen").refused()
 
 
+@pytest.mark.parametrize(
+    ("gone", "kind", "why"),
+    [
+        ("dba/*/result.json", "fractions", "no finished run that selects samples"),
+        ("dba/*/result.json", "choices", "no finished run that selects samples"),
+        ("[ad]*/*/predictions.npz", "disagreements", "predictions of two optimizers are needed"),
+    ],
+)
+def test_what_a_kind_lacks(recorded, gone, kind, why):
+    for path in Path("results/tiny").glob(gone):
+        path.unlink()
+    assert f"--kind {kind}: tiny: {why}" in recorded("plot", "--kind", kind).refused()
+
+
 def test_overlay_names_experiments_and_optimizers_can_be_picked(recorded, config):
     other = config.with_name("other.yaml")
     other.write_text(config.read_text().replace("name: tiny", "name: other"))

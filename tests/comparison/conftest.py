@@ -61,7 +61,7 @@ class Results:
             "n_test": n_test,
             "notice": None,
         }
-        data |= {key: changes.pop(key) for key in list(changes) if key in data}
+        data |= {key: changes.pop(key) for key in list(changes) if key in {*data, "title"}}
         final = errors is not None and {
             "step": 60,
             "epoch": 10.0,
@@ -70,6 +70,7 @@ class Results:
             "test_loss": 0.4,
             "test_accuracy": 1 - errors / n_test if n_test else 0.0,
             "test_errors": errors,
+            "copies_errors": changes.pop("copies_errors", None),
         }
         content = {
             "status": "finished" if final else "diverged",

@@ -60,6 +60,9 @@ def everything(results):
         n_test=4000,
         notice=r"NOT <official>, 100% \ \"quoted\"",
     )
+    results.plan(["sgd"], [0], name="own data")
+    own = {"dataset": "mine:circles", "title": "Circles", "draw": {"per_class": 2, "later": 3}}
+    results.run("sgd", 0, 900, experiment="own data", copies_errors=850, **own)
     results.plan(["sgd"], [0], name="unrun")
     values = {"model.hidden": [8], "optimizers.dba.order": "norm"}
     points = [PointRecord(name="level", values=values), PointRecord(name="unrun", values={"seeds": 1})]
