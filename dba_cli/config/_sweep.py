@@ -109,8 +109,6 @@ def _option(text: str) -> tuple[str, Any]:
             f"{place}: give KEY=V1,V2,... with a dotted key, such as optimizers.dba.metric=snr,norm"
         )
     values = read_text(f"[{values_text}]", place).data
-    if not isinstance(values, list):
-        raise UserError(f"{place}: give KEY=V1,V2,...")
     # One mapping of a range's keys is a range; every other mapping is a choice, such as a model.
     alone = values[0] if len(values) == 1 else None
     ranged = isinstance(alone, dict) and "low" in alone

@@ -17,18 +17,8 @@ from dba_cli.errors import UserError
 from .conftest import TINY
 
 KEYS = [
-    "name",
-    "kind",
-    "lr",
-    "epochs",
-    "steps",
-    "hidden",
-    "draw",
-    "data",
-    "extends",
-    "sweep",
-    "checkpoint",
-    "é",
+    *["name", "kind", "lr", "epochs", "steps", "hidden"],
+    *["draw", "data", "extends", "sweep", "checkpoint", "é"],
 ]
 ODD = [*KEYS, 2**70, -(10**400), "../x", "a:b", "os:system", "nan", "1e999", "\x00", "\x85"]
 SCALARS = [st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.dates()]

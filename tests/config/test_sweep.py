@@ -164,6 +164,7 @@ def test_a_list_of_groups_is_their_product(tmp_path: Path) -> None:
         ("{points: [{a: {seeds: 1-2}}, {b: {}}]}", "sweep.yaml:2: seeds cannot be swept"),
         ("{points: [{a: {model.hidden: [3]}}, {b: {model.hidden: [4]}}]}", "another group too"),
         ("{points: [{a: {}, a_b: {}}, {b_c: {}, c: {}}]}", "two points would have the same name"),
+        ("{points: {a: {model..hidden: [3]}}}", "is no dotted key"),
         ("{points: {a b: {}}}", "sweep.yaml:2: sweep.points.a b"),
         ("{points: {a: {}, A: {}}}", "the names of points must be distinct, got a more than once"),
         ("{points: {a: {model.hiden: [3]}}}", "hiden"),
