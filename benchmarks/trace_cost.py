@@ -12,22 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import harness
 import pandas as pd
-from harness import (
-    ENTRIES,
-    N,
-    arguments,
-    images,
-    in_turn,
-    main,
-    network,
-    ratio,
-    say,
-    table,
-    training,
-    verdict,
-    wide,
-)
 
 from dba_cli.experiments._one_run import _Recorder
 from dba_cli.records import RunFolder
@@ -40,13 +26,15 @@ WITHOUT, WITH = CONTESTANTS = ("without", "with a trace")
 
 def timed(batch: int, contestant: str) -> tuple[float, int]:
     """Return seconds of a training, evaluation left out but the trace's file included, and its bytes."""
-    model = network(WIDTH)
+    model = harness.network(WIDTH)
     recorder = _Recorder() if contestant == WITH else None
-    trained = training(ENTRIES["dba"], model, images(0), STEPS[batch], batch, recorder=recorder)
+    trained = harness.training(
+        harness.ENTRIES["dba"], model, harness.images(0), STEPS[batch], batch, recorder=recorder
+    )
     trained.advance()
     if recorder is None:
         return trained.seconds, 0
-    logits = predict(model, images(1).images)
+    logits = predict(model, harness.images(1).images)
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))
         start = time.perf_counter()
@@ -57,14 +45,14 @@ def timed(batch: int, contestant: str) -> tuple[float, int]:
 def measured(rounds: int) -> Iterator[dict[str, object]]:
     """Yield the seconds with and without, for each batch size."""
     for batch in STEPS:
-        say(f"{batch} candidates a step")
+        harness.say(f"{batch} candidates a step")
         sizes: dict[str, int] = {}
 
         def seconds(who: str, batch: int = batch, sizes: dict[str, int] = sizes) -> float:
             taken, sizes[who] = timed(batch, who)
             return taken
 
-        for k, who, t in in_turn(CONTESTANTS, rounds, seconds):
+        for k, who, t in harness.in_turn(CONTESTANTS, rounds, seconds):
             yield {"batch": batch, "contestant": who, "round": k, "seconds": t, "bytes": sizes[who]}
 
 
@@ -72,13 +60,13 @@ def report(frame: pd.DataFrame, conditions: str) -> str:
     """Return the table."""
     rows = []
     for batch, case in frame.groupby("batch", sort=False):
-        seconds, size = wide(case), int(case["bytes"].max())
+        seconds, size = harness.wide(case), int(case["bytes"].max())
         rows.append(
             {
                 "candidates per step": batch,
                 "step without, ms": f"{1000 * seconds[WITHOUT].median() / STEPS[batch]:.2f}",
-                "with / without": ratio(seconds, WITH, WITHOUT),
-                "target": verdict((seconds[WITH] / seconds[WITHOUT]).median(), TARGET),
+                "with / without": harness.ratio(seconds, WITH, WITHOUT),
+                "target": harness.verdict((seconds[WITH] / seconds[WITHOUT]).median(), TARGET),
                 "file, kB": f"{size / 1000:.0f}",
                 "bits per candidate": f"{8 * size / (STEPS[batch] * batch):.1f}",
             }
@@ -86,16 +74,16 @@ def report(frame: pd.DataFrame, conditions: str) -> str:
     return f"""# Cost of the selection trace
 
 Regenerate with `python benchmarks/trace_cost.py`. CPU, one thread, float32, DBA (snr, alignment, at least a
-quarter, per layer) on an MLP 784-{WIDTH}-10 and {N} images, a hundred epochs; both layers' choices of every
-step, compressed and written. Ratios are medians over {frame["round"].nunique()} rounds in which the two
+quarter, per layer) on an MLP 784-{WIDTH}-10 and {harness.N} images, a hundred epochs; both layers' choices of
+every step, compressed and written. Ratios are medians over {frame["round"].nunique()} rounds in which the two
 alternate, with the quartiles in brackets.
 
 {conditions}
 
-{table(rows)}
+{harness.table(rows)}
 """
 
 
 if __name__ == "__main__":
-    options = arguments(__doc__)
-    main(options, measured(2 if options.quick else 21), report)
+    options = harness.arguments(__doc__)
+    harness.main(options, measured(2 if options.quick else 21), report)
