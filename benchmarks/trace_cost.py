@@ -15,9 +15,8 @@ from pathlib import Path
 import harness
 import pandas as pd
 
-from dba_cli.experiments._one_run import _Recorder
 from dba_cli.records import RunFolder
-from dba_cli.training import predict
+from dba_cli.training import SelectionRecorder, predict
 
 WIDTH, TARGET = 100, 1.1
 STEPS = {100: 600, 600: 100}  # by batch size: a hundred epochs
@@ -27,7 +26,7 @@ WITHOUT, WITH = CONTESTANTS = ("without", "with a trace")
 def timed(batch: int, contestant: str) -> tuple[float, int]:
     """Return seconds of a training, evaluation left out but the trace's file included, and its bytes."""
     model = harness.network(WIDTH)
-    recorder = _Recorder() if contestant == WITH else None
+    recorder = SelectionRecorder() if contestant == WITH else None
     trained = harness.training(
         harness.ENTRIES["dba"], model, harness.images(0), STEPS[batch], batch, recorder=recorder
     )

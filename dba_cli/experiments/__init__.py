@@ -1,48 +1,23 @@
 """From configs to records: which runs there are, and doing each of them once."""
 
-from dba_cli.experiments._images import Images, drawn, evaluation_samples
-from dba_cli.experiments._one_run import OneRun, Trainee
-from dba_cli.experiments._plan import (
-    Backend,
-    Plan,
-    PlannedRun,
-    Selectors,
-    Settings,
-    Workers,
-    narrowed_runs,
-    plan,
-)
-from dba_cli.experiments._reporter import Reporter
-from dba_cli.experiments._run import (
-    Prepared,
-    Summary,
-    planned,
-    prepare,
-    run_experiments,
-    run_sweep,
-    sweep_folder,
-)
-
-__all__ = [
-    "Backend",
-    "Images",
-    "OneRun",
-    "Plan",
-    "PlannedRun",
-    "Prepared",
-    "Reporter",
-    "Selectors",
-    "Settings",
-    "Summary",
-    "Trainee",
-    "Workers",
-    "drawn",
-    "evaluation_samples",
-    "narrowed_runs",
-    "plan",
-    "planned",
-    "prepare",
-    "run_experiments",
-    "run_sweep",
-    "sweep_folder",
-]
+from dba_cli.experiments._images import Images as Images
+from dba_cli.experiments._images import drawn as drawn
+from dba_cli.experiments._images import evaluation_samples as evaluation_samples
+from dba_cli.experiments._one_run import OneRun as OneRun
+from dba_cli.experiments._one_run import Trainee as Trainee
+from dba_cli.experiments._plan import Backend as Backend
+from dba_cli.experiments._plan import Plan as Plan
+from dba_cli.experiments._plan import PlannedRun as PlannedRun
+from dba_cli.experiments._plan import Selectors as Selectors
+from dba_cli.experiments._plan import Settings as Settings
+from dba_cli.experiments._plan import Workers as Workers
+from dba_cli.experiments._plan import narrowed_runs as narrowed_runs
+from dba_cli.experiments._plan import plan as plan
+from dba_cli.experiments._reporter import Reporter as Reporter
+from dba_cli.experiments._run import Prepared as Prepared
+from dba_cli.experiments._run import Summary as Summary
+from dba_cli.experiments._run import planned as planned
+from dba_cli.experiments._run import prepare as prepare
+from dba_cli.experiments._run import run_experiments as run_experiments
+from dba_cli.experiments._run import run_sweep as run_sweep
+from dba_cli.experiments._run import sweep_folder as sweep_folder

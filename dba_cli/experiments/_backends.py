@@ -3,10 +3,11 @@
 import logging
 import socket
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
+
+from joblib import Parallel
 
 from dba_cli.errors import UserError
 from dba_cli.experiments._plan import Workers
@@ -14,33 +15,17 @@ from dba_cli.experiments._plan import Workers
 _CONNECT_SECONDS = 10
 
 
+Pool = Callable[[Iterable[Any]], list[Any]]
+"""Returns the results of ``delayed`` calls, which are taken when they are due."""
+
+
 @contextmanager
-def pool_of(workers: Workers) -> Iterator["Pool"]:
-    """Yield what does the calls, for as long as there is something to do.
-
-    Raises:
-        UserError: Ray is not installed, or there is no cluster at the address.
-    """
-    if workers.backend == "ray":
-        with _ray(workers.jobs, workers.address):
-            yield Pool("ray", workers.jobs or -1)
-    else:
-        yield Pool("loky", workers.jobs or 1)
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A joblib backend by name and its number of workers."""
-
-    backend: str
-    jobs: int
-
-    def results(self, calls: Iterable[Any]) -> list[Any]:
-        """Return the results of ``delayed`` calls; take the calls only when they are due."""
-        from joblib import Parallel
-
+def pool_of(workers: Workers) -> Iterator[Pool]:
+    """Yield what does the calls; refuse a backend that is not installed, or a cluster that is not there."""
+    jobs = workers.jobs or (-1 if workers.backend == "ray" else 1)
+    with _ray(workers.jobs, workers.address) if workers.backend == "ray" else nullcontext():
         # One run a batch: joblib would else hold runs back to make batches of short ones.
-        return list(Parallel(n_jobs=self.jobs, backend=self.backend, batch_size=1)(calls))
+        yield lambda calls: list(Parallel(n_jobs=jobs, backend=workers.backend, batch_size=1)(calls))
 
 
 @contextmanager

@@ -29,10 +29,8 @@ class WorkerDiedError(Exception):
 def do_runs(runs: Sequence[PlannedRun], session: Session, images: Images, reporter: Reporter) -> list[Ended]:
     """Do all runs and tell ``reporter``; return how each ended, in their order.
 
-    Runs that another process has in hand are put off to the end and then waited for.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C, when every worker has stopped.
+    Runs that another process has in hand are put off to the end and then waited for. Ctrl-C is passed on when
+    every worker has stopped.
     """
     crew = _Crew(session, reporter)
     with contextlib.ExitStack() as stack:
@@ -99,7 +97,7 @@ class _Crew:
     def _attempt(self, pool: Pool, relay: Relay, wait: bool, runs: Sequence[PlannedRun]) -> Exception | None:
         """Note how each run ends; return what broke the pool, if anything did."""
         try:
-            ends = pool.results(self._calls(runs, relay, wait))
+            ends = pool(self._calls(runs, relay, wait))
         except Exception as error:  # work() raises none
             relay.look()  # at the ends of runs that the broken pool has lost
             return error

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dba_cli.config import Config, OptimizerConfig, to_yaml
 from dba_cli.data import ImageData, draw_sha256
@@ -17,21 +16,18 @@ from dba_cli.experiments._images import Images, drawn, drawn_images, protocol
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
-from dba_cli.method import Selection
 from dba_cli.records import (
     DataRecord,
     Durations,
     Evaluation,
     RunFolder,
     RunRecord,
-    TraceWriter,
-    write_predictions,
 )
 from dba_cli.training import (
     DeformedImages,
     Learning,
     Observer,
-    State,
+    SelectionRecorder,
     Stream,
     Training,
     build_model,
@@ -154,7 +150,7 @@ class Trainee:
             config.model, self.data.image_shape, self.data.num_classes, weights, self._images.standardize
         )
         self.model = model.to(self._device)
-        self.recorder = _Recorder() if config.training.trace else None
+        self.recorder = SelectionRecorder() if config.training.trace else None
         optimizer = entry.base_optimizer.build(self.model.parameters())
         generators = {"selection": generator(seed, Stream.SELECTION)}
         learning = Learning(
@@ -213,39 +209,10 @@ class _Watcher(Observer):
         self._next = began + 10 * (time.monotonic() - began)
 
 
-class _Recorder:
-    """Hands what the trainer selects to the trace on disk."""
-
-    def __init__(self) -> None:
-        self._writer = TraceWriter()
-
-    def add(self, batch: Tensor, selection: Selection | None) -> None:
-        weights = {} if selection is None else selection.weights
-        chosen = {layer: (weight > 0).cpu().numpy() for layer, weight in weights.items()}
-        self._writer.add(batch.cpu().numpy(), chosen)
-
-    def state_dict(self) -> State:
-        arrays = self._writer.arrays()
-        layers = [str(layer) for layer in arrays.pop("layers")]
-        return {"layers": layers, "arrays": {k: torch.from_numpy(v) for k, v in arrays.items()}}
-
-    def load_state_dict(self, state: State) -> None:
-        arrays = {name: tensor.numpy() for name, tensor in state["arrays"].items()}
-        self._writer.load(arrays | {"layers": np.array(state["layers"])})
-
-    def write(self, folder: RunFolder, logits: Tensor) -> None:
-        self._writer.write(folder.trace_file)
-        smallest = np.min_scalar_type(logits.shape[1] - 1)  # uint8 for up to 256 classes
-        write_predictions(folder.predictions_file, logits.argmax(1).cpu().numpy().astype(smallest))
-
-
 def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> None:
     """Refuse what only the data and the network can tell, on a network without weights where that can be.
 
-    Raises:
-        UserError: The network does not fit the images.
-        ValueError: DBA cannot watch a module of the network, or the optimizer does not take its parameters.
-        TypeError: As for ValueError.
+    It raises what the network, DBA or the optimizer raise: a UserError, a ValueError or a TypeError.
     """
     build = partial(build_model, config.model, data.image_shape, data.num_classes)
     try:

@@ -16,8 +16,8 @@ from dba_cli.training import State, Training
 class RunKeeper:
     """Saves the state of one run in ``file`` of its ``folder``, every ``period``; a `training.Keeper`.
 
-    ``revision`` is that of the code now. ``notify`` gets a line for what must be seen: a state that cannot
-    be used, or not be saved.
+    ``git_revision`` is that of the code now, and that of the start where it was another one. ``notify`` gets
+    a line for what must be seen: a state that cannot be used, or not be saved.
     """
 
     def __init__(
@@ -25,12 +25,12 @@ class RunKeeper:
         folder: RunFolder,
         file: Path,
         period: Checkpoint | None,
-        revision: str | None,
+        git_revision: str | None,
         notify: Callable[[str], None],
     ) -> None:
         self._folder, self._file, self._period, self._notify = folder, file, period, notify
         self._began, self._before = time.monotonic(), 0.0
-        self._revision = revision
+        self.git_revision = git_revision
         self._saved_step, self._saved_at = 0, time.monotonic()
         self._full = False
 
@@ -38,11 +38,6 @@ class RunKeeper:
     def seconds(self) -> float:
         """Return how long the run has taken, in the processes before this one too."""
         return self._before + time.monotonic() - self._began
-
-    @property
-    def git_revision(self) -> str | None:
-        """Return the code's revision, and with it that of the start where it was another one."""
-        return self._revision
 
     def resumed(self, fresh: Callable[[], Training]) -> Training:
         """Return the training from where it was stopped; its beginning, ``fresh()``, if nothing says so."""
@@ -54,7 +49,7 @@ class RunKeeper:
                 return training
             training.load_state_dict(state["training"])
             self._before = float(state["seconds"])
-            self._revision = _revisions(state["git_revision"], self._revision)
+            self.git_revision = _revisions(state["git_revision"], self.git_revision)
         except UserError as error:
             self._notify(f"{error}; the run begins anew")
             return training
@@ -84,11 +79,7 @@ class RunKeeper:
         """Save the state of the training; a full disk does not end the run that it is to save."""
         if self._period is None:
             return
-        whole = {
-            "training": state,
-            "seconds": self.seconds,
-            "git_revision": self._revision,
-        }
+        whole = {"training": state, "seconds": self.seconds, "git_revision": self.git_revision}
         self.look()
         try:
             write_checkpoint(self._file, whole)

@@ -13,11 +13,7 @@ _FOLDER = "tensorboard"
 
 
 def require_tensorboard() -> None:
-    """Say so before the first run if TensorBoard is not there.
-
-    Raises:
-        UserError: It is not installed.
-    """
+    """Refuse before the first run if TensorBoard is not installed."""
     try:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError:

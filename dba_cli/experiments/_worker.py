@@ -127,11 +127,7 @@ def _settle(session: Session) -> None:
 
 
 def _ended_elsewhere(run: PlannedRun) -> Ended | None:
-    """Return how another process has ended the run since it was planned; its lock must be held.
-
-    Raises:
-        UserError: It was a run of another config.
-    """
+    """Return how another process has ended the run since it was planned; its lock must be held."""
     if stamp(run.folder) not in (None, run.stamp):
         record = run.folder.read()
         if record is not None and record.config_hash != run.hash:

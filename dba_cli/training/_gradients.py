@@ -1,6 +1,6 @@
 """How a batch becomes gradients: the only thing in which the optimizers differ."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -8,18 +8,11 @@ from torch import Tensor, nn
 from dba_cli.config import OptimizerConfig
 from dba_cli.method import DynamicBatch, Selection
 
+GradientRule = Callable[[Tensor, Tensor], Selection]
+"""Turns losses (n,) and classes (n,) of a batch into ``.grad``; returns what each layer used.
 
-class GradientRule(Protocol):
-    """Writes ``.grad`` from the losses of a batch."""
-
-    def __call__(self, losses: Tensor, labels: Tensor) -> Selection | None:
-        """Turn ``losses`` (n,) into gradients; return what each layer used where it selects.
-
-        ``labels`` (n,) are the classes of the samples, for rules that keep their balance.
-
-        Raises:
-            NonFiniteError: There is nothing to select from.
-        """
+It raises NonFiniteError where there is nothing to select from.
+"""
 
 
 def gradient_rule(

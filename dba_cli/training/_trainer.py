@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.errors import UserError
-from dba_cli.method import NonFiniteError, Selection
+from dba_cli.method import NonFiniteError
 from dba_cli.records import Evaluation
 from dba_cli.training._batches import BatchOrder
 from dba_cli.training._clock import Clock
+from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._gradients import GradientRule
-from dba_cli.training._samples import TensorData, TrainingSamples
+from dba_cli.training._recorder import SelectionRecorder
+from dba_cli.training._samples import TensorData
 from dba_cli.training._state import (
     Keeper,
     Position,
@@ -43,19 +45,6 @@ class Observer:
 
     def notice(self, line: str) -> None:
         """A line that must be seen, such as a state that could not be saved."""
-
-
-class SelectionRecorder(Protocol):
-    """Notes what was selected; must not touch the model or any random state."""
-
-    def add(self, batch: Tensor, selection: Selection | None) -> None:
-        """After each step: the candidates' indices (n,) and each layer's choice, None if all were used."""
-
-    def state_dict(self) -> State:
-        """Return everything noted so far."""
-
-    def load_state_dict(self, state: State) -> None:
-        """Take over what another recorder noted."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +83,7 @@ class Training:
         self,
         model: nn.Module,
         learning: Learning,
-        train_data: TrainingSamples,
+        train_data: TensorData | DeformedImages,
         test_data: TensorData,
         timeline: Timeline,
         order: torch.Generator,
@@ -216,7 +205,7 @@ class Training:
                 mean.backward()  # type: ignore[no-untyped-call]
             else:
                 selection = learning.backward(losses, labels)
-                used = {"": len(batch)} if selection is None else selection.sizes
+                used = selection.sizes
         except NonFiniteError:
             return False
         if learning.step_budget is not None and max(used.values()) > learning.step_budget:

@@ -10,13 +10,13 @@ from dba_cli.experiments._resume import ctrl_c_between_steps
 
 def test_the_first_waits_and_the_second_does_not() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with ctrl_c_between_steps() as check:
+    heard_at_the_end = pytest.raises(KeyboardInterrupt)  # after the last step nobody asks any more
+    with heard_at_the_end, ctrl_c_between_steps() as check:
         check()
         signal.raise_signal(signal.SIGINT)  # nothing happens yet
-        with pytest.raises(KeyboardInterrupt):
-            check()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        for again in (check, lambda: signal.raise_signal(signal.SIGINT)):
+            with pytest.raises(KeyboardInterrupt):
+                again()
     assert signal.getsignal(signal.SIGINT) is before is signal.default_int_handler
 
 

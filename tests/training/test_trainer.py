@@ -299,11 +299,12 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(period: int) -> None
 def test_gradients_that_are_not_finite_end_the_run_before_the_update() -> None:
     calls = []
 
-    def rule(losses: Tensor, labels: Tensor) -> None:
+    def rule(losses: Tensor, labels: Tensor) -> Any:
         calls.append(len(losses))
         if len(calls) == 7:
             raise NonFiniteError
         losses.mean().backward()
+        return SimpleNamespace(sizes={})
 
     model, shorter = network(), network()
     outcome = trained(model, backward=rule)
@@ -318,9 +319,10 @@ def test_gradients_that_are_not_finite_end_the_run_before_the_update() -> None:
 def test_weights_that_the_last_update_spoils_are_noticed(value: float, steps: int) -> None:
     calls = []
 
-    def rule(losses: Tensor, labels: Tensor) -> None:
+    def rule(losses: Tensor, labels: Tensor) -> Any:
         calls.append(len(losses))
         (losses.mean() * (value if len(calls) == steps else 1)).backward()
+        return SimpleNamespace(sizes={})
 
     outcome = trained(network(), backward=rule, lasting=timeline(steps))
     assert outcome.diverged_at_step == steps

@@ -71,10 +71,11 @@ class Typed(nn.Module):
 def test_bfloat16_is_of_the_training_products_alone() -> None:
     losses_in, model = set(), Typed()
 
-    def backward(losses: Tensor, labels: Tensor) -> None:
+    def backward(losses: Tensor, labels: Tensor) -> Any:
         losses_in.add(losses.dtype)
         losses.mean().backward()
         losses_in.update(p.grad.dtype for p in model.parameters() if p.grad is not None)
+        return SimpleNamespace(sizes={})
 
     trained(model, backward=backward, precision=torch.bfloat16)
     assert model.seen == {True: {torch.bfloat16}, False: {torch.float32}}
@@ -102,9 +103,10 @@ def test_bfloat16_is_the_loop_that_one_would_write() -> None:
 def test_a_double_network_trains_in_double() -> None:
     losses_in = set()
 
-    def backward(losses: Tensor, labels: Tensor) -> None:
+    def backward(losses: Tensor, labels: Tensor) -> Any:
         losses_in.add(losses.dtype)
         losses.mean().backward()
+        return SimpleNamespace(sizes={})
 
     data, test = (TensorData(each.images.double(), each.labels) for each in (TRAIN, TEST))
     trained(network().double(), backward=backward, train_data=data, test_data=test)
@@ -197,11 +199,12 @@ def test_the_recorder_is_told_every_step_and_changes_nothing(rule: str) -> None:
 def test_a_step_that_is_not_taken_is_not_recorded() -> None:
     recorder, calls = Recorder(), []
 
-    def backward(losses: Tensor, labels: Tensor) -> None:
+    def backward(losses: Tensor, labels: Tensor) -> Any:
         calls.append(len(losses))
         if len(calls) == 4:
             raise NonFiniteError
         losses.mean().backward()
+        return SimpleNamespace(sizes={})
 
     assert trained(network(), backward=backward, recorder=recorder).diverged_at_step == 4
     assert len(recorder.notes) == 3
