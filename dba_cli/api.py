@@ -17,7 +17,7 @@ finished runs and the state of those under way; the same call goes on from there
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from inspect import signature
 from pathlib import Path
@@ -33,11 +33,12 @@ from dba_cli.experiments import (
     Settings,
     Summary,
     Workers,
+    narrowed_runs,
     run_experiments,
     run_sweep,
     sweep_folder,
 )
-from dba_cli.records import ExperimentFolder, RunRecord, read_failure
+from dba_cli.records import RunRecord, read_failure
 from dba_cli.training import resolve_device
 
 if TYPE_CHECKING:  # pandas is imported where it is used: the commands do without
@@ -109,24 +110,16 @@ class Done:
         """Return the rows of :func:`run`."""
         import pandas as pd
 
-        return pd.DataFrame(
-            [row | dict(values) for config, values in self.configs for row in self._rows(config)]
-        )
-
-    def _rows(self, config: Config) -> Iterator[dict[str, Any]]:
-        folder = ExperimentFolder(self.settings.results / config.experiment.name)
-        chosen = self.settings.selectors
-        for seed in config.seeds:
-            for name in (entry.name for entry in config.optimizers):
-                if seed in (chosen.seeds or [seed]) and name in (chosen.optimizers or [name]):
-                    run = folder.run(name, seed)
-                    if record := run.read():
-                        yield _figures(record)
-                    elif failure := read_failure(run):
-                        yield {
-                            "experiment": config.experiment.name, "optimizer": name, "seed": seed,
-                            "status": "failed", "error": failure.error,
-                        }  # fmt: skip
+        rows = []
+        for config, values in self.configs:
+            wanted = self.settings.results, self.settings.selectors
+            for _, _, folder in narrowed_runs(config, config.data.source, *wanted):
+                if record := folder.read():
+                    rows.append(_figures(record) | dict(values))
+                elif failure := read_failure(folder):
+                    named = failure.model_dump(include={"experiment", "optimizer", "seed", "error"})
+                    rows.append(named | {"status": "failed"} | dict(values))
+        return pd.DataFrame(rows)
 
 
 def train(
@@ -136,14 +129,13 @@ def train(
     reporter: Reporter | None = None,
     **how: Any,
 ) -> Done:
-    """Do what :func:`run` does, and tell what was done.
-
-    Raises:
-        UserError: Bad input.
-    """
+    """Do what :func:`run` does, and tell what was done."""
     settings = _settings(**how)
+    texts = _texts(overrides)
     given = [configs] if isinstance(configs, AConfig) else configs
-    loaded = [_loaded(config, _texts(overrides)) for config in given]
+    if texts and any(isinstance(config, Config) for config in given):
+        raise UserError(f"--set {texts[0]}: a Config has its values; only a file's can be set")
+    loaded = [config if isinstance(config, Config) else load(Path(config), texts) for config in given]
     # Compared without case: two names that differ only in case are one folder on some systems.
     names = [config.experiment.name.lower() for config in loaded]
     for name in names:
@@ -165,11 +157,7 @@ def train_sweep(
     reporter: Reporter | None = None,
     **how: Any,
 ) -> Done:
-    """Do what :func:`sweep` does, and tell what was done.
-
-    Raises:
-        UserError: Bad input.
-    """
+    """Do what :func:`sweep` does, and tell what was done."""
     points = load_sweep(Path(config), _texts(overrides), _texts(grid, several=True), random, sweep_seed)
     folder = sweep_folder(Path(results), name or f"{points.experiment}_sweep")
     settings = _settings(results=folder, **how)
@@ -196,24 +184,15 @@ def _settings(
             raise UserError(f"{name}: unknown{did_you_mean(name, known)}")
     if address is not None and backend != "ray":
         raise UserError(f"--address {address}: only a Ray cluster has one; add --backend ray")
+    numbers = [number for each in _each(seeds) for number in parse_seeds(str(each), "--seed")]
     return Settings(
         data_dir=Path(data or os.environ.get("DBA_DATA", "data")),
         results=Path(results),
         device=resolve_device(device),
-        selectors=Selectors(
-            _each(optimizers), [n for each in _each(seeds) for n in parse_seeds(str(each), "--seed")]
-        ),
+        selectors=Selectors(_each(optimizers), numbers),
         workers=Workers(jobs, backend, address),
         **others,
     )
-
-
-def _loaded(config: AConfig, overrides: Sequence[str]) -> Config:
-    if not isinstance(config, Config):
-        return load(Path(config), overrides)
-    if overrides:
-        raise UserError(f"--set {overrides[0]}: a Config has its values; only a file's can be set")
-    return config
 
 
 def _each(given: Any) -> list[Any]:

@@ -194,9 +194,9 @@ FIGURE = {
     ),
 }
 OPTION = {
-    "cli/_execute.py": (
+    "cli/_options.py": (
         "    quiet: Annotated[",
-        "    label: Annotated[str, typer.Option(help='A word.')] = 'none'\n    quiet: Annotated[",
+        "    label: Annotated[str, typer.Option(help='A word.')] = 'none',\n    quiet: Annotated[",
     ),
     "experiments/_plan.py": (
         "    tensorboard: bool = False",

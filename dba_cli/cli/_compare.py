@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import RESULTS, Experiments, ResultsDir
+from dba_cli.cli._options import RESULTS, Experiments, ResultsDir, option
 from dba_cli.comparison import Format, print_tables, render
 from dba_cli.comparison import compare as read
 from dba_cli.records import write_atomically
@@ -28,10 +28,7 @@ def compare(
     experiments: Experiments = None,
     style: Annotated[Format, typer.Option("--format", "-f", help="How to print the tables.")] = "table",
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Write to this file instead.", metavar="FILE", show_default=False
-        ),
+        Path | None, option("--output", "-o", metavar="FILE", help="Write to this file instead.")
     ] = None,
     results: ResultsDir = RESULTS,
     strict: Annotated[

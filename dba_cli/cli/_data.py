@@ -1,11 +1,14 @@
 """Look after the official data files."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dba_cli.cli._options import DATA, DataDir
-from dba_cli.cli._progress import download_progress
 from dba_cli.data import DATASETS
 from dba_cli.data import fetch as download
 from dba_cli.data import status as look
@@ -52,7 +55,7 @@ def fetch(
 
       dba data fetch --dataset fashion_mnist --data ~/datasets
     """
-    with download_progress() as report:
+    with _progress() as report:
         found = download(dataset, data, progress=report, force=force)
     typer.echo(f"{dataset}: complete in {found.folder}")
 
@@ -77,3 +80,19 @@ def verify(dataset: DatasetName = "mnist", data: DataDir = DATA) -> None:
         )
     if not files:
         typer.echo(f"{dataset}: its own module makes it; there are no official files")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a callback for bytes done and in all; a bar per file on a terminal, silent elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        tasks = {}
+
+        def report(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=total)
+            progress.update(tasks[name], completed=done, total=total)
+
+        yield report

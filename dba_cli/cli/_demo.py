@@ -13,20 +13,19 @@ runs are recorded in RESULTS/demo, like any others, and done anew each time.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated
+from contextlib import ExitStack
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
 from dba_cli.cli._options import RESULTS, ResultsDir, notice
+from dba_cli.cli._plot import draw
 from dba_cli.comparison import compare, print_tables
-from dba_cli.demo import Progress, Watcher, demo_config, train_side_by_side, view
+from dba_cli.demo import Progress, demo_config, train_side_by_side, view
 from dba_cli.experiments import PlannedRun
-from dba_cli.plots import Wanted, make_album, save
+from dba_cli.plots import Wanted, make_album
 from dba_cli.records import Evaluation
 
 TITLE = "SGD, Adam and DBA side by side: one hidden layer, 600 images"
@@ -41,35 +40,24 @@ def demo(
     config = demo_config(steps)
     progress = Progress.of([entry.name for entry in config.optimizers], config.seeds, steps)
     console = Console(highlight=False)
+    told: dict[str, Any] = {}
     try:
-        with _display(progress, console, quiet=quiet) as (watcher, refresh):
-            train_side_by_side(config, results, progress, watcher, refresh)
+        with ExitStack() as shown:
+            if not quiet and sys.stdout.isatty():
+                live = Live(view(progress, TITLE), console=console, auto_refresh=False)
+                told["refresh"] = shown.enter_context(live).refresh
+            elif not quiet:
+                typer.echo(TITLE)
+                told["watcher"] = _line
+            train_side_by_side(config, results, progress, **told)
     except KeyboardInterrupt:
         notice("interrupted; 'dba demo' starts anew")
         sys.exit(130)
-    print_tables(compare(results, [config.experiment.name]), console)
+    name = config.experiment.name
+    print_tables(compare(results, [name]), console)
     if pictures:
-        console.print()
-        _draw(results, config.experiment.name)
-
-
-@contextmanager
-def _display(
-    progress: Progress, console: Console, *, quiet: bool
-) -> Iterator[tuple[Watcher, Callable[[], None]]]:
-    """Yield what is told each evaluation, and what is called ten times a second."""
-    if quiet:
-        yield _ignore, lambda: None
-    elif sys.stdout.isatty():
-        with Live(view(progress, TITLE), console=console, auto_refresh=False) as live:
-            yield _ignore, live.refresh
-    else:
-        typer.echo(TITLE)
-        yield _line, lambda: None
-
-
-def _ignore(run: PlannedRun, row: Evaluation) -> None:
-    """Say nothing."""
+        typer.echo("\nPictures of the embedded sample's figures:")
+        draw(make_album(results, [name], Wanted()), results / name / "pictures", ["png"], indent="  ")
 
 
 def _line(run: PlannedRun, row: Evaluation) -> None:
@@ -81,13 +69,3 @@ def _line(run: PlannedRun, row: Evaluation) -> None:
             f"seed {run.seed}  {run.optimizer:<4}  step {row.step}/{steps}"
             f"  test accuracy {row.test_accuracy:.1%}{kept}"
         )
-
-
-def _draw(results: Path, name: str) -> None:
-    album = make_album(results, [name], Wanted())
-    typer.echo("Pictures of the embedded sample's figures:")
-    for picture in album.pictures:
-        for path in save(picture.figure, results / name / "pictures" / picture.stem, ["png"]):
-            typer.echo(f"  {path}")
-    for note in album.notes:
-        notice(note)

@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dba_cli.cli._options import DATA, RESULTS, DataDir, Device, ResultsDir, notice
+from dba_cli.cli._options import DATA, RESULTS, DataDir, Device, ResultsDir, notice, option
 from dba_cli.errors import UserError
 from dba_cli.inspection import config_table, run_table, run_times, time_table, view_config, view_run
 
@@ -31,12 +31,7 @@ def inspect(
     ],
     overrides: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            help="Override a value of the config; repeatable.",
-            metavar="KEY=VALUE",
-            show_default=False,
-        ),
+        option("--set", metavar="KEY=VALUE", help="Override a value of the config; repeatable."),
     ] = None,
     data: DataDir = DATA,
     results: ResultsDir = RESULTS,

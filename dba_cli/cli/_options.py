@@ -1,10 +1,18 @@
-"""What several commands share: options, and how a warning is said."""
+"""What several commands share: options, each declared once, and how a warning is said.
 
+Nothing here waits for torch, so that ``dba run --help`` does not either.
+"""
+
+import inspect
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+option = partial(typer.Option, show_default=False)
 
 Experiments = Annotated[
     list[str] | None,
@@ -21,6 +29,7 @@ DataDir = Annotated[
 ]
 ResultsDir = Annotated[Path, typer.Option("--results", help="Folder of the records.", metavar="DIR")]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Backend = Literal["loky", "ray"]
 
 DATA = Path("data")
 RESULTS = Path("results")
@@ -29,3 +38,71 @@ RESULTS = Path("results")
 def notice(line: str) -> None:
     """Print what must be seen on stderr."""
     print(f"dba: {line}", file=sys.stderr, flush=True)
+
+
+def training_options(
+    *,
+    optimizers: Annotated[
+        list[str] | None,
+        option("--optimizer", metavar="NAME", help="Only this optimizer of the config; repeatable."),
+    ] = None,
+    seeds: Annotated[
+        list[str] | None,
+        option("--seed", metavar="N|A-B", help="Only these seeds of the config; repeatable."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a value of the config, checked like the file; repeatable.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=10_000,
+            metavar="N",
+            help="Train so many runs at a time, each in a process with one thread. "
+            "Left out: one, with torch's threads; with --backend ray: one per core of the cluster.",
+        ),
+    ] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="loky: processes of this machine. ray: a Ray cluster.")
+    ] = "loky",
+    address: Annotated[
+        str | None,
+        option(
+            metavar="ADDRESS",
+            help="Of a running Ray cluster, such as auto or ray://HOST:10001; left out, one is started here.",
+        ),
+    ] = None,
+    data: DataDir = DATA,
+    results: ResultsDir = RESULTS,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do finished runs again.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do runs again that ended in an error.")
+    ] = False,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard",
+            help="Also write each run's history for TensorBoard: tensorboard --logdir RESULTS",
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
+) -> None:
+    """What ``dba run`` and ``dba sweep`` share; what a worker needs is a field of ``Settings`` too."""
+
+
+def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Show typer :func:`training_options` where the command has ``**options``, to which they are handed."""
+    own = inspect.signature(command).parameters.values()
+    shared = inspect.signature(training_options).parameters.values()
+    parameters = [*(each for each in own if each.kind is not each.VAR_KEYWORD), *shared]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return command

@@ -15,32 +15,31 @@ confusion.
   dba plot mnist_1pct mnist_10_per_class --kind overlay --optimizer dba
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice
+from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice, option
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.plots import FORMATS, KINDS, Wanted, make_album, save
+from dba_cli.plots import FORMATS, KINDS, Album, Wanted, make_album, save
 
 
 def plot(
     experiments: Experiments = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--kind",
             "-k",
             help="Only this kind; repeatable. Default: all but overlay.",
             metavar=f"<{'|'.join(KINDS)}>",
             autocompletion=lambda: list(KINDS),
-            show_default=False,
         ),
     ] = None,
     optimizer: Annotated[
-        list[str] | None,
-        typer.Option(help="Only this optimizer; repeatable.", metavar="NAME", show_default=False),
+        list[str] | None, option(metavar="NAME", help="Only this optimizer; repeatable.")
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the pictures.", metavar="DIR")
@@ -50,11 +49,10 @@ def plot(
     ] = "png,svg",
     target: Annotated[
         float | None,
-        typer.Option(
+        option(
+            metavar="FRACTION",
             help="Accuracy that the bars of kind targets wait for, a fraction; default: 98 % of the best "
             "final mean, rounded down.",
-            metavar="FRACTION",
-            show_default=False,
         ),
     ] = None,
     results: ResultsDir = RESULTS,
@@ -67,9 +65,13 @@ def plot(
     if target is not None and not 0 < target <= 1:
         raise UserError(f"--target {target:g}: not above 0 and at most 1; give a fraction such as 0.9")
     wanted = Wanted(kind or (), optimizer or (), target, data)
-    album = make_album(results, experiments, wanted)
+    draw(make_album(results, experiments, wanted), output, wanted_formats)
+
+
+def draw(album: Album, folder: Path, formats: Sequence[str], *, indent: str = "") -> None:
+    """Write the pictures, and say where each is and which could not be made."""
     for picture in album.pictures:
-        for path in save(picture.figure, output / picture.stem, wanted_formats):
-            typer.echo(str(path))
+        for path in save(picture.figure, folder / picture.stem, formats):
+            typer.echo(f"{indent}{path}")
     for note in album.notes:
         notice(note)

@@ -2,24 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from dba_cli.cli._options import notice
-from dba_cli.cli._pace import TotalProgress
 from dba_cli.experiments import PlannedRun, Reporter
 from dba_cli.records import Evaluation, FailureRecord, RunRecord
 from dba_cli.training import Observer
@@ -34,64 +24,85 @@ def reporter(results: Path, *, quiet: bool) -> Iterator[Reporter]:
     if quiet:
         yield _Quiet()
     elif sys.stdout.isatty():
-        with _progress() as progress:
+        # Two lines for each, so that nothing is cut off at 80 columns.
+        text = TextColumn("{task.description}\n{task.fields[detail]}")
+        bar = BarColumn(bar_width=12)
+        with Progress(text, bar, _TimeLeft(), transient=True, redirect_stderr=False) as progress:
             yield _Live(results, progress)
     else:
         yield _Lines(results)
 
 
-@contextmanager
-def download_progress() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a callback for bytes done and in all; a bar per file on a terminal, silent elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        tasks = {}
-
-        def report(name: str, done: int, total: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = progress.add_task(name, total=total)
-            progress.update(tasks[name], completed=done, total=total)
-
-        yield report
-
-
 class _Quiet(Reporter):
-    """Warnings only; also the base of the displays that say more."""
+    """Warnings only, and the count of what is over; also the base of the displays that say more."""
 
     def __init__(self) -> None:
-        self.pace = TotalProgress()
+        self._began: float | None = None
+        self._steps_under_way: dict[int, int] = {}
+        self._steps_done = self._all_steps = 0
+        self._total = self._over = self._failed = 0
 
     def notice(self, line: str) -> None:
         notice(line)
 
     def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
-        self.pace.planned(todo)
+        self._total += len(todo)
+        self._all_steps += sum(run.timeline.steps for run in todo)
 
     def started(self, run: PlannedRun) -> Observer:
-        self.pace.started(run)
+        if self._began is None:
+            self._began = time.monotonic()
+        self._steps_under_way[run.number] = 0
         return _Watcher(self, run)
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
-        self.pace.ended(run)
+        self._steps_done += run.timeline.steps
+        self.ended(run)
         if record.status == "diverged":
             self.notice(f"{self.title(run)}: diverged at step {record.diverged_at_step}; recorded as such")
 
     def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
-        self.pace.ended(run, failed=True)
+        self._steps_done += run.timeline.steps  # its rest takes no time any more
+        self._failed += 1
+        self.ended(run)
         self.notice(f"{self.title(run)}: failed: {failure.error}")
 
     def elsewhere(self, run: PlannedRun) -> None:
-        self.pace.elsewhere(run)
+        self._all_steps -= run.timeline.steps  # another process did it: nothing of our pace
+        self.ended(run)
+
+    def ended(self, run: PlannedRun) -> None:
+        """A run is over, in whatever way."""
+        self._steps_under_way.pop(run.number, None)
+        self._over += 1
 
     def title(self, run: PlannedRun) -> str:
-        return f"{run.experiment} [{run.number}/{self.pace.total}] {run.optimizer} seed {run.seed}"
+        return f"{run.experiment} [{run.number}/{self._total}] {run.optimizer} seed {run.seed}"
 
     def stepped(self, run: PlannedRun, step: int, loss: float, last: Evaluation | None) -> None:
         """A run has made a step after its ``last`` evaluation."""
 
     def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
         """A run was evaluated after its first step or later."""
+
+    @property
+    def steps(self) -> int:
+        """Return the steps made, by all runs."""
+        return self._steps_done + sum(self._steps_under_way.values())
+
+    def time_left(self) -> str:
+        """Return how long the rest takes at the pace since the first run; blank before there is one."""
+        if self._began is None or not self.steps or self._over >= self._total:
+            return ""
+        pace = (time.monotonic() - self._began) / self.steps
+        seconds = pace * max(0, self._all_steps - self.steps)
+        if seconds < 90:
+            return f"{max(1, round(seconds))} s left"
+        minutes = round(seconds / 60)
+        if minutes < 90:
+            return f"{minutes} min left"
+        hours = minutes / 60
+        return f"{hours:.1f} h left" if hours < 48 else f"{hours / 24:.1f} days left"
 
 
 class _Watcher(Observer):
@@ -139,8 +150,8 @@ class _Lines(_Quiet):
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         super().finished(run, record)
         if record.final is not None:
-            left = self.pace.time_left()
-            over = f"; {self.pace.over} of {self.pace.total} runs over, {left}" if left else ""
+            left = self.time_left()
+            over = f"; {self._over} of {self._total} runs over, {left}" if left else ""
             self.say(
                 f"{self.title(run)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
                 f"({record.durations.total:.1f} s{over})"
@@ -168,8 +179,8 @@ class _Live(_Lines):
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def started(self, run: PlannedRun) -> Observer:
-        if self._all is None and self.pace.total > 1:
-            self._all = self._progress.add_task("", total=None, detail="", pace=self.pace)
+        if self._all is None and self._total > 1:
+            self._all = self._progress.add_task("", total=None, detail="", time_left=self.time_left)
         self._tasks[run.number] = self._progress.add_task(
             self.title(run), total=run.timeline.steps, visible=len(self._tasks) < _ROWS, detail=""
         )
@@ -179,25 +190,14 @@ class _Live(_Lines):
 
     def stepped(self, run: PlannedRun, step: int, loss: float, last: Evaluation | None) -> None:
         self._progress.update(self._tasks[run.number], completed=step, detail=_detail(run, step, loss, last))
-        self.pace.stepped(run, step)
+        self._steps_under_way[run.number] = step
         self._show_all()
 
     def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
         """The bar says it with the next step."""
 
-    def finished(self, run: PlannedRun, record: RunRecord) -> None:
-        super().finished(run, record)
-        self._remove(run)
-
-    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
-        super().failed(run, failure)
-        self._remove(run)
-
-    def elsewhere(self, run: PlannedRun) -> None:
-        super().elsewhere(run)
-        self._remove(run)
-
-    def _remove(self, run: PlannedRun) -> None:
+    def ended(self, run: PlannedRun) -> None:
+        super().ended(run)
         if run.number in self._tasks:
             self._progress.remove_task(self._tasks.pop(run.number))
         for shown in list(self._tasks.values())[:_ROWS]:
@@ -207,15 +207,15 @@ class _Live(_Lines):
     def _show_all(self) -> None:
         if self._all is None:
             return
-        failed = f", {self.pace.failed} failed" if self.pace.failed else ""
+        failed = f", {self._failed} failed" if self._failed else ""
         hidden = len(self._tasks) - _ROWS
         self._progress.update(
             self._all,
-            completed=self.pace.steps,
-            total=self.pace.all_steps,
-            description=f"{self.pace.over} of {self.pace.total} runs over{failed}",
+            completed=self.steps,
+            total=self._all_steps,
+            description=f"{self._over} of {self._total} runs over{failed}",
             detail=f"and {hidden} more under way" if hidden > 0 else "",
-            visible=self.pace.over < self.pace.total,
+            visible=self._over < self._total,
         )
 
 
@@ -223,19 +223,8 @@ class _TimeLeft(TimeRemainingColumn):
     """Rich's estimate for a run, from its last seconds; for all of them the pace since the start."""
 
     def render(self, task: Task) -> Text:
-        pace = task.fields.get("pace")
-        return super().render(task) if pace is None else Text(pace.time_left(), style="progress.remaining")
-
-
-def _progress() -> Progress:
-    return Progress(
-        # Two lines, so that nothing is cut off at 80 columns.
-        TextColumn("{task.description}\n{task.fields[detail]}"),
-        BarColumn(bar_width=12),
-        _TimeLeft(),
-        transient=True,
-        redirect_stderr=False,
-    )
+        ours = task.fields.get("time_left")
+        return super().render(task) if ours is None else Text(ours(), style="progress.remaining")
 
 
 def _detail(run: PlannedRun, step: int, loss: float | None, row: Evaluation | None) -> str:

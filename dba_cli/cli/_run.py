@@ -13,21 +13,20 @@ A run of a changed config is refused without --overwrite. One that fails does no
   dba run configs/smoke.yaml --set training.epochs=5 --set optimizers.dba.metric=norm
 """
 
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dba_cli.api import train
-from dba_cli.cli._execute import Options, execute, with_options
+from dba_cli.cli._execute import execute
+from dba_cli.cli._options import with_training_options
 
 
-@with_options
+@with_training_options
 def run(
     configs: Annotated[
         list[Path], typer.Argument(help="Config files.", metavar="CONFIG...", show_default=False)
     ],
-    options: Options,
+    **options: Any,
 ) -> None:
-    execute(partial(train, configs), options)
+    execute("train", configs, **options)

@@ -14,46 +14,38 @@ or on several machines with one results folder. A run that fails does not stop t
   dba sweep configs/mnist_1pct.yaml --grid training.batch_size=50,100 --backend ray --address auto
 """
 
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dba_cli.api import train_sweep
-from dba_cli.cli._execute import Options, execute, with_options
+from dba_cli.cli._execute import execute
+from dba_cli.cli._options import option, with_training_options
 
 
-@with_options
+@with_training_options
 def sweep(
-    options: Options,
     config: Annotated[Path, typer.Argument(help="Config file.", metavar="CONFIG", show_default=False)],
     grid: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--grid",
+            metavar="KEY=V1,V2,...",
             help="A key and its values, or a range to draw from: KEY={low: 0.001, high: 1, log: true}; "
             "repeatable.",
-            metavar="KEY=V1,V2,...",
-            show_default=False,
         ),
     ] = None,
     random: Annotated[
-        int | None,
-        typer.Option(
-            help="Draw so many points; default: every combination.", metavar="N", show_default=False
-        ),
+        int | None, option(metavar="N", help="Draw so many points; default: every combination.")
     ] = None,
-    sweep_seed: Annotated[
-        int | None, typer.Option(help="Seed of the drawing; default: 0.", metavar="N", show_default=False)
-    ] = None,
+    sweep_seed: Annotated[int | None, option(metavar="N", help="Seed of the drawing; default: 0.")] = None,
     name: Annotated[
         str | None,
-        typer.Option(
-            help="Folder of the sweep in RESULTS; default: the experiment's name and '_sweep'.",
+        option(
             metavar="NAME",
-            show_default=False,
+            help="Folder of the sweep in RESULTS; default: the experiment's name and '_sweep'.",
         ),
     ] = None,
+    **options: Any,
 ) -> None:
-    execute(partial(train_sweep, config, grid=grid, random=random, sweep_seed=sweep_seed, name=name), options)
+    execute("train_sweep", config, grid, random=random, sweep_seed=sweep_seed, name=name, **options)
