@@ -31,23 +31,11 @@ def mirror(out: Tensor, height: int = STRIP) -> None:
             out[:start, start:stop] = out[start:stop, :start].t()
 
 
-def outer_product_gram(left: Tensor, right: Tensor | None, bias: bool, out: Tensor) -> None:
-    """Gram matrix of ``g_i = [left_i right_i', left_i]``, the second part only with a bias.
-
-    ``K_ij = <left_i, left_j> (<right_i, right_j> + 1)``, the term 1 only with a bias.
-
-    Args:
-        left: output gradients, (n, p).
-        right: inputs, (n, q); None for a layer that learns its bias only.
-        bias: whether the bias is learned.
-        out: where to write K, (n, n).
-    """
+def outer_product_gram(left: Tensor, right: Tensor, bias: bool, out: Tensor) -> None:
+    """``K_ij = <left_i, left_j> (<right_i, right_j> + 1)``, of (n, p) and (n, q); the 1 only with a bias."""
     for start, stop in strips(len(left)):
         strip = out[start:stop, :stop]
         outputs = row_products(left[start:stop], left[:stop])
-        if right is None:
-            strip.copy_(outputs)
-            continue
         inputs = row_products(right[start:stop], right[:stop])
         if bias:
             torch.addcmul(outputs, outputs, inputs, out=strip)
@@ -56,19 +44,12 @@ def outer_product_gram(left: Tensor, right: Tensor | None, bias: bool, out: Tens
     mirror(out)
 
 
-def position_pair_gram(
-    n: int, positions: int, products: Callable[[slice, slice], Tensor], out: Tensor
-) -> None:
-    """Gram matrix of gradients that are sums over positions, from the products of all position pairs.
+def position_pair_gram(positions: int, products: Callable[[slice, slice], Tensor], out: Tensor) -> None:
+    """``K_ij = sum_ts products[(i, t), (j, s)]``, of gradients that are sums over T positions.
 
-    ``K_ij = sum_ts products[(i, t), (j, s)]``.
-
-    Args:
-        n: number of samples.
-        positions: number T of positions.
-        products: maps two ranges of flattened (sample, position) indices to a new matrix of products.
-        out: where to write K, (n, n).
+    `products` maps two ranges of flattened (sample, position) indices to a new matrix.
     """
+    n = len(out)
     height = max(1, min(STRIP, BLOCK // (n * positions * positions)))
     for start, stop in strips(n, height):
         pairs = products(slice(start * positions, stop * positions), slice(0, stop * positions))
@@ -77,14 +58,10 @@ def position_pair_gram(
 
 
 def explicit_gram(slabs: Iterable[Tensor], out: Tensor) -> None:
-    """Gram matrix of gradients that come in slabs: ``K_ij = sum_slabs <slab_i, slab_j>``.
-
-    Args:
-        slabs: parts of the per-sample gradients, each (n, any size).
-        out: where to write K, (n, n).
-    """
+    """``K_ij = sum_slabs <slab_i, slab_j>``, of parts of the per-sample gradients, each (n, ...)."""
     out.zero_()
-    for slab in slabs:
+    for part in slabs:
+        slab = part.flatten(1)
         for start, stop in strips(len(slab)):
             out[start:stop, :stop].add_(row_products(slab[start:stop], slab[:stop]))
     mirror(out)

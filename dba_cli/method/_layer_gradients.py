@@ -42,18 +42,20 @@ class LayerGradients(ABC):
         return None
 
 
-def worth_multiplying(weights: Tensor) -> Tensor | None:
-    """Indices of the samples with a weight, or None where leaving out the others saves nothing.
+def weighted(weights: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """``w_i left_i`` and ``right_i``, without samples of no weight where leaving them out saves something.
 
     Some samples without weight fill the number up to one of about sixteen, because matrix kernels are
-    prepared for every new shape. On an accelerator, counting would wait for the device: always None.
+    prepared for every new shape. On an accelerator, counting would wait for the device: all samples stay.
     """
     n = len(weights)
-    if weights.device.type != "cpu":
-        return None
-    step = max(8, n // 16)
-    size = -(-int(weights.count_nonzero()) // step) * step
-    return weights.argsort(descending=True)[:size] if 10 * size < 9 * n else None
+    if weights.device.type == "cpu":
+        step = max(8, n // 16)
+        size = -(-int(weights.count_nonzero()) // step) * step
+        if 10 * size < 9 * n:
+            chosen = weights.argsort(descending=True)[:size]
+            left, right, weights = left[chosen], right[chosen], weights[chosen]
+    return left * weights.view(-1, *(1,) * (left.ndim - 1)), right
 
 
 class Explicit(LayerGradients):
@@ -71,7 +73,7 @@ class Explicit(LayerGradients):
         return torch.stack([g @ g.mean(0) for g in flat]).sum(0)
 
     def write_gram(self, out: Tensor) -> None:
-        explicit_gram((g.flatten(1) for g in self._gradients.values()), out)
+        explicit_gram(self._gradients.values(), out)
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
         return {p: torch.tensordot(weights, g, 1) for p, g in self._gradients.items()}
@@ -102,11 +104,10 @@ class OuterProducts(LayerGradients):
     def write_gram(self, out: Tensor) -> None:
         n, positions, p = self.left.shape
         q = self.right.shape[2]
-        if positions == 1:
-            right = None if self.weight is None else self.right.view(n, q)
-            outer_product_gram(self.left.view(n, p), right, self.bias is not None, out)
+        if self.weight is not None and positions == 1:
+            outer_product_gram(self.left.view(n, p), self.right.view(n, q), self.bias is not None, out)
         elif self.weight is not None and pairs_are_cheaper(n, positions, p, q):
-            position_pair_gram(n, positions, self._pair_products, out)
+            position_pair_gram(positions, self._pair_products, out)
         else:
             explicit_gram(self._slabs(), out)
 
@@ -144,18 +145,13 @@ class OuterProducts(LayerGradients):
             yield self.left.sum(1)
         if self.weight is not None:
             for slab in torch.split(self.right, max(1, BLOCK // (n * p)), dim=2):
-                yield (self.left.mT @ slab).flatten(1)
+                yield self.left.mT @ slab
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        left, right = self.left, self.right
-        chosen = worth_multiplying(weights)
-        if chosen is not None:
-            left, right, weights = left[chosen], right[chosen], weights[chosen]
-        left = (left * weights.view(-1, 1, 1)).flatten(0, 1)
+        left, right = (factor.flatten(0, 1) for factor in weighted(weights, self.left, self.right))
         gradients: Gradients = {}
         if self.weight is not None:
-            product = row_products(left.t(), right.flatten(0, 1).t())
-            gradients[self.weight] = product.view(self.weight.shape)
+            gradients[self.weight] = row_products(left.t(), right.t()).view(self.weight.shape)
         if self.bias is not None:
             gradients[self.bias] = left.sum(0)
         return gradients
@@ -171,20 +167,13 @@ class OuterProducts(LayerGradients):
 
 def joined(parts: Sequence[LayerGradients]) -> LayerGradients:
     """The sum of several calls' gradients, for parameters that more than one call uses."""
-    first, *others = parts
-    if not others:
-        return first
+    if len(parts) == 1:
+        return parts[0]
     outer = [part for part in parts if type(part) is OuterProducts]
-    if len(outer) == len(parts) and all(
-        o.weight is outer[0].weight and o.bias is outer[0].bias for o in outer
-    ):
+    if len(outer) == len(parts) and len({(o.weight, o.bias) for o in outer}) == 1:
         # Calls of one module are further positions.
-        return OuterProducts(
-            torch.cat([o.left for o in outer], 1),
-            torch.cat([o.right for o in outer], 1),
-            outer[0].weight,
-            outer[0].bias,
-        )
+        left, right = torch.cat([o.left for o in outer], 1), torch.cat([o.right for o in outer], 1)
+        return OuterProducts(left, right, outer[0].weight, outer[0].bias)
     total: Gradients = {}
     for part in parts:
         for parameter, gradient in part.explicit().items():

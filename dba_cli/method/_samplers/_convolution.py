@@ -1,16 +1,17 @@
 """Convolutions: outer products of output gradient and input patch, summed over output positions."""
 
 from collections.abc import Iterator
-from typing import cast
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
+import torch.nn.grad
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from .._capture import Call
 from .._gram import BLOCK, explicit_gram, pairs_are_cheaper
-from .._layer_gradients import Gradients, LayerGradients, OuterProducts, worth_multiplying
+from .._layer_gradients import Gradients, LayerGradients, OuterProducts, weighted
 from ._registry import register_sampler, trainable
 
 
@@ -33,15 +34,17 @@ class ConvolutionGradients(LayerGradients):
         self.parameters = tuple(p for p in (self._weight, self._bias) if p is not None)
 
     def write_gram(self, out: Tensor) -> None:
-        n, outputs, positions = self._gradient.flatten(2).shape
-        features = self._module.weight[0].numel()
-        ungrouped = self._weight is not None and self._module.groups == 1
-        if ungrouped and pairs_are_cheaper(n, positions, outputs, features):
-            left = self._gradient.flatten(2).mT.contiguous()
+        gradient = self._gradient.flatten(2)
+        n, outputs, positions = gradient.shape
+        groups, features = self._module.groups, self._module.weight[0].numel()
+        if self._weight is not None and groups == 1 and pairs_are_cheaper(n, positions, outputs, features):
             right = self._patches(0, self._x.shape[1]).mT.contiguous()
-            OuterProducts(left, right, self._weight, self._bias).write_gram(out)
+            OuterProducts(gradient.mT.contiguous(), right, self._weight, self._bias).write_gram(out)
         else:
-            explicit_gram(self._slabs(), out)
+            # A few input channels at a time, whose patches are small.
+            window = self._module.weight[0, 0].numel()
+            kernels = self._kernels(max(1, BLOCK // (n * window * max(positions, outputs // groups))))
+            explicit_gram(chain([gradient.sum(2)] if self._bias is not None else [], kernels), out)
 
     def _patches(self, first: int, last: int) -> Tensor:
         """Input patches of a range of channels, (n, channels in the range * kernel, positions)."""
@@ -59,63 +62,32 @@ class ConvolutionGradients(LayerGradients):
         patches = patches.permute(axes)
         return patches.reshape(len(patches), -1, self._positions)
 
-    def _slabs(self) -> Iterator[Tensor]:
-        """Per-sample gradients of a few input channels at a time, whose patches are small."""
-        gradient = self._gradient.flatten(2)
-        if self._bias is not None:
-            yield gradient.sum(2)
+    def _kernels(self, size: int) -> Iterator[Tensor]:
+        """Per-sample gradients of the kernels of a group's outputs for at most `size` input channels."""
         if self._weight is None:
             return
-        n, outputs, positions = gradient.shape
-        groups, channels = self._module.groups, self._weight.shape[1]
-        window = self._weight[0, 0].numel()
-        size = max(1, BLOCK // (n * window * max(positions, outputs // groups)))
-        for group in range(groups):
-            left = gradient[:, group * outputs // groups : (group + 1) * outputs // groups]
+        channels = self._weight.shape[1]
+        for group, left in enumerate(self._gradient.flatten(2).chunk(self._module.groups, 1)):
             for first in range(group * channels, (group + 1) * channels, size):
                 last = min(first + size, (group + 1) * channels)
-                yield (left @ self._patches(first, last).mT).flatten(1)
+                yield left @ self._patches(first, last).mT
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        x, gradient = self._x, self._gradient
-        chosen = worth_multiplying(weights)
-        if chosen is not None:
-            x, gradient, weights = x[chosen], gradient[chosen], weights[chosen]
-        gradient = gradient * weights.view(-1, *(1,) * (gradient.ndim - 1))
+        gradient, x = weighted(weights, self._gradient, self._x)
         gradients: Gradients = {}
         if self._weight is not None:
-            gradients[self._weight] = self._kernel_gradient(x, gradient)
+            m, shape = self._module, self._weight.shape
+            kernel_gradient = getattr(torch.nn.grad, f"conv{len(m.kernel_size)}d_weight")
+            gradients[self._weight] = kernel_gradient(x, shape, gradient, m.stride, 0, m.dilation, m.groups)
         if self._bias is not None:
             gradients[self._bias] = gradient.flatten(2).sum((0, 2))
         return gradients
 
-    def _kernel_gradient(self, x: Tensor, gradient: Tensor) -> Tensor:
-        module = self._module
-        space = len(module.kernel_size)
-        _, kernel_gradient, _ = torch.ops.aten.convolution_backward(
-            gradient,
-            x,
-            module.weight.to(x.dtype),
-            None,
-            module.stride,
-            [0] * space,
-            module.dilation,
-            False,
-            [0] * space,
-            module.groups,
-            (False, True, False),
-        )
-        return cast(Tensor, kernel_gradient)
-
     def explicit(self) -> Gradients:
-        n = len(self._x)
         gradients: Gradients = {}
         if self._weight is not None:
-            groups, channels = self._module.groups, self._weight.shape[1]
-            left = self._gradient.flatten(2).chunk(groups, dim=1)
-            patches = [self._patches(g * channels, (g + 1) * channels) for g in range(groups)]
-            kernels = [part @ patch.mT for part, patch in zip(left, patches, strict=True)]
-            gradients[self._weight] = torch.cat(kernels, 1).view(n, *self._weight.shape)
+            kernels = torch.cat(list(self._kernels(self._weight.shape[1])), 1)
+            gradients[self._weight] = kernels.view(-1, *self._weight.shape)
         if self._bias is not None:
             gradients[self._bias] = self._gradient.flatten(2).sum(2)
         return gradients

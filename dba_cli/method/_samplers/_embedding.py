@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .._capture import Call
 from .._gram import BLOCK, explicit_gram, position_pair_gram
-from .._layer_gradients import Gradients, LayerGradients
+from .._layer_gradients import Gradients, LayerGradients, weighted
 from ._registry import register_sampler, trainable
 
 
@@ -31,42 +31,35 @@ class EmbeddingRows(LayerGradients):
         used, tokens = torch.unique(self._tokens, return_inverse=True)
         # All position pairs take n^2 T^2 e multiply-adds, dense rows of the tokens in use n^2 e each.
         if positions * positions <= len(used):
-            position_pair_gram(n, positions, self._pair_products, out)
+            position_pair_gram(positions, self._pair_products, out)
         else:
-            explicit_gram(self._slabs(tokens, len(used)), out)
+            explicit_gram(self._dense(tokens, len(used), max(1, BLOCK // (n * len(used)))), out)
 
     def _pair_products(self, rows: slice, columns: slice) -> Tensor:
         tokens, gradients = self._tokens.flatten(), self._rows.flatten(0, 1)
         same = tokens[rows].unsqueeze(1) == tokens[columns]
         return (gradients[rows] @ gradients[columns].t()).mul_(same)
 
-    def _slabs(self, tokens: Tensor, vocabulary: int) -> Iterator[Tensor]:
+    def _dense(self, tokens: Tensor, vocabulary: int, columns: int) -> Iterator[Tensor]:
+        """Per-sample gradients of some columns of the matrix at a time, (n, vocabulary, columns)."""
         n = len(tokens)
         places = (tokens + vocabulary * torch.arange(n, device=tokens.device).unsqueeze(1)).flatten()
-        for rows in torch.split(self._rows.flatten(0, 1), max(1, BLOCK // (n * vocabulary)), dim=1):
+        for rows in torch.split(self._rows.flatten(0, 1), columns, dim=1):
             dense = rows.new_zeros(n * vocabulary, rows.shape[1]).index_add_(0, places, rows)
-            yield dense.view(n, -1)
+            yield dense.view(n, vocabulary, -1)
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        rows = (self._rows * weights.view(-1, 1, 1)).flatten(0, 1)
+        rows, tokens = (factor.flatten(0, 1) for factor in weighted(weights, self._rows, self._tokens))
         zeros = torch.zeros_like(self._weight, dtype=rows.dtype)
-        return {self._weight: zeros.index_add_(0, self._tokens.flatten(), rows)}
+        return {self._weight: zeros.index_add_(0, tokens, rows)}
 
     def explicit(self) -> Gradients:
-        n, vocabulary = len(self._tokens), len(self._weight)
-        offsets = vocabulary * torch.arange(n, device=self._tokens.device).unsqueeze(1)
-        dense = self._rows.new_zeros(n * vocabulary, self._rows.shape[2])
-        dense.index_add_(0, (self._tokens + offsets).flatten(), self._rows.flatten(0, 1))
-        return {self._weight: dense.view(n, vocabulary, -1)}
+        return {self._weight: next(self._dense(self._tokens, *self._weight.shape))}
 
 
 @register_sampler(nn.Embedding)
 def embedding(call: Call, gradient: Tensor) -> LayerGradients:
-    """Embedding with tokens of any shape (n, ...); the row `padding_idx` learns nothing.
-
-    Raises:
-        ValueError: an option that couples samples, or that asks for sparse gradients.
-    """
+    """Embedding with tokens of any shape (n, ...); the row `padding_idx` learns nothing."""
     module = call.module
     assert isinstance(module, nn.Embedding)
     weight = trainable(module.weight)
