@@ -36,19 +36,9 @@ def check_layers(
     low_precision: bool,
     retain_graph: bool,
 ) -> None:
-    """Compare with autograd.
+    """Compare the layers' gradients, of that type, with autograd's of the parameters that the losses use.
 
-    Args:
-        losses: (n,), with their graph.
-        layers: the per-sample gradients found.
-        parameters: the trainable parameters that the losses depend on.
-        dtype: type of the per-sample gradients.
-        low_precision: whether autograd itself computes in half precision somewhere.
-        retain_graph: whether the graph is needed afterwards.
-
-    Raises:
-        RuntimeError: a layer's gradient differs; the message names it.
-        NonFiniteError: a per-sample gradient is not finite.
+    `low_precision` says whether autograd itself computes in half precision somewhere.
     """
     gram = losses.new_empty(len(losses), len(losses), dtype=dtype)
     norms = []

@@ -59,15 +59,8 @@ def nonnegative_pursuit(gram: Tensor, target: Tensor, atoms: int) -> Tensor:
     """Lawson and Hanson's non-negative least squares on normal equations, stopped at a number of atoms.
 
     Each step takes the sample most correlated with the residual and solves for all weights so far anew
-    (the matching pursuit); samples whose weight would turn negative are given up on the way.
-
-    Args:
-        gram: (n, n), float64.
-        target: inner products of the samples with what is to be matched, (n,).
-        atoms: largest number of samples with a weight.
-
-    Returns:
-        Weights (n,), summing to 1.
+    (the matching pursuit); samples whose weight would turn negative are given up on the way. From the Gram
+    matrix and inner products with what is to be matched, (n,), both float64, to weights that sum to 1.
     """
     n = len(target)
     system = gram + (RIDGE * gram.diagonal().mean()) * torch.eye(n, dtype=gram.dtype, device=gram.device)

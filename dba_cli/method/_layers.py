@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
@@ -32,17 +34,9 @@ def layers_behind(
     samples: int,
     dtype: torch.dtype,
 ) -> list[Layer]:
-    """The layers of a loss, in the model's order.
+    """The layers of a loss, in the model's order, from the gradients of its sum for ``found.edges``.
 
-    Args:
-        found: the calls behind the losses.
-        gradients: of the losses' sum, for each of ``found.edges``.
-        names: name of every watched module, in the model's order.
-        samples: number n of losses.
-        dtype: type in which gradients are computed.
-
-    Raises:
-        RuntimeError: a module has no per-sample gradients; the message names it and the reason.
+    `names` are those of all watched modules, in the model's order; gradients are computed in `dtype`.
     """
     outputs: dict[Call, list[Tensor | None]] = {}
     for (call, index, count), gradient in zip(found.places, gradients, strict=True):
@@ -50,25 +44,19 @@ def layers_behind(
             continue  # watched on behalf of another model
         outputs.setdefault(call, [None] * count)[index] = None if gradient is None else gradient.to(dtype)
     place = {module: k for k, module in enumerate(names)}
-    parts: dict[int, list[tuple[int, LayerGradients]]] = {}
-    group_of: dict[nn.Parameter, int] = {}
-    for group, (call, outs) in enumerate(outputs.items()):
+    group_of: dict[nn.Parameter, list[tuple[int, LayerGradients]]] = {}
+    for call, outs in outputs.items():
         part = _sampled(call, outs, names[call.module], samples)
-        if part is None or not part.parameters:
+        if part is None:
             continue
-        parts[group] = [(place[call.module], part)]
-        for other in {group_of[p] for p in part.parameters if p in group_of}:
-            parts[group] += parts.pop(other)
-            group_of.update((p, group) for p, owner in group_of.items() if owner == other)
-        group_of.update(dict.fromkeys(part.parameters, group))
-    ordered = [sorted(group, key=lambda entry: entry[0]) for group in parts.values()]
-    ordered.sort(key=lambda group: group[0][0])
+        shared = {id(group_of[p]): group_of[p] for p in part.parameters if p in group_of}
+        group = [(place[call.module], part), *chain.from_iterable(shared.values())]
+        group_of.update((p, group) for _, member in group for p in member.parameters)
+    groups = {id(group): group for group in group_of.values()}.values()
+    ordered = sorted((sorted(group, key=itemgetter(0)) for group in groups), key=lambda group: group[0][0])
     known = list(names.values())
     return [
-        Layer(
-            tuple(dict.fromkeys(known[position] for position, _ in group)),
-            joined([part for _, part in group]),
-        )
+        Layer(tuple(dict.fromkeys(known[k] for k, _ in group)), joined([part for _, part in group]))
         for group in ordered
     ]
 
@@ -76,8 +64,6 @@ def layers_behind(
 def _sampled(call: Call, gradients: list[Tensor | None], name: str, n: int) -> LayerGradients | None:
     kind = type(call.module).__name__
     used = [g for g in gradients if g is not None]
-    if not used:
-        return None
     for gradient in used:
         if not gradient.ndim or len(gradient) != n:
             raise RuntimeError(
@@ -87,11 +73,10 @@ def _sampled(call: Call, gradients: list[Tensor | None], name: str, n: int) -> L
             )
     sampler = sampler_of(call.module)
     try:
-        if sampler is None:
-            return (
-                generic(call, gradients) if any(p.requires_grad for p in call.parameters.values()) else None
-            )
-        return sampler(call, used[0])
+        if used and sampler is not None:
+            return sampler(call, used[0])
+        learns = any(p.requires_grad for p in call.parameters.values())
+        return generic(call, gradients) if used and learns else None
     except ValueError as error:
         raise RuntimeError(f"module {name!r} ({kind}) has no per-sample gradients: {error}") from error
 
@@ -104,9 +89,6 @@ def require_finite(values: Tensor, layers: Sequence[Layer]) -> None:
     """Refuse squared norms or inner products, (layers,) or (layers, n), that are not finite, on a CPU.
 
     On another device looking would wait for it; there they pass on as in plain training.
-
-    Raises:
-        NonFiniteError: with the name of the first such layer.
     """
     # The sum is quicker to look at, but may overflow though no element does.
     if values.device.type != "cpu" or isfinite(values.sum()) or values.isfinite().all():

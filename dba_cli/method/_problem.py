@@ -1,7 +1,7 @@
 """What a selection rule is given."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
@@ -80,15 +80,13 @@ class SelectionProblem:
     @cached_property
     def square_norms(self) -> Tensor:
         """``|g_i|^2``, (layers, n)."""
-        if self.made("gram"):
-            return self.gram.diagonal(dim1=-2, dim2=-1)
-        norms = self._of_each_layer(lambda g: g.square_norms())
+        norms = self._without_gram(lambda g: g.square_norms())
         return self.gram.diagonal(dim1=-2, dim2=-1) if norms is None else norms
 
     @cached_property
     def projections(self) -> Tensor:
         """Inner products with the batch's mean gradient, ``<g_i, mean>``, (layers, n)."""
-        products = None if self.made("gram") else self._of_each_layer(lambda g: g.projections())
+        products = self._without_gram(lambda g: g.projections())
         return self.gram.mean(-1) if products is None else products
 
     def made(self, name: str) -> bool:
@@ -116,24 +114,16 @@ class SelectionProblem:
             members: sample indices, (m,).
             limits: sizes allowed among them.
         """
-        return _Part(
-            layers=self.layers,
-            losses=self.losses[members],
-            metric=self.metric,
-            order=self.order,
-            limits=limits,
-            dtype=self.dtype,
-            together=self.together,
-            labels=None if self.labels is None else self.labels[members],
-            generator=self.generator,
-            whole=self,
-            members=members,
-        )
+        own = {field.name: getattr(self, field.name) for field in fields(SelectionProblem)}
+        labels = None if self.labels is None else self.labels[members]
+        own.update(losses=self.losses[members], labels=labels, limits=limits)
+        return _Part(**own, whole=self, members=members)
 
-    def _of_each_layer(self, values_of: Callable[[LayerGradients], Tensor | None]) -> Tensor | None:
-        found = []
+    def _without_gram(self, values_of: Callable[[LayerGradients], Tensor | None]) -> Tensor | None:
+        """Values of all layers, (layers, n); None where they are better read off the Gram matrices."""
+        found: list[Tensor] = []
         for layer in self.layers:
-            values = values_of(layer.gradients)
+            values = None if self.made("gram") else values_of(layer.gradients)
             if values is None:
                 return None
             found.append(values)

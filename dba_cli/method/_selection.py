@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,11 +30,8 @@ class Selection:
     ) -> None:
         """Keep vectors; holding on to the problem would cost all its gradients and an n x n matrix per layer.
 
-        Args:
-            layers: module name to row of the weights.
-            weights: (rows, n).
-            problem: what they were chosen from.
-            square_mean: squared norms of the gradients chosen, (rows,); None takes the Gram matrices.
+        `layers` maps module names to rows of the weights, (rows, n). `square_mean`, (rows,), are the squared
+        norms of the gradients chosen; None takes the Gram matrices.
         """
         self._layers = layers
         self._weights = weights
@@ -50,8 +48,7 @@ class Selection:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """Module name to number of samples chosen."""
-        sizes = self._weights.count_nonzero(dim=-1).tolist()
-        return {name: sizes[row] for name, row in self._layers.items()}
+        return self._by_name(self._weights.count_nonzero(dim=-1))
 
     @cached_property
     def metric_before(self) -> dict[str, float]:
@@ -73,8 +70,11 @@ class Selection:
             square_mean.double(),
             self._epsilon,
         )
-        values = self._metric.function(statistics).tolist()
-        return {name: values[row] for name, row in self._layers.items()}
+        return self._by_name(self._metric.function(statistics))
+
+    def _by_name(self, values: Tensor) -> dict[str, Any]:
+        numbers = values.tolist()
+        return {name: numbers[row] for name, row in self._layers.items()}
 
     def __repr__(self) -> str:
         return f"Selection(sizes={self.sizes})"

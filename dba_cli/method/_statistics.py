@@ -33,14 +33,7 @@ class SubsetStatistics:
 
     @classmethod
     def of_sums(cls, size: Tensor, trace: Tensor, total: Tensor, epsilon: float) -> "SubsetStatistics":
-        """From ``tr K_S`` and ``1'K_S 1`` of subsets S of `size` equally weighted samples.
-
-        Args:
-            size: subset sizes k.
-            trace: ``tr K_S``.
-            total: ``1'K_S 1``.
-            epsilon: rounding unit of the type in which K was computed.
-        """
+        """From ``tr K_S`` and ``1'K_S 1`` of subsets S, equally weighted, K computed with that epsilon."""
         return cls.of_means(size, trace / size, total / size.square(), epsilon)
 
     @classmethod

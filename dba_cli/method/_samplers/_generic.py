@@ -18,21 +18,14 @@ def generic(call: Call, gradients: Sequence[Tensor | None]) -> LayerGradients:
 
     Tensor arguments whose first axis is as long as the batch are taken apart by samples, all others are
     given to every sample. Where vmap cannot trace the module, samples are replayed one after the other.
-
-    Args:
-        call: the recorded call.
-        gradients: gradient of each output tensor, (n, ...); None where the losses do not use it.
-
-    Raises:
-        ValueError: the module draws random numbers, so a replay is not what the losses saw.
+    Gradients are None for outputs that the losses do not use.
     """
-    n = next(len(g) for g in gradients if g is not None)
+    used = [k for k, g in enumerate(gradients) if g is not None]
+    cotangents = [g for g in gradients if g is not None]
+    n, dtype, device = len(cotangents[0]), cotangents[0].dtype, cotangents[0].device
     parameters = {name: p for name, p in call.parameters.items() if p.requires_grad}
     leaves, structure = tree_flatten((call.args, dict(call.kwargs)))
-    # Without their history, so that the replay's gradients have none either.
-    leaves = [a.detach() if isinstance(a, Tensor) else a for a in leaves]
     axes = [0 if isinstance(a, Tensor) and a.ndim and len(a) == n else None for a in leaves]
-    used = [k for k, g in enumerate(gradients) if g is not None]
 
     def sample_gradient(leaves: list[Any], cotangents: list[Tensor]) -> dict[str, Tensor]:
         one = [a if axis is None else a.unsqueeze(0) for a, axis in zip(leaves, axes, strict=True)]
@@ -47,8 +40,6 @@ def generic(call: Call, gradients: Sequence[Tensor | None]) -> LayerGradients:
         ones = [c.unsqueeze(0).to(m.dtype) for c, m in zip(cotangents, made, strict=True)]
         return cast(dict[str, Tensor], pull(ones)[0])
 
-    cotangents = [g for g in gradients if g is not None]
-    device = cotangents[0].device
     state = _random_state(device)
     # The replay is differentiated: where no gradient is wanted, fused kernels (oneDNN's LSTM) keep nothing
     # to go back with.
@@ -70,7 +61,6 @@ def generic(call: Call, gradients: Sequence[Tensor | None]) -> LayerGradients:
             f"{type(call.module).__name__} draws random numbers (dropout?), which a replay cannot repeat; "
             "set its dropout to 0 or use nn.Dropout modules outside it"
         )
-    dtype = cotangents[0].dtype
     return Explicit({p: found[name].to(dtype) for name, p in parameters.items()})
 
 
