@@ -18,7 +18,6 @@ from networks import NETWORKS
 from torch import Tensor
 
 from dba_cli import DynamicBatch
-from dba_cli.method import SelectionProblem
 from dba_cli.method._layers import layers_behind
 
 PARTS = ("forward", "backward to outputs", "Gram", "selection", "weighted gradient", "optimizer")
@@ -96,14 +95,7 @@ def parts(network: str, n: int, rounds: int) -> Iterator[tuple[int, str, float]]
                 gradients = torch.autograd.grad(losses, found.edges, torch.ones_like(losses))
             with _timed(seconds, "Gram"):
                 layers = layers_behind(found, gradients, dba._names, n, torch.float32)
-                problem = SelectionProblem(
-                    layers=layers,
-                    losses=losses.detach(),
-                    metric=dba._metric,
-                    order=dba._order,
-                    limits=dba._limits,
-                    dtype=torch.float32,
-                )
+                problem = dba._problem_of(layers=layers, losses=losses.detach(), dtype=torch.float32)
                 _ = problem.gram
             with _timed(seconds, "selection"):
                 weights = dba._rule(problem)

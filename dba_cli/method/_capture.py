@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrize import is_parametrized
-from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.hooks import RemovableHandle
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 _KEY = "dba_cli.method"
 
@@ -52,11 +51,6 @@ class Call:
                 "values; use an out-of-place operation there"
             )
         return tensor
-
-    @property
-    def parameters(self) -> dict[str, nn.Parameter]:
-        """The parameters that belong to the module as one layer, by name within it."""
-        return own_parameters(self.module)
 
 
 def is_opaque(module: nn.Module) -> bool:
@@ -102,27 +96,17 @@ def record_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     if len(args) == 1 and isinstance(first, Tensor):
         detached = (first.detach(),)  # The usual case is spared the walk through nested arguments.
     else:
-        detached = tree_map(_detached, args)
+        detached = tree_map_only(Tensor, Tensor.detach, args)
     call = Call(
         module,
         detached,
-        tree_map(_detached, kwargs) if kwargs else kwargs,
+        tree_map_only(Tensor, Tensor.detach, kwargs) if kwargs else kwargs,
         first._version if isinstance(first, Tensor) else 0,
         module.training,
     )
     for index, tensor in enumerate(outputs):
         if tensor.grad_fn is not None:
-            edge = GradientEdge(tensor.grad_fn, tensor.output_nr)
-            _records_on(edge.node)[id(module), index] = (call, edge.output_nr, len(outputs))
-
-
-def _detached(value: Any) -> Any:
-    return value.detach() if isinstance(value, Tensor) else value
-
-
-def watch(module: nn.Module) -> RemovableHandle:
-    """Record the calls of `module` from now on."""
-    return module.register_forward_hook(record_call, with_kwargs=True)
+            _records_on(tensor.grad_fn)[id(module), index] = (call, tensor.output_nr, len(outputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +116,16 @@ class Trace:
     Attributes:
         places: for each edge, the recorded call it belongs to, which of its outputs it is, and of how many.
         edges: where in the graph the gradients of the calls' outputs flow.
-        leaves: the leaf tensors (parameters) that the loss depends on.
+        parameters: those that the loss depends on.
     """
 
     places: list[tuple[Call, int, int]]
     edges: list[GradientEdge]
-    leaves: list[Tensor]
+    parameters: list[nn.Parameter]
 
 
 def trace(root: Node, *, keep: bool) -> Trace:
-    """Collect the recorded calls in the graph behind `root`, in no particular order.
-
-    Args:
-        root: where the losses were made.
-        keep: whether the graph keeps them; otherwise they go with the result.
-    """
+    """Collect the recorded calls in the graph behind `root`; unless it is to `keep` them, they leave it."""
     found = Trace([], [], [])
     seen = {root}
     stack = [root]
@@ -155,7 +134,8 @@ def trace(root: Node, *, keep: bool) -> Trace:
         # `variable` marks the accumulation node of a leaf, which has no calls.
         leaf = getattr(node, "variable", None)
         if leaf is not None:
-            found.leaves.append(leaf)
+            if isinstance(leaf, nn.Parameter):
+                found.parameters.append(leaf)
             continue
         records = _records_on(node)
         for (_, index), (call, output_nr, outputs) in records.items():

@@ -21,12 +21,6 @@ NEGLIGIBLE = 1e-3
 """A layer's gradient norm, relative to the largest layer's, below which its own scale says nothing."""
 
 
-def probe_weights(losses: Tensor) -> Tensor:
-    """Weights in [0.5, 1.5) / n that differ for every sample, without drawing a random number."""
-    places = torch.arange(1, len(losses) + 1, device=losses.device, dtype=torch.float64)
-    return ((0.5 + (places * _GOLDEN_RATIO).frac()) / len(losses)).to(losses.dtype)
-
-
 def check_layers(
     losses: Tensor,
     layers: Sequence[Layer],
@@ -47,7 +41,9 @@ def check_layers(
         norms.append(gram.diagonal().clone())
     square_norms = torch.stack(norms)
     require_finite(square_norms, layers)
-    weights = probe_weights(losses)
+    # Weights in [0.5, 1.5) / n that differ for every sample, without drawing a random number.
+    places = torch.arange(1, len(losses) + 1, device=losses.device, dtype=torch.float64)
+    weights = ((0.5 + (places * _GOLDEN_RATIO).frac()) / len(losses)).to(losses.dtype)
     with torch.enable_grad():
         found = torch.autograd.grad(losses, parameters, weights, retain_graph=retain_graph, allow_unused=True)
     expected = dict(zip(parameters, found, strict=True))

@@ -1,14 +1,14 @@
 """Dynamic Batch Adaptation as a replacement for the backward pass."""
 
 from collections.abc import Iterable
+from functools import partial
 from math import isfinite
-from types import TracebackType
 from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ._capture import Trace, layers_of, trace, watch
+from ._capture import Trace, layers_of, own_parameters, record_call, trace
 from ._check import check_layers
 from ._layer_gradients import Gradients
 from ._layers import NonFiniteError, layers_behind, require_finite
@@ -16,9 +16,8 @@ from ._limits import SizeLimits
 from ._metrics import METRICS
 from ._orders import ORDERS
 from ._problem import SelectionProblem
-from ._rules import RULES
+from ._rules import RULES, select_stratified
 from ._selection import Selection
-from ._stratified import select_stratified
 
 Scope = Literal["layer", "model"]
 Check = Literal["first", "always", "never"]
@@ -73,17 +72,23 @@ class DynamicBatch:
         generator: torch.Generator | None = None,
         check: Check = "first",
     ) -> None:
-        _require_choice("scope", scope, get_args(Scope))
-        _require_choice("check", check, get_args(Check))
-        self._metric = METRICS[metric]
-        self._order = ORDERS[order]
+        for kind, value, choices in [
+            ("scope", scope, get_args(Scope)),
+            ("check", check, get_args(Check)),
+        ]:
+            if value not in choices:
+                raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
+        self._problem_of = partial(
+            SelectionProblem,
+            metric=METRICS[metric],
+            order=ORDERS[order],
+            limits=SizeLimits(min_fraction, max_fraction, size),
+            together=scope == "model",
+            generator=generator,
+        )
         self._rule = RULES[rule]
-        self._limits = SizeLimits(min_fraction, max_fraction, size)
-        self._scope = scope
         self._stratified = stratified
-        self._generator = generator
         self._check = check
-        self._checked = False
         self._model = model
         self._names: dict[nn.Module, str] = {}
         for name, module in layers_of(model):
@@ -94,7 +99,9 @@ class DynamicBatch:
                     f"module {name!r} ({type(module).__name__}) takes sequences before samples; the first "
                     "axis must be the axis of samples: build it with batch_first=True"
                 )
-        self._handles = [watch(module) for module in self._names]
+        self._handles = [
+            module.register_forward_hook(record_call, with_kwargs=True) for module in self._names
+        ]
 
     def backward(
         self, losses: Tensor, *, labels: Tensor | None = None, retain_graph: bool = False
@@ -133,13 +140,17 @@ class DynamicBatch:
             square_mean = None
             if not problem.made("gram"):
                 gradients = list(gradients)
-                square_mean = torch.stack([_square_norm(of_layer) for of_layer in gradients])
+                squares = [[g.flatten().dot(g.flatten()) for g in own.values()] for own in gradients]
+                square_mean = torch.stack([torch.stack(own).sum() for own in squares])
                 require_finite(square_mean, layers)  # the rule may not have looked at the gradients
                 if problem.together:
                     square_mean = square_mean.sum(0, keepdim=True)
-            for of_layer in gradients:
-                for parameter, gradient in of_layer.items():
-                    _accumulate(parameter, gradient)
+            for own in gradients:
+                for parameter, gradient in own.items():
+                    if parameter.grad is None:
+                        parameter.grad = gradient.to(parameter.dtype)
+                    else:
+                        parameter.grad += gradient
             named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}
             return Selection(named, weights, problem, square_mean)
 
@@ -152,24 +163,18 @@ class DynamicBatch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.detach()
 
     def _trace(self, losses: Tensor, *, keep: bool) -> Trace:
         assert losses.grad_fn is not None
         found = trace(losses.grad_fn, keep=keep)
-        explained = {
-            id(p)
-            for call, _, _ in found.places
-            if call.module in self._names
-            for p in call.parameters.values()
-        }
-        for leaf in _parameters(found):
-            if id(leaf) not in explained:
+        watched = {call.module for call, _, _ in found.places} & self._names.keys()
+        explained = {p for module in watched for p in own_parameters(module).values()}
+        for parameter in found.parameters:
+            if parameter not in explained:
                 raise RuntimeError(
-                    f"{self._describe(leaf)} enters the losses outside any watched module call; use it "
+                    f"{self._describe(parameter)} enters the losses outside any watched module call; use it "
                     "through its module, and create DynamicBatch before the forward pass"
                 )
         return found
@@ -177,8 +182,8 @@ class DynamicBatch:
     def _problem(
         self, found: Trace, losses: Tensor, labels: Tensor | None, *, retain_graph: bool
     ) -> SelectionProblem:
-        checking = self._check == "always" or (self._check == "first" and not self._checked)
-        double = any(leaf.dtype == torch.float64 for leaf in found.leaves)
+        checking = self._check != "never"
+        double = any(p.dtype == torch.float64 for p in found.parameters)
         dtype = torch.float64 if double else torch.float32
         # Asked for outputs only, autograd computes no weight gradient.
         gradients = torch.autograd.grad(
@@ -191,28 +196,18 @@ class DynamicBatch:
         layers = layers_behind(found, gradients, self._names, len(losses), dtype)
         if checking:
             low = any(g is not None and g.dtype.itemsize < 4 for g in gradients)
-            parameters = _parameters(found)
             check_layers(
-                losses, layers, parameters, dtype=dtype, low_precision=low, retain_graph=retain_graph
+                losses, layers, found.parameters, dtype=dtype, low_precision=low, retain_graph=retain_graph
             )
-            self._checked = True
-        return SelectionProblem(
-            layers=layers,
-            losses=losses.detach(),
-            labels=labels,
-            metric=self._metric,
-            order=self._order,
-            limits=self._limits,
-            dtype=dtype,
-            together=self._scope == "model",
-            generator=self._generator,
-        )
+            if self._check == "first":
+                self._check = "never"
+        return self._problem_of(layers=layers, losses=losses.detach(), labels=labels, dtype=dtype)
 
-    def _describe(self, leaf: Tensor) -> str:
-        for name, parameter in self._model.named_parameters():
-            if parameter is leaf:
+    def _describe(self, parameter: nn.Parameter) -> str:
+        for name, own in self._model.named_parameters():
+            if own is parameter:
                 return f"parameter {name!r}"
-        return f"a parameter of shape {tuple(leaf.shape)} that is not the model's"
+        return f"a parameter of shape {tuple(parameter.shape)} that is not the model's"
 
 
 def _require_losses(losses: Tensor) -> None:
@@ -226,23 +221,3 @@ def _require_losses(losses: Tensor) -> None:
     if losses.device.type == "cpu" and not (isfinite(losses.detach().sum()) or losses.isfinite().all()):
         bad = (~losses.isfinite()).nonzero().flatten().tolist()
         raise NonFiniteError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
-
-
-def _require_choice(kind: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
-
-
-def _parameters(found: Trace) -> list[nn.Parameter]:
-    return [leaf for leaf in found.leaves if isinstance(leaf, nn.Parameter)]
-
-
-def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:
-    if parameter.grad is None:
-        parameter.grad = gradient.to(parameter.dtype)
-    else:
-        parameter.grad += gradient
-
-
-def _square_norm(gradients: Gradients) -> Tensor:
-    return torch.stack([g.flatten().dot(g.flatten()) for g in gradients.values()]).sum()

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from ._metrics import SubsetStatistics
 from ._problem import SelectionProblem
 from ._rules import register_rule
-from ._statistics import SubsetStatistics
 
 
 @register_rule("greedy")

@@ -9,7 +9,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor, nn
 
-from ._capture import Call, Trace
+from ._capture import Call, Trace, own_parameters
 from ._layer_gradients import LayerGradients, joined
 from ._samplers import generic, sampler_of
 
@@ -75,7 +75,7 @@ def _sampled(call: Call, gradients: list[Tensor | None], name: str, n: int) -> L
     try:
         if used and sampler is not None:
             return sampler(call, used[0])
-        learns = any(p.requires_grad for p in call.parameters.values())
+        learns = any(p.requires_grad for p in own_parameters(call.module).values())
         return generic(call, gradients) if used and learns else None
     except ValueError as error:
         raise RuntimeError(f"module {name!r} ({kind}) has no per-sample gradients: {error}") from error

@@ -1,4 +1,4 @@
-"""Rules: from a problem to sample weights. Here: those that cut a sorted batch, and the controls."""
+"""Rules: from a problem to sample weights. Here: those that cut a batch sorted once, and the controls."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ._gram import strips
+from ._metrics import SubsetStatistics
 from ._problem import SelectionProblem, ranks_of
 from ._registry import Registry
-from ._statistics import SubsetStatistics
 
 RuleFunction = Callable[[SelectionProblem], Tensor]
 RULES: Registry[RuleFunction] = Registry("rule")
@@ -57,6 +57,24 @@ def everything(problem: SelectionProblem) -> Tensor:
     return problem.losses.new_full(problem.shape, 1 / problem.samples, dtype=problem.dtype)
 
 
+@register_rule("largest_loss")
+def largest_loss(problem: SelectionProblem) -> Tensor:
+    """Selective backprop (Jiang et al. 2019): the largest losses, as few as allowed.
+
+    The paper draws a sample with a probability that grows with the rank of its loss; here the largest win.
+    """
+    return problem.first(problem.smallest, ranks_of(problem.losses))
+
+
+@register_rule("smallest_loss")
+def smallest_loss(problem: SelectionProblem) -> Tensor:
+    """Iterative trimmed loss (Shen and Sanghavi 2019): the smallest losses, as few as allowed.
+
+    The paper trims the whole training set once in a round; here it is the batch, in every step.
+    """
+    return problem.first(problem.smallest, ranks_of(-problem.losses))
+
+
 def best_prefixes(problem: SelectionProblem) -> tuple[Tensor, Tensor]:
     """Sizes (layers, 1) of the best prefixes of the order, and the samples' ranks in it (layers, n)."""
     gram, ranks, n = problem.gram, problem.ranks(), problem.samples
@@ -85,3 +103,24 @@ def _sums_over_earlier(gram: Tensor, ranks: Tensor) -> Tensor:
         earlier = (places[:, start:stop].unsqueeze(-1) - columns).clamp_(0, 1)
         sums.append(earlier.mul_(gram[:, start:stop]).sum(-1))
     return torch.cat(sums, -1)
+
+
+def select_stratified(rule: RuleFunction, problem: SelectionProblem) -> Tensor:
+    """Apply a rule within every class; each class keeps the share of the weights it has of the batch.
+
+    The rule sees the class's Gram matrix and the projections on the whole batch's mean. Where fewer samples
+    may be kept than there are classes, classes are drawn at random and share the weights.
+    """
+    labels, generator = problem.labels, problem.generator
+    assert labels is not None
+    classes, counts = torch.unique(labels, return_counts=True)
+    if problem.largest < len(classes):
+        device = generator.device if generator else labels.device
+        drawn = torch.randperm(len(classes), generator=generator, device=device)[: problem.largest]
+        classes, counts = classes[drawn.to(labels.device)], counts[drawn.to(labels.device)]
+    sizes = counts.tolist()
+    weights = problem.losses.new_zeros(problem.shape, dtype=problem.dtype)
+    for label, size, limits in zip(classes, sizes, problem.limits.shared(sizes), strict=True):
+        members = (labels == label).nonzero().squeeze(1)
+        weights[:, members] = rule(problem.restricted(members, limits)) * (size / sum(sizes))
+    return weights

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._metrics import SubsetStatistics
 from ._problem import SelectionProblem
-from ._statistics import SubsetStatistics
 
 
 class Selection:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dba_cli.method import DynamicBatch, _linear, _products, use_fast_products
+from dba_cli.method import DynamicBatch, _products, use_fast_products
 
 N, Q, P = 90, 120, 70  # 756 000 multiply-adds: above what is worth it
 
@@ -29,13 +29,13 @@ def gradients(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
 def products(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The shapes of all products that the layer makes."""
     made: list[tuple[int, int]] = []
-    real = _linear.row_products
+    real = _products.row_products
 
     def noting(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         made.append((len(a), len(b)))
         return real(a, b)
 
-    monkeypatch.setattr(_linear, "row_products", noting)
+    monkeypatch.setattr(_products, "row_products", noting)
     return made
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dba_cli.method import METRICS, ORDERS, RULES
-from dba_cli.method._stratified import select_stratified
+from dba_cli.method._rules import select_stratified
 
 from . import reference
 from .problems import gradients_of, problem_of

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dba_cli.method import METRICS
-from dba_cli.method._statistics import SubsetStatistics
+from dba_cli.method._metrics import SubsetStatistics
 
 from . import reference
 

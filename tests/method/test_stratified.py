@@ -4,8 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dba_cli import DynamicBatch
-from dba_cli.method._rules import RULES
-from dba_cli.method._stratified import select_stratified
+from dba_cli.method._rules import RULES, select_stratified
 
 from . import reference
 from .problems import gradients_of, problem_of

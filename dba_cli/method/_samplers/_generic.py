@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call, vjp, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from .._capture import Call
+from .._capture import Call, own_parameters
 from .._layer_gradients import Explicit, LayerGradients
 
 
@@ -23,7 +23,7 @@ def generic(call: Call, gradients: Sequence[Tensor | None]) -> LayerGradients:
     used = [k for k, g in enumerate(gradients) if g is not None]
     cotangents = [g for g in gradients if g is not None]
     n, dtype, device = len(cotangents[0]), cotangents[0].dtype, cotangents[0].device
-    parameters = {name: p for name, p in call.parameters.items() if p.requires_grad}
+    parameters = {name: p for name, p in own_parameters(call.module).items() if p.requires_grad}
     leaves, structure = tree_flatten((call.args, dict(call.kwargs)))
     axes = [0 if isinstance(a, Tensor) and a.ndim and len(a) == n else None for a in leaves]
 

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from .._capture import Call
 from .._layer_gradients import LayerGradients, OuterProducts
-from .._linear import Linear
+from .._products import Linear
 from ._registry import register_sampler, trainable
 
 
