@@ -29,7 +29,6 @@ from dba_cli.errors import UserError, did_you_mean
 from dba_cli.experiments import (
     Backend,
     Reporter,
-    Selectors,
     Settings,
     Summary,
     Workers,
@@ -112,8 +111,7 @@ class Done:
 
         rows = []
         for config, values in self.configs:
-            wanted = self.settings.results, self.settings.selectors
-            for _, _, folder in narrowed_runs(config, config.data.source, *wanted):
+            for _, _, folder in narrowed_runs(config, config.data.source, self.settings):
                 if record := folder.read():
                     rows.append(_figures(record) | dict(values))
                 elif failure := read_failure(folder):
@@ -189,7 +187,8 @@ def _settings(
         data_dir=Path(data or os.environ.get("DBA_DATA", "data")),
         results=Path(results),
         device=resolve_device(device),
-        selectors=Selectors(_each(optimizers), numbers),
+        optimizers=_each(optimizers),
+        seeds=numbers,
         workers=Workers(jobs, backend, address),
         **others,
     )

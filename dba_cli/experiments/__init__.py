@@ -8,7 +8,6 @@ from dba_cli.experiments._one_run import Trainee as Trainee
 from dba_cli.experiments._plan import Backend as Backend
 from dba_cli.experiments._plan import Plan as Plan
 from dba_cli.experiments._plan import PlannedRun as PlannedRun
-from dba_cli.experiments._plan import Selectors as Selectors
 from dba_cli.experiments._plan import Settings as Settings
 from dba_cli.experiments._plan import Workers as Workers
 from dba_cli.experiments._plan import narrowed_runs as narrowed_runs

@@ -4,7 +4,7 @@ A run is a config, then a `PlannedRun`, then a training (`OneRun`), then a recor
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,21 +48,17 @@ class Workers:
 
 
 @dataclass(frozen=True)
-class Selectors:
-    """What narrows a config: names of optimizers and seeds; empty means all."""
-
-    optimizers: Sequence[str] = ()
-    seeds: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
 class Settings:
-    """Where things are, who works, and what may be replaced; every worker gets them whole."""
+    """Where things are, who works, and what may be replaced; every worker gets them whole.
+
+    ``optimizers`` and ``seeds`` narrow a config; empty means all.
+    """
 
     data_dir: Path
     results: Path
     device: torch.device
-    selectors: Selectors = field(default_factory=Selectors)
+    optimizers: Sequence[str] = ()
+    seeds: Sequence[int] = ()
     overwrite: bool = False
     retry_failed: bool = False
     workers: Workers = field(default_factory=Workers)
@@ -127,34 +123,31 @@ class Plan:
     failed: list[FailureRecord]
 
 
-def narrowed_runs(
-    config: Config, source: str, results: Path, selectors: Selectors
-) -> list[tuple[Config, str, RunFolder]]:
+def narrowed_runs(config: Config, source: str, settings: Settings) -> list[tuple[Config, str, RunFolder]]:
     """Return config, hash and folder of each run, seed by seed so that pairs are complete early.
 
     Raises:
-        UserError: A selector names nothing.
+        UserError: The config has no such optimizer or seed.
     """
     names = [entry.name for entry in config.optimizers]
-    for name in selectors.optimizers:
+    for name in settings.optimizers:
         if name not in names:
             raise UserError(
                 f"--optimizer {name}: not in experiment {config.experiment.name!r}{did_you_mean(name, names)}"
             )
-    for seed in selectors.seeds:
+    for seed in settings.seeds:
         if seed not in config.seeds:
             raise UserError(
                 f"--seed {seed}: not in experiment {config.experiment.name!r}, "
                 f"whose seeds are {_brief(config.seeds)}"
             )
-    folder = ExperimentFolder(results / config.experiment.name)
+    folder = ExperimentFolder(settings.results / config.experiment.name)
     hashes = {name: config_hash(config.narrowed(name, config.seeds[0], source)) for name in names}
     return [
         (config.narrowed(name, seed, source), hashes[name], folder.run(name, seed))
         for seed in config.seeds
         for name in names
-        if (not selectors.seeds or seed in selectors.seeds)
-        and (not selectors.optimizers or name in selectors.optimizers)
+        if seed in (settings.seeds or [seed]) and name in (settings.optimizers or [name])
     ]
 
 
@@ -164,9 +157,9 @@ def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
     A finished run with the same config hash is done; with ``settings.overwrite`` none is.
 
     Raises:
-        UserError: A selector names nothing, or a finished run has another config.
+        UserError: No such optimizer or seed, or a finished run has another config.
     """
-    every = narrowed_runs(config, source, settings.results, Selectors())
+    every = narrowed_runs(config, source, replace(settings, optimizers=(), seeds=()))
     record = ExperimentRecord(
         name=config.experiment.name,
         description=config.experiment.description,
@@ -175,7 +168,7 @@ def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
         seeds=config.seeds,
     )
     found = Plan(record, [], [], [])
-    for run, hashed, folder in narrowed_runs(config, source, settings.results, settings.selectors):
+    for run, hashed, folder in narrowed_runs(config, source, settings):
         if not settings.overwrite and _done(folder, hashed):
             found.done.append(folder)
             continue

@@ -62,14 +62,17 @@ def view_config(config: "Config", data_dir: Path, results: Path, notify: Callabl
     Raises:
         UserError: A record in ``results`` is damaged, or the data folder cannot be read.
     """
-    from dba_cli.config import to_yaml
-    from dba_cli.experiments import Selectors, narrowed_runs
+    import torch
 
+    from dba_cli.config import to_yaml
+    from dba_cli.experiments import Settings, narrowed_runs
+
+    settings = Settings(data_dir, results, torch.device("cpu"))
     found = _found_source(config, data_dir, notify)
     # Runs of another config are shown here, where 'dba run' would refuse.
     runs = [
         _state(run, hashed, folder)
-        for run, hashed, folder in narrowed_runs(found, found.data.source, results, Selectors())
+        for run, hashed, folder in narrowed_runs(found, found.data.source, settings)
     ]
     return ConfigView(found, to_yaml(config), _layers(found, data_dir), runs)
 

@@ -69,11 +69,11 @@ def _finished_on(record: "RunRecord", device: "DeviceRecord") -> bool:
 
 def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> tuple[float, int]:
     """Train a few steps as ``dba run`` would, leave nothing behind, and extrapolate to a whole run."""
-    from dba_cli.experiments import Images, Selectors, Settings, Trainee, planned
+    from dba_cli.experiments import Images, Settings, Trainee, planned
 
     images = Images(data_dir)
-    chosen = Selectors([optimizer], config.seeds[:1])
-    (run,) = planned(config, images, Settings(data_dir, Path(), device, chosen, overwrite=True)).todo
+    settings = Settings(data_dir, Path(), device, [optimizer], config.seeds[:1], overwrite=True)
+    (run,) = planned(config, images, settings).todo
     training = Trainee(run, images, device).training()
     began, timed = time.perf_counter(), list[float]()
     training.advance(0)  # the first evaluation

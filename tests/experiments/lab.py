@@ -12,7 +12,7 @@ import torch
 
 from dba_cli import experiments
 from dba_cli.config import Config
-from dba_cli.experiments import PlannedRun, Selectors, Settings, Workers, plan, run_experiments
+from dba_cli.experiments import PlannedRun, Settings, Workers, plan, run_experiments
 from dba_cli.experiments._progress_files import DESKS
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._worker import Session
@@ -118,7 +118,8 @@ def do(
         data_dir=results.parent / "no-data",
         results=results,
         device=torch.device("cpu"),
-        selectors=Selectors(optimizers, seeds),
+        optimizers=optimizers,
+        seeds=seeds,
         overwrite=overwrite,
         retry_failed=retry_failed,
         workers=workers or Workers(jobs),

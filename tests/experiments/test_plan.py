@@ -6,7 +6,7 @@ import torch
 
 from dba_cli.config import Config, config_hash
 from dba_cli.errors import UserError
-from dba_cli.experiments import Plan, Selectors, Settings, plan
+from dba_cli.experiments import Plan, Settings, plan
 
 from .lab import ADAM, DBA, SGD, config, do
 
@@ -14,8 +14,8 @@ from .lab import ADAM, DBA, SGD, config, do
 def planned(
     of: Config, results: Path, *, overwrite: bool = False, source: str = "embedded", **selectors: Any
 ) -> Plan:
-    chosen = Selectors(**selectors)
-    return plan(of, source, 30, Settings(results, results, torch.device("cpu"), chosen, overwrite=overwrite))
+    settings = Settings(results, results, torch.device("cpu"), overwrite=overwrite, **selectors)
+    return plan(of, source, 30, settings)
 
 
 def names(found: Plan) -> list[tuple[str, int]]:
