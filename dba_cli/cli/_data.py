@@ -1,7 +1,5 @@
 """Look after the official data files."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -55,7 +53,16 @@ def fetch(
 
       dba data fetch --dataset fashion_mnist --data ~/datasets
     """
-    with _progress() as report:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def report(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
         found = download(dataset, data, progress=report, force=force)
     typer.echo(f"{dataset}: complete in {found.folder}")
 
@@ -80,19 +87,3 @@ def verify(dataset: DatasetName = "mnist", data: DataDir = DATA) -> None:
         )
     if not files:
         typer.echo(f"{dataset}: its own module makes it; there are no official files")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a callback for bytes done and in all; a bar per file on a terminal, silent elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        tasks = {}
-
-        def report(name: str, done: int, total: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = progress.add_task(name, total=total)
-            progress.update(tasks[name], completed=done, total=total)
-
-        yield report

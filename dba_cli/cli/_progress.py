@@ -22,7 +22,7 @@ _ROWS = 4  # runs that the live display shows at once; a cluster has more
 def reporter(results: Path, *, quiet: bool) -> Iterator[Reporter]:
     """Yield the display that fits stdout; warnings go to stderr with every one of them."""
     if quiet:
-        yield _Quiet()
+        yield _Quiet(results)
     elif sys.stdout.isatty():
         # Two lines for each, so that nothing is cut off at 80 columns.
         text = TextColumn("{task.description}\n{task.fields[detail]}")
@@ -33,10 +33,11 @@ def reporter(results: Path, *, quiet: bool) -> Iterator[Reporter]:
         yield _Lines(results)
 
 
-class _Quiet(Reporter):
-    """Warnings only, and the count of what is over; also the base of the displays that say more."""
+class _Lines(Reporter):
+    """One line per event on stdout, and the count of what is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, results: Path) -> None:
+        self._results = results
         self._began: float | None = None
         self._steps_under_way: dict[int, int] = {}
         self._steps_done = self._all_steps = 0
@@ -45,9 +46,16 @@ class _Quiet(Reporter):
     def notice(self, line: str) -> None:
         notice(line)
 
+    def say(self, line: str) -> None:
+        print(line, flush=True)
+
     def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
         self._total += len(todo)
         self._all_steps += sum(run.timeline.steps for run in todo)
+        if todo:
+            self.say(f"{name}: {len(todo)} runs to do" + (f", {done} already there" if done else ""))
+        else:
+            self.say(f"{name}: all {done} runs are already there in {self._results / name.partition(' ')[0]}")
 
     def started(self, run: PlannedRun) -> Observer:
         if self._began is None:
@@ -55,11 +63,25 @@ class _Quiet(Reporter):
         self._steps_under_way[run.number] = 0
         return _Watcher(self, run)
 
+    def stepped(self, run: PlannedRun, step: int, loss: float, last: Evaluation | None) -> None:
+        """A run has made a step after its ``last`` evaluation."""
+
+    def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
+        """A run was evaluated after its first step or later."""
+        self.say(f"{self.title(run)}: {_detail(run, row.step, row.train_loss, row)}")
+
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         self._steps_done += run.timeline.steps
         self.ended(run)
-        if record.status == "diverged":
+        if record.final is None:
             self.notice(f"{self.title(run)}: diverged at step {record.diverged_at_step}; recorded as such")
+            return
+        left = self.time_left()
+        over = f"; {self._over} of {self._total} runs over, {left}" if left else ""
+        self.say(
+            f"{self.title(run)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
+            f"({record.durations.total:.1f} s{over})"
+        )
 
     def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
         self._steps_done += run.timeline.steps  # its rest takes no time any more
@@ -70,6 +92,7 @@ class _Quiet(Reporter):
     def elsewhere(self, run: PlannedRun) -> None:
         self._all_steps -= run.timeline.steps  # another process did it: nothing of our pace
         self.ended(run)
+        self.say(f"{self.title(run)}: done by another process")
 
     def ended(self, run: PlannedRun) -> None:
         """A run is over, in whatever way."""
@@ -78,12 +101,6 @@ class _Quiet(Reporter):
 
     def title(self, run: PlannedRun) -> str:
         return f"{run.experiment} [{run.number}/{self._total}] {run.optimizer} seed {run.seed}"
-
-    def stepped(self, run: PlannedRun, step: int, loss: float, last: Evaluation | None) -> None:
-        """A run has made a step after its ``last`` evaluation."""
-
-    def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
-        """A run was evaluated after its first step or later."""
 
     @property
     def steps(self) -> int:
@@ -105,10 +122,17 @@ class _Quiet(Reporter):
         return f"{hours:.1f} h left" if hours < 48 else f"{hours / 24:.1f} days left"
 
 
+class _Quiet(_Lines):
+    """Warnings only."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+
 class _Watcher(Observer):
     """Tells the display what happens in a run; of its steps a few each second."""
 
-    def __init__(self, display: _Quiet, run: PlannedRun) -> None:
+    def __init__(self, display: _Lines, run: PlannedRun) -> None:
         self._display, self._run = display, run
         self._last: Evaluation | None = None
         self._next = 0.0
@@ -125,41 +149,6 @@ class _Watcher(Observer):
         self._last = row
         if row.step:
             self._display.evaluated(self._run, row)
-
-
-class _Lines(_Quiet):
-    """One line per event on stdout."""
-
-    def __init__(self, results: Path) -> None:
-        super().__init__()
-        self._results = results
-
-    def say(self, line: str) -> None:
-        print(line, flush=True)
-
-    def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
-        super().planned(name, todo, done)
-        if todo:
-            self.say(f"{name}: {len(todo)} runs to do" + (f", {done} already there" if done else ""))
-        else:
-            self.say(f"{name}: all {done} runs are already there in {self._results / name.partition(' ')[0]}")
-
-    def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
-        self.say(f"{self.title(run)}: {_detail(run, row.step, row.train_loss, row)}")
-
-    def finished(self, run: PlannedRun, record: RunRecord) -> None:
-        super().finished(run, record)
-        if record.final is not None:
-            left = self.time_left()
-            over = f"; {self._over} of {self._total} runs over, {left}" if left else ""
-            self.say(
-                f"{self.title(run)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
-                f"({record.durations.total:.1f} s{over})"
-            )
-
-    def elsewhere(self, run: PlannedRun) -> None:
-        super().elsewhere(run)
-        self.say(f"{self.title(run)}: done by another process")
 
 
 class _Live(_Lines):

@@ -78,7 +78,7 @@ def test_python_dash_m_is_the_same_command() -> None:
 def test_the_help_waits_for_nothing(words: list[str]) -> None:
     code = (
         f"import sys\nfrom dba_cli.cli import main\ntry:\n    main({words})\n"
-        "finally:\n    print({'torch', 'pandas', 'matplotlib', 'pydantic', 'yaml'} & set(sys.modules))"
+        "finally:\n    print({'torch', 'pandas', 'matplotlib', 'yaml', 'dba_cli.records'} & set(sys.modules))"
     )
     resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -88,6 +88,13 @@ def test_the_help_waits_for_nothing(words: list[str]) -> None:
     assert "Examples" in done.stdout
     # 0.1 s on an idle machine; ten times as much where others are at work or coverage is measured.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+
+
+@pytest.mark.parametrize("modules", ["comparison, dba_cli.records", "inspection"])
+def test_records_are_shown_without_torch(modules: str) -> None:
+    code = f"import sys, dba_cli.{modules}\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_a_stdout_without_unicode_is_no_traceback() -> None:
