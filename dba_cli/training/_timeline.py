@@ -1,9 +1,12 @@
-"""How long a training is, in update steps."""
+"""How long a training is, in update steps, and its learning rate on the way."""
 
 import math
 from dataclasses import dataclass
 
-from dba_cli.config import TrainingConfig
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from dba_cli.config import ScheduleConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,17 @@ class Timeline:
         per_epoch = math.ceil(n / batch_size)
         period = config.evaluation.in_steps(per_epoch)
         return cls(config.in_steps(per_epoch), batch_size, per_epoch, period, config.deformation is not None)
+
+
+def build_scheduler(config: ScheduleConfig, optimizer: Optimizer, total_steps: int) -> LambdaLR:
+    """Build the schedule of the learning rate over ``total_steps`` updates, warm-up included."""
+
+    def factor(done: int) -> float:
+        if done < config.warmup_steps:
+            return (done + 1) / config.warmup_steps
+        progress = (done - config.warmup_steps) / max(1, total_steps - config.warmup_steps)
+        if config.kind == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * progress))
+        return 1 - progress if config.kind == "linear" else 1.0
+
+    return LambdaLR(optimizer, factor)

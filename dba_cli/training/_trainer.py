@@ -14,12 +14,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from dba_cli.errors import UserError
 from dba_cli.method import NonFiniteError
 from dba_cli.records import Evaluation
-from dba_cli.training._batches import BatchOrder
+from dba_cli.training._batches import BatchOrder, TensorData
 from dba_cli.training._clock import Clock
 from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._gradients import GradientRule
 from dba_cli.training._recorder import SelectionRecorder
-from dba_cli.training._samples import TensorData
 from dba_cli.training._state import (
     Keeper,
     Position,
