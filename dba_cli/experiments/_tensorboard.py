@@ -2,14 +2,13 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dba_cli.errors import UserError
 from dba_cli.records import Evaluation
 from dba_cli.training import Observer
-
-_FOLDER = "tensorboard"
 
 
 def require_tensorboard() -> None:
@@ -28,7 +27,7 @@ def shown_on_tensorboard(run: Path, observer: Observer, *, wanted: bool) -> Iter
     if not wanted:
         yield observer
         return
-    board = _Board(run, observer)
+    board = _Board(run / "tensorboard", observer)
     try:
         yield board
     finally:
@@ -36,12 +35,9 @@ def shown_on_tensorboard(run: Path, observer: Observer, *, wanted: bool) -> Iter
 
 
 class _Board(Observer):
-    def __init__(self, run: Path, observer: Observer) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, and an extra
-
-        self._folder, self._observer = run / _FOLDER, observer
-        self._open: Callable[..., SummaryWriter] = SummaryWriter
-        self._writer: SummaryWriter | None = None
+    def __init__(self, folder: Path, observer: Observer) -> None:
+        self._folder, self._observer = folder, observer
+        self._writer: Any = None
         self._broken = False
 
     def step(self, step: int, loss: float) -> None:
@@ -64,10 +60,12 @@ class _Board(Observer):
 
     def _write(self, row: Evaluation) -> None:
         if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter  # slow to import, and an extra
+
             if row.step == 0:
                 shutil.rmtree(self._folder, ignore_errors=True)  # of a run that is done again
             # Of a run that goes on from here, later steps may be there from before it was stopped.
-            self._writer = self._open(str(self._folder), purge_step=row.step)
+            self._writer = SummaryWriter(str(self._folder), purge_step=row.step)
         scalars = {
             "accuracy/test": row.test_accuracy,
             "loss/test": row.test_loss,

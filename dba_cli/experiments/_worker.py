@@ -75,7 +75,10 @@ def work(
                 discard_failure(run.folder)
                 return Ended(run.number, record=_train(run, session, images, watch()))
             except Exception as error:
-                return Ended(run.number, failure=_recorded(run, error, revision))
+                failure = failure_of(run, error, revision)
+                with contextlib.suppress(UserError):  # a full disk fails the run, and then the note of it
+                    write_failure(run.folder, failure)
+                return Ended(run.number, failure=failure)
     except KeyboardInterrupt:
         if session.stop_file.exists():  # asked for by the watching process, which waits for the answer
             return Ended(run.number, stopped=True)
@@ -138,13 +141,6 @@ def _ended_elsewhere(run: PlannedRun) -> Ended | None:
     if failure is not None and failure.config_hash == run.hash and failure != run.failure:
         return Ended(run.number, failure=failure, elsewhere=True)
     return None
-
-
-def _recorded(run: PlannedRun, error: Exception, revision: str | None) -> FailureRecord:
-    failure = failure_of(run, error, revision)
-    with contextlib.suppress(UserError):  # a full disk fails the run, and then the note of it
-        write_failure(run.folder, failure)
-    return failure
 
 
 _in_hand: dict[Path, Images] = {}
