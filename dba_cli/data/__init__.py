@@ -5,34 +5,18 @@ look after official files. ``register_dataset`` adds a dataset from a module out
 Every mistake that a person can mend is a ``UserError`` of one line.
 """
 
-from dba_cli.data._datasets import DATASETS, Dataset, register_dataset
-from dba_cli.data._deskew import deskew
-from dba_cli.data._download import Progress, fetch
-from dba_cli.data._draw import class_sizes, draw, draw_sha256
-from dba_cli.data._facility import FACILITY_LIMIT, facility_location
-from dba_cli.data._load import SOURCES, ImageData, as_floats, image_shape_and_classes, load
-from dba_cli.data._status import DataStatus, FileStatus, status
-from dba_cli.data._torchvision import import_torchvision
-
-__all__ = [
-    "DATASETS",
-    "FACILITY_LIMIT",
-    "SOURCES",
-    "DataStatus",
-    "Dataset",
-    "FileStatus",
-    "ImageData",
-    "Progress",
-    "as_floats",
-    "class_sizes",
-    "deskew",
-    "draw",
-    "draw_sha256",
-    "facility_location",
-    "fetch",
-    "image_shape_and_classes",
-    "import_torchvision",
-    "load",
-    "register_dataset",
-    "status",
-]
+from dba_cli.data._datasets import DATASETS as DATASETS
+from dba_cli.data._datasets import register_dataset as register_dataset
+from dba_cli.data._deskew import deskew as deskew
+from dba_cli.data._download import fetch as fetch
+from dba_cli.data._draw import class_sizes as class_sizes
+from dba_cli.data._draw import draw as draw
+from dba_cli.data._draw import draw_sha256 as draw_sha256
+from dba_cli.data._facility import FACILITY_LIMIT as FACILITY_LIMIT
+from dba_cli.data._facility import facility_location as facility_location
+from dba_cli.data._load import ImageData as ImageData
+from dba_cli.data._load import as_floats as as_floats
+from dba_cli.data._load import image_shape_and_classes as image_shape_and_classes
+from dba_cli.data._load import load as load
+from dba_cli.data._status import status as status
+from dba_cli.data._torchvision import import_torchvision as import_torchvision

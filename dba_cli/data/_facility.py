@@ -16,7 +16,7 @@ FACILITY_LIMIT = 15_000
 
 
 @lru_cache(maxsize=4)
-def facility_location(data: ImageData, pool: tuple[int, ...] | None, sizes: tuple[int, ...]) -> Tensor:
+def facility_location(data: ImageData, pool: tuple[int, ...], sizes: tuple[int, ...]) -> Tensor:
     """Choose images by greedy facility location within each class.
 
     Each image added lowers the sum, over the class, of the squared distances to the nearest chosen image the
@@ -26,13 +26,13 @@ def facility_location(data: ImageData, pool: tuple[int, ...] | None, sizes: tupl
 
     Args:
         data: images and labels of a source.
-        pool: indices of the training images that may be chosen; None is all.
+        pool: indices of the training images that may be chosen.
         sizes: how many images of each class; none may have more than FACILITY_LIMIT to choose from.
 
     Returns:
         int64 indices into the training images, ascending.
     """
-    indices = torch.arange(len(data.train_labels)) if pool is None else torch.tensor(pool)
+    indices = torch.tensor(pool)
     chosen = []
     for label, size in enumerate(sizes):
         members = indices[data.train_labels[indices] == label]

@@ -142,10 +142,6 @@ class IdxFiles:
             for name, shape, sha256 in zip(_NAMES, shapes, self.sha256, strict=True)
         )
 
-    def below(self, data_dir: Path) -> tuple[IdxFile, ...]:
-        """Return the four files below ``data_dir``."""
-        return self.within(self.raw(data_dir))
-
     def check_folder(self, data_dir: Path) -> None:
         """Raise a UserError where ``data_dir`` is no folder and can become none, or is one level too deep."""
         if data_dir.exists() and not data_dir.is_dir():
@@ -161,9 +157,7 @@ class IdxFiles:
                 )
 
 
-def fetch_command(dataset: str, data_dir: Path, *, force: bool = False) -> str:
+def fetch_command(dataset: str, data_dir: Path) -> str:
     """Return the command line that puts the files in place; error messages end with it."""
-    words = ["dba", "data", "fetch"]
-    words += [] if dataset == "mnist" else ["--dataset", dataset]
-    words += ["--data", str(data_dir)]
-    return shlex.join([*words, "--force"] if force else words)
+    named = [] if dataset == "mnist" else ["--dataset", dataset]
+    return shlex.join(["dba", "data", "fetch", *named, "--data", str(data_dir)])

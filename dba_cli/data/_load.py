@@ -7,14 +7,12 @@ from typing import Literal
 
 from torch import Tensor
 
-from dba_cli.data._datasets import Arrays, Dataset, dataset_row, made_by
-from dba_cli.data._download import DownloadError, Progress, download
+from dba_cli.data._datasets import Dataset, dataset_row, made_by
+from dba_cli.data._download import DownloadError, download
 from dba_cli.data._embedded import NOTICE
 from dba_cli.data._idx import IdxFiles, fetch_command
 from dba_cli.data._status import status
-from dba_cli.errors import UserError, did_you_mean
-
-SOURCES = ("official", "embedded", "auto")
+from dba_cli.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +58,9 @@ def as_floats(images: Tensor) -> Tensor:
 
 def load(
     dataset: str,
-    source: str,
+    source: Literal["official", "embedded", "auto"],
     data_dir: Path,
     notify: Callable[[str], None],
-    *,
-    progress: Progress | None = None,
 ) -> ImageData:
     """Load a dataset whole; MNIST has 60 000 + 10 000 images if official, 1 000 + 4 000 if embedded.
 
@@ -75,33 +71,49 @@ def load(
 
     Args:
         dataset: one of DATASETS, or ``module:name``; only ``mnist`` has an embedded sample.
-        source: one of SOURCES.
+        source: which of these.
         data_dir: torchvision's root folder; need not exist.
         notify: told, one line a call, of a download and of its failure, and the ``notice`` of embedded data.
-        progress: told the bytes of each file while downloading; see ``fetch``.
 
     Raises:
         UserError: an unknown name, bad files or images, or no source left.
     """
     row = dataset_row(dataset)
-    if source not in SOURCES:
-        raise UserError(f"data.source: unknown source {source!r}{did_you_mean(source, list(SOURCES))}")
     if source == "embedded":
         return _embedded(dataset, row, notify)
     if not isinstance(row.origin, IdxFiles):
         arrays = made_by(row.origin, dataset, data_dir)
-        return _image_data(dataset, row, "official", arrays)
-    row.origin.check_folder(data_dir)
-    if status(dataset, data_dir).absent:
-        notify(f"{dataset}: no official files in {row.origin.raw(data_dir)}: trying the download")
+        classes, size = int(arrays[1].max()) + 1, len(arrays[1])
+        return ImageData(dataset, "official", *arrays, classes, size, row.title)
+    files = row.origin
+    files.check_folder(data_dir)
+    found = status(dataset, data_dir)
+    if found.absent:
+        notify(f"{dataset}: no official files in {found.folder}: trying the download")
         try:
-            download(dataset, data_dir, progress)
+            download(files, data_dir)
         except DownloadError as error:
-            if source == "official" or row.sample is None:
-                raise UserError(_nothing_left(dataset, row, data_dir, error)) from error
-            notify(f"{dataset}: the download failed: {error}")
-            return _embedded(dataset, row, notify)
-    return _image_data(dataset, row, "official", _official(dataset, row.origin, data_dir))
+            if source == "auto" and row.sample is not None:
+                notify(f"{dataset}: the download failed: {error}")
+                return _embedded(dataset, row, notify)
+            only = f" (only mnist has an embedded sample, {dataset} has none)" if row.sample is None else ""
+            raise UserError(
+                f"{dataset}: no official files in {found.folder}, and the download failed:"
+                f" {error}{only}; name the folder that has them with --data DIR or DBA_DATA, or run"
+                f" `{fetch_command(dataset, data_dir)}` where there is a network"
+            ) from error
+    tensors = []
+    for file in files.within(found.folder):
+        try:
+            tensors.append(file.read())
+        except ValueError as error:
+            raise UserError(
+                f"{file.found or file.path}: {error}; to replace all four files run"
+                f" `{fetch_command(dataset, data_dir)} --force`"
+            ) from error
+    train_images, train_labels, test_images, test_labels = tensors
+    arrays = train_images.unsqueeze(1), train_labels.long(), test_images.unsqueeze(1), test_labels.long()
+    return ImageData(dataset, "official", *arrays, files.classes, files.sizes[0], row.title)
 
 
 def image_shape_and_classes(dataset: str, data_dir: Path) -> tuple[tuple[int, int, int], int]:
@@ -117,46 +129,12 @@ def image_shape_and_classes(dataset: str, data_dir: Path) -> tuple[tuple[int, in
     return data.image_shape, data.num_classes
 
 
-def _image_data(
-    dataset: str,
-    row: Dataset,
-    source: Literal["official", "embedded"],
-    arrays: Arrays,
-    notice: str | None = None,
-) -> ImageData:
-    files, labels = row.files, arrays[1]
-    classes, size = (int(labels.max()) + 1, len(labels)) if files is None else (files.classes, files.sizes[0])
-    return ImageData(dataset, source, *arrays, classes, size, row.title, notice)
-
-
-def _official(dataset: str, files: IdxFiles, data_dir: Path) -> Arrays:
-    tensors = []
-    for file in files.below(data_dir):
-        try:
-            tensors.append(file.read())
-        except ValueError as error:
-            raise UserError(
-                f"{file.found or file.path}: {error}; to replace all four files run"
-                f" `{fetch_command(dataset, data_dir, force=True)}`"
-            ) from error
-    train_images, train_labels, test_images, test_labels = tensors
-    return train_images.unsqueeze(1), train_labels.long(), test_images.unsqueeze(1), test_labels.long()
-
-
 def _embedded(dataset: str, row: Dataset, notify: Callable[[str], None]) -> ImageData:
-    if row.sample is None:
+    if row.sample is None or row.files is None:
         raise UserError(
             f"data.source: embedded: only mnist has an embedded sample, {dataset} has none: use data.source:"
             " official"
         )
     notify(NOTICE)
-    return _image_data(dataset, row, "embedded", row.sample(), NOTICE)
-
-
-def _nothing_left(dataset: str, row: Dataset, data_dir: Path, error: DownloadError) -> str:
-    only = f" (only mnist has an embedded sample, {dataset} has none)" if row.sample is None else ""
-    return (
-        f"{dataset}: no official files in {status(dataset, data_dir).folder}, and the download failed:"
-        f" {error}{only}; name the folder that has them with --data DIR or DBA_DATA, or run"
-        f" `{fetch_command(dataset, data_dir)}` where there is a network"
-    )
+    classes, size = row.files.classes, row.files.sizes[0]
+    return ImageData(dataset, "embedded", *row.sample(), classes, size, row.title, NOTICE)

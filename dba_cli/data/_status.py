@@ -53,7 +53,8 @@ def status(dataset: str, data_dir: Path, *, whole: bool = False) -> DataStatus:
     files = dataset_row(dataset).files
     if files is None:
         return DataStatus(data_dir, ())
-    return DataStatus(files.raw(data_dir), tuple(_status(file, whole) for file in files.below(data_dir)))
+    folder = files.raw(data_dir)
+    return DataStatus(folder, tuple(_status(file, whole) for file in files.within(folder)))
 
 
 def _status(file: IdxFile, whole: bool) -> FileStatus:

@@ -1,14 +1,13 @@
 """Which images a run trains on and is evaluated on, by its protocol."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dba_cli.config import Config, DataConfig, Deformation
+from dba_cli.config import Config, DataConfig
 from dba_cli.data import (
     FACILITY_LIMIT,
     ImageData,
@@ -20,7 +19,7 @@ from dba_cli.data import (
     load,
 )
 from dba_cli.errors import UserError
-from dba_cli.training import DeformedImages, Standardize, Stream, TensorData, generator
+from dba_cli.training import Standardize, Stream, TensorData, generator
 
 _VALIDATION_SHARE = 6  # one training image in six: 10 000 of the official 60 000, as many as the test set
 _VALIDATION_SEED = 0  # one split for all runs, whatever their seeds
@@ -46,20 +45,36 @@ def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
     Raises:
         UserError: The source cannot give such a draw.
     """
-    pool = _without_validation(data) if config.evaluate_on == "validation" else None
-    labels = data.train_labels if pool is None else data.train_labels[pool]
-    where = config.draw
-    if where.by == "facility_location":
-        members = None if pool is None else tuple(pool.tolist())
-        return facility_location(data, members, tuple(_class_sizes(config, data, pool)))
-    indices = draw(
-        labels,
-        fraction=where.fraction,
-        per_class=where.per_class,
-        official_size=data.official_size,
-        generator=generator(seed, Stream.DRAW),
-    )
-    return indices if pool is None else pool[indices]
+    pool, sizes = _pool(config, data), _class_sizes(config, data)
+    if config.draw.by == "facility_location":
+        return facility_location(data, tuple(pool.tolist()), tuple(sizes))
+    return pool[draw(data.train_labels[pool], sizes, generator(seed, Stream.DRAW))]
+
+
+def draw_size(config: DataConfig, data: ImageData) -> int:
+    """Return how many training images a run sees, whatever its seed; errors are those of `drawn`."""
+    return sum(_class_sizes(config, data))
+
+
+def _class_sizes(config: DataConfig, data: ImageData) -> list[int]:
+    labels, share = data.train_labels[_pool(config, data)], config.draw.model_dump(exclude={"by"})
+    return class_sizes(labels, **share, official_size=data.official_size)
+
+
+def _pool(config: DataConfig, data: ImageData) -> Tensor:
+    """Return the indices of the training images that a draw may take, ascending."""
+    return _split(data)[0] if config.evaluate_on == "validation" else torch.arange(len(data.train_labels))
+
+
+@lru_cache(maxsize=4)
+def _split(data: ImageData) -> tuple[Tensor, Tensor]:
+    """Return the indices of the training images beside the validation split, and its own, ascending."""
+    n = len(data.train_labels)
+    sizes = class_sizes(data.train_labels, fraction=(n // _VALIDATION_SHARE) / n, official_size=n)
+    held_out = draw(data.train_labels, sizes, generator(_VALIDATION_SEED, Stream.VALIDATION))
+    kept = torch.ones(n, dtype=torch.bool)
+    kept[held_out] = False
+    return kept.nonzero().flatten(), held_out
 
 
 def check_images(config: Config, data: ImageData) -> None:
@@ -88,39 +103,26 @@ def check_images(config: Config, data: ImageData) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class DrawnImages:
-    """The images of a run's draw, prepared once, on the device that trains."""
+def drawn_images(
+    config: DataConfig, data: ImageData, indices: Tensor, device: torch.device
+) -> tuple[TensorData, Standardize | None]:
+    """Return the images at the indices of a draw, in their order, prepared and on ``device``.
 
-    samples: TensorData
-    """In the order of the draw's indices."""
-    standardize: Standardize | None
-    """By the drawn images' own pixels; None where the config asks for none."""
-
-    def training_samples(self, deformation: Deformation | None, seed: int) -> TensorData | DeformedImages:
-        """Return the images as training reads them, the stream of deformations at its beginning."""
-        if deformation is None:
-            return self.samples
-        stream = generator(seed, Stream.DEFORMATION)
-        return DeformedImages(self.samples.images, self.samples.labels, deformation, stream)
-
-
-def drawn_images(config: DataConfig, data: ImageData, indices: Tensor, device: torch.device) -> DrawnImages:
-    """Return the images at the indices of a draw, prepared."""
+    With them, by their own pixels, what the network does first; None where the config asks for none.
+    """
     images = _prepared(config, data.train_images[indices])
     standardize = None
     if config.standardize:
         std, mean = torch.std_mean(images.double(), correction=0)
         standardize = Standardize(mean.item(), max(std.item(), 1e-6))
-    samples = TensorData(images.to(device), data.train_labels[indices].to(device))
-    return DrawnImages(samples, standardize)
+    return TensorData(images.to(device), data.train_labels[indices].to(device)), standardize
 
 
 def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device) -> TensorData:
     """Return the images that a run is evaluated on, on ``device``: the test set, or the validation split."""
     images, labels = data.test_images, data.test_labels
     if config.evaluate_on == "validation":
-        indices = _validation(data)
+        indices = _split(data)[1]
         images, labels = data.train_images[indices], data.train_labels[indices]
     return TensorData(_prepared(config, images).to(device), labels.to(device))
 
@@ -128,42 +130,6 @@ def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device
 def _prepared(config: DataConfig, images: Tensor) -> Tensor:
     floats = as_floats(images)
     return deskew(floats) if config.preprocessing == "deskew" else floats
-
-
-@lru_cache(maxsize=4)
-def _validation(data: ImageData) -> Tensor:
-    n = len(data.train_labels)
-    return draw(
-        data.train_labels,
-        fraction=(n // _VALIDATION_SHARE) / n,
-        official_size=n,
-        generator=generator(_VALIDATION_SEED, Stream.VALIDATION),
-    )
-
-
-@lru_cache(maxsize=4)
-def _without_validation(data: ImageData) -> Tensor:
-    kept = torch.ones(len(data.train_labels), dtype=torch.bool)
-    kept[_validation(data)] = False
-    return kept.nonzero().flatten()
-
-
-def draw_size(config: DataConfig, data: ImageData) -> int:
-    """Return how many training images a run sees, whatever its seed.
-
-    Raises:
-        UserError: The source cannot give such a draw.
-    """
-    pool = _without_validation(data) if config.evaluate_on == "validation" else None
-    return sum(_class_sizes(config, data, pool))
-
-
-def _class_sizes(config: DataConfig, data: ImageData, pool: Tensor | None) -> list[int]:
-    labels = data.train_labels if pool is None else data.train_labels[pool]
-    where = config.draw
-    return class_sizes(
-        labels, fraction=where.fraction, per_class=where.per_class, official_size=data.official_size
-    )
 
 
 class Images:

@@ -29,6 +29,7 @@ from dba_cli.training import (
     Observer,
     SelectionRecorder,
     Stream,
+    TensorData,
     Training,
     build_model,
     build_scheduler,
@@ -139,15 +140,19 @@ class Trainee:
         self.data = images.of(run.config.data)
         self.test_data = images.evaluation(run.config.data, device)
         self.indices = drawn(run.config.data, self.data, run.seed)
-        self._images = drawn_images(run.config.data, self.data, self.indices, device)
+        self._samples, self._standardize = drawn_images(run.config.data, self.data, self.indices, device)
 
     def training(self, observer: Observer | None = None) -> Training:
         """Return the training at its beginning; network and random streams are made anew in each call."""
         run, config, seed, entry = self._run, self._run.config, self._run.seed, self._run.config.optimizers[0]
-        self.train_data = self._images.training_samples(config.training.deformation, seed)
+        self.train_data: TensorData | DeformedImages = self._samples
+        if config.training.deformation is not None:
+            images, labels = self._samples.images, self._samples.labels
+            stream = generator(seed, Stream.DEFORMATION)
+            self.train_data = DeformedImages(images, labels, config.training.deformation, stream)
         weights = generator(seed, Stream.WEIGHTS)
         model = build_model(
-            config.model, self.data.image_shape, self.data.num_classes, weights, self._images.standardize
+            config.model, self.data.image_shape, self.data.num_classes, weights, self._standardize
         )
         self.model = model.to(self._device)
         self.recorder = SelectionRecorder() if config.training.trace else None
@@ -222,8 +227,3 @@ def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> No
         model = build(torch.Generator())
     gradient_rule(entry, model, torch.Generator())
     entry.base_optimizer.build([nn.Parameter(torch.empty_like(p, device="cpu")) for p in model.parameters()])
-
-
-def _image_shape(data: ImageData) -> tuple[int, int, int]:
-    height, width = data.train_images.shape[1:]
-    return 1, height, width

@@ -46,7 +46,7 @@ def test_every_choice_is_the_one_that_lowers_the_sum_most(seed: int, n: int, siz
 
 def test_each_class_is_covered_by_its_own_images() -> None:
     data = image_data(24)
-    chosen = facility_location(data, None, (3, 2))
+    chosen = facility_location(data, tuple(range(24)), (3, 2))
     assert data.train_labels[chosen].bincount().tolist() == [3, 2]
     assert chosen.tolist() == sorted(chosen.tolist())
     for label, size in ((0, 3), (1, 2)):
@@ -68,4 +68,4 @@ def test_only_the_pool_is_chosen_from() -> None:
 def test_equal_images_are_not_chosen_twice() -> None:
     data = image_data(6, classes=1)
     data.train_images[:] = data.train_images[0]
-    assert facility_location(data, None, (6,)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert facility_location(data, tuple(range(6)), (6,)).tolist() == [0, 1, 2, 3, 4, 5]

@@ -9,7 +9,7 @@ from dba_cli.config import Config
 from dba_cli.data import ImageData, deskew
 from dba_cli.errors import UserError
 from dba_cli.experiments._images import check_images, drawn, drawn_images, evaluation_samples, protocol
-from dba_cli.training import DeformedImages, TensorData
+from dba_cli.training import TensorData
 
 CPU = torch.device("cpu")
 
@@ -86,7 +86,7 @@ def test_no_draw_takes_an_image_of_the_validation_split(draw: dict[str, Any]) ->
     assert len(held_out) == 1200 // 6
     for seed in range(6):
         indices = drawn(whole.data, DATA, seed)
-        assert not pixels_in(drawn_images(whole.data, DATA, indices, CPU).samples) & held_out
+        assert not pixels_in(drawn_images(whole.data, DATA, indices, CPU)[0]) & held_out
         assert indices.equal(indices.unique())  # ascending, each once
     if draw == FULL:
         assert len(indices) == 1200 - 200
@@ -133,7 +133,7 @@ def test_a_seed_decides_a_random_draw_and_no_selected_one() -> None:
 
 def test_training_reads_the_drawn_images_in_their_order() -> None:
     indices = torch.tensor([3, 700, 9])
-    samples = drawn_images(config().data, DATA, indices, CPU).samples
+    samples = drawn_images(config().data, DATA, indices, CPU)[0]
     torch.testing.assert_close(samples.images_at(torch.tensor([1])), DATA.train_images[[700]] / 255)
     assert samples.labels.equal(DATA.train_labels[indices])
 
@@ -141,7 +141,7 @@ def test_training_reads_the_drawn_images_in_their_order() -> None:
 def test_training_and_evaluation_are_prepared_alike() -> None:
     whole = config(preprocessing="deskew")
     indices = torch.tensor([3, 700, 9])
-    samples = drawn_images(whole.data, DATA, indices, CPU).samples
+    samples = drawn_images(whole.data, DATA, indices, CPU)[0]
     expected = deskew(DATA.train_images[indices].float() / 255)
     torch.testing.assert_close(samples.images_at(torch.arange(3)), expected)
     assert not expected.isclose(DATA.train_images[indices] / 255, atol=0.01).all()
@@ -149,25 +149,12 @@ def test_training_and_evaluation_are_prepared_alike() -> None:
     torch.testing.assert_close(tested.images, deskew(DATA.test_images.float() / 255))
 
 
-def test_deformed_samples_are_of_the_seed() -> None:
-    whole, indices = config(training=DEFORMED), torch.tensor([3, 700, 9])
-    images = drawn_images(whole.data, DATA, indices, CPU)
-    deformation = whole.training.deformation
-    one, same, other = (images.training_samples(deformation, seed) for seed in (0, 0, 1))
-    assert isinstance(one, DeformedImages)
-    assert one.labels.equal(DATA.train_labels[indices])
-    copies = one.images_at(torch.arange(3))
-    assert same.images_at(torch.arange(3)).equal(copies)
-    assert not other.images_at(torch.arange(3)).equal(copies)
-
-
 @pytest.mark.parametrize("preprocessing", ["none", "deskew"])
 def test_standardised_by_the_pixels_of_the_draw_alone(preprocessing: str) -> None:
     whole, indices = config(standardize=True, preprocessing=preprocessing), torch.arange(5, 25)
-    images = drawn_images(whole.data, DATA, indices, CPU)
-    found, own = images.standardize, images.samples.images
+    samples, found = drawn_images(whole.data, DATA, indices, CPU)
     assert found is not None
-    after = found(own.double())
+    after = found(samples.images.double())
     assert float(after.mean()) == pytest.approx(0, abs=1e-5)
     assert float(after.square().mean()) == pytest.approx(1, abs=1e-5)
     blackened = made_up()
@@ -175,15 +162,15 @@ def test_standardised_by_the_pixels_of_the_draw_alone(preprocessing: str) -> Non
         mask = torch.ones(len(images), dtype=torch.bool)
         mask[kept] = False
         images[mask] = 0
-    same = drawn_images(whole.data, blackened, indices, CPU).standardize
+    same = drawn_images(whole.data, blackened, indices, CPU)[1]
     assert same is not None
     assert (same.mean, same.std) == (found.mean, found.std)
 
 
 def test_standardisation_is_off_unless_asked_for_and_stands_blank_images() -> None:
-    assert drawn_images(config().data, DATA, torch.arange(5), CPU).standardize is None
+    assert drawn_images(config().data, DATA, torch.arange(5), CPU)[1] is None
     data = image_data(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), torch.arange(20) % 10, 20)
-    found = drawn_images(config(standardize=True).data, data, torch.arange(20), CPU).standardize
+    found = drawn_images(config(standardize=True).data, data, torch.arange(20), CPU)[1]
     assert found is not None
     assert found(torch.zeros(3)).tolist() == [0, 0, 0]
 

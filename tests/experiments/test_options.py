@@ -13,7 +13,7 @@ from dba_cli.data import deskew, draw
 from dba_cli.data._embedded import load_embedded
 from dba_cli.errors import UserError
 from dba_cli.records import RunFolder, RunRecord, read_predictions, read_trace
-from dba_cli.training import Stream, generator
+from dba_cli.training import DeformedImages, Stream, generator
 
 from .lab import ALL_THREE, DBA, EXPLODING, SGD, config, do, history, result, timeless
 
@@ -96,6 +96,19 @@ def final(record: RunRecord) -> Any:
     return record.final
 
 
+def test_deformed_copies_are_of_the_seed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    class Watched(DeformedImages):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            seeds.append(self.generator.initial_seed())
+
+    monkeypatch.setattr("dba_cli.experiments._one_run.DeformedImages", Watched)
+    do(results, config(SGD, seeds=[0, 5], **DEFORMED))
+    assert seeds == [generator(seed, Stream.DEFORMATION).initial_seed() for seed in (0, 5)]
+
+
 def test_batches_of_deformed_copies_may_exceed_the_draw(results: Path) -> None:
     (record,) = do(results, config(DBA, batch_size=70, trace=True, **DEFORMED))
     trace = read_trace(RunFolder(results / "exp/dba/seed-0").trace_file)
@@ -157,7 +170,7 @@ def test_the_first_row_by_hand(results: Path, preprocessing: str) -> None:
     """The loss before training, of an untrained network on standardised test images."""
     do(results, changed(config(SGD), preprocessing=preprocessing, standardize=True))
     train, labels, test, test_labels = load_embedded()
-    indices = draw(labels, per_class=3, official_size=60_000, generator=generator(0, Stream.DRAW))
+    indices = draw(labels, [3] * 10, generator(0, Stream.DRAW))
     seen, tested = (images.float() / 255 for images in (train[indices], test))
     if preprocessing == "deskew":
         seen, tested = deskew(seen), deskew(tested)

@@ -48,9 +48,7 @@ def refused(results: Path, *arguments: Any, **keys: Any) -> str:
 def written_out_by_hand(seed: int) -> dict[str, Any]:
     """The sgd run of ``config()`` in plain PyTorch: its draw, final figures and start."""
     data = load_data("mnist", "embedded", Path("unused"), lambda line: None)
-    indices = draw(
-        data.train_labels, per_class=3, official_size=60_000, generator=generator(seed, Stream.DRAW)
-    )
+    indices = draw(data.train_labels, [3] * 10, generator(seed, Stream.DRAW))
     images, labels = data.train_images[indices].flatten(1) / 255, data.train_labels[indices]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator(seed, Stream.WEIGHTS))))
