@@ -86,7 +86,7 @@ def _first_line(section: type[BaseModel]) -> str:
 def _table(section: type[BaseModel]) -> str:
     rows = ["| key | what it may be | default | |", "| :-- | :-- | :-- | :-- |"]
     for key, field in section.model_fields.items():
-        description = field.description or _documented(field.annotation)
+        description = " ".join((field.description or _documented(field.annotation)).split())
         cells = (f"`{key}`", _type(field.annotation, field.metadata), _default(field), description)
         rows.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(rows) + "\n"

@@ -43,6 +43,7 @@ class Section(BaseModel):
         strict=True,
         validate_default=True,
         allow_inf_nan=False,
+        use_attribute_docstrings=True,
         protected_namespaces=(),
     )
 
@@ -153,7 +154,7 @@ def _section(parent: type[Kinded], kind: str, builder: Builder) -> type[Kinded]:
             __base__=parent,
             __doc__=inspect.getdoc(builder),
             __module__=__name__,
-            __cls_kwargs__={"extra": extra},
+            __cls_kwargs__={"extra": extra, "use_attribute_docstrings": False},
             **fields,
         )
     section.general = parent

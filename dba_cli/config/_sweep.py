@@ -55,11 +55,11 @@ def load_sweep(
     document = read(path, overrides)
     base = validated(document, str(path))
     section = base.sweep or SweepConfig()
-    space: dict[str, Any] = {key: possible_values(values) for key, values in section.grid.items()}
+    space: dict[str, Any] = dict(section.grid)
     places = {key: document.place(("sweep", "grid", key)) for key in space}
     for text in grid:
-        key, space_of_key = _option(text)
-        space[key], places[key] = space_of_key, f"--grid {text}"
+        key, values = _option(text)
+        space[key], places[key] = values, f"--grid {text}"
     groups = [group for group in section.points if group]
     if not space and not groups:
         raise UserError(
