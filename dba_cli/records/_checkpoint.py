@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dba_cli.errors import UserError
-from dba_cli.records._files import write_atomically
+from dba_cli.records._files import read_bytes, write_atomically
 
 _FORMAT = 1  # raise it when a state of before cannot be gone on from
 
@@ -35,14 +35,12 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
     """
     import torch
 
-    try:
-        content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    if (content := read_bytes(path)) is None:
         return None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        _check_sums(content)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch.load does not look at the checksums
+            if damaged := archive.testzip():
+                raise ValueError(f"damaged: {damaged}")
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if not (isinstance(found, dict) and found.get("format") == _FORMAT):
             raise ValueError("of another version")
@@ -52,11 +50,3 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
         reason = "it holds pickled code" if "weights_only" in text.lower() else text[:100]
         raise UserError(f"{path}: no usable checkpoint ({' '.join(reason.split())})") from None
     return state
-
-
-def _check_sums(content: bytes) -> None:
-    """Compare the checksums, which torch.load does not look at."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise ValueError(f"damaged: {damaged}")

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dba_cli.errors import UserError
+from dba_cli.records._files import first_fault
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -59,15 +60,10 @@ def history_text(history: Sequence[Evaluation]) -> str:
 
 
 def read_history(path: Path, last_step: int | None = None) -> list[Evaluation]:
-    """Return the evaluations in ``path`` in their order, at least one, up to ``last_step`` where it is known.
-
-    Raises:
-        UserError: The file is missing or damaged.
-    """
+    """Return the evaluations in ``path`` in their order, at least one, up to ``last_step`` if known."""
     try:
         # utf-8-sig: a spreadsheet that saved the file again put a byte order mark before it.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            text = file.read()
+        text = path.read_bytes().decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
@@ -105,9 +101,7 @@ def _evaluation(path: Path, number: int, row: dict[str, str]) -> Evaluation:
     try:
         return Evaluation.model_validate(figures | {"fractions": layers}, strict=False)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(f"{step!s:.60}" for step in fault["loc"])
-        raise _damaged(path, f"row {number}: {where}: {fault['msg']}") from None
+        raise _damaged(path, f"row {number}: {first_fault(error)}") from None
 
 
 def _damaged(path: Path, fault: str) -> UserError:

@@ -59,24 +59,33 @@ def write_atomically(path: Path, content: str | bytes, *, flush: bool = True) ->
                 temporary.unlink(missing_ok=True)
 
 
-def read_model(path: Path, model: type[_Model]) -> _Model | None:
-    """Return what a JSON file says; None where there is none.
-
-    Raises:
-        UserError: It cannot be read, or is damaged: which value is, in one line.
-    """
+def read_bytes(path: Path) -> bytes | None:
+    """Return the content of a file; None where there is none."""
     try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_model(path: Path, model: type[_Model]) -> _Model | None:
+    """Return what a JSON file says, None where there is none; of a damaged one, say which value is."""
+    if (content := read_bytes(path)) is None:
+        return None
+    try:
+        return model.model_validate(json.loads(content.decode()))
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(f"{step!s:.60}" for step in fault["loc"]) or "the whole"
-        raise UserError(f"{path}: damaged record: {where}: {fault['msg']}; delete it and run again") from None
+        raise UserError(f"{path}: damaged record: {first_fault(error)}; delete it and run again") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: damaged record: not valid JSON; delete it and run again") from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first of the values that are wrong, by dotted key, and what is wrong with it."""
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(f"{step!s:.60}" for step in fault["loc"]) or "the whole"
+    return f"{where}: {fault['msg']}"
 
 
 def ensure_writable(folder: Path) -> None:

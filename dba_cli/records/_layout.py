@@ -1,5 +1,6 @@
 """Where records lie: ``<results>/<experiment>/<optimizer>/seed-<k>/``."""
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from dba_cli.errors import UserError
 from dba_cli.records._evaluation import Evaluation, history_text, read_history
 from dba_cli.records._files import UNFINISHED, read_model, write_atomically
-from dba_cli.records._result import ExperimentRecord, RunRecord
+from dba_cli.records._result import ExperimentRecord, FailureRecord, RunRecord
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,29 @@ class ExperimentFolder:
 def experiments_in(results: Path) -> list[ExperimentFolder]:
     """Return the experiments recorded directly under ``results``, by name."""
     return [ExperimentFolder(path.parent) for path in sorted(results.glob("*/experiment.json"))]
+
+
+def read_failure(run: RunFolder) -> FailureRecord | None:
+    """Return how the run failed; None where it did not, or where nothing whole says so."""
+    try:
+        return read_model(run.path / "failure.json", FailureRecord)
+    except UserError:
+        return None  # it only says to leave the run alone: without it, the run is done again
+
+
+def write_failure(run: RunFolder, failure: FailureRecord) -> None:
+    """Write ``failure.json`` atomically.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    write_atomically(run.path / "failure.json", failure.model_dump_json(indent=2) + "\n")
+
+
+def discard_failure(run: RunFolder) -> None:
+    """Forget that the run failed, before it is done again."""
+    with contextlib.suppress(OSError):
+        (run.path / "failure.json").unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

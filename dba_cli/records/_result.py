@@ -1,4 +1,4 @@
-"""What ``result.json`` and ``experiment.json`` say.
+"""What ``result.json``, ``failure.json`` and ``experiment.json`` say.
 
 Accuracies and losses are plain fractions and nats; only tables speak in per cent. Everything but
 ``durations`` is the same, bit for bit, when the same command runs again on the same machine.
@@ -24,8 +24,9 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Part(BaseModel):
-    # No infinity or NaN: JSON has none, and a record must read back as it was written.
+class Part(BaseModel):
+    """Of a record that reads back as it was written: no infinity or NaN, which JSON does not have."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -33,7 +34,7 @@ class _Part(BaseModel):
 _TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
 
 
-class DataRecord(_Part):
+class DataRecord(Part):
     """The data that a run saw."""
 
     dataset: str
@@ -55,7 +56,7 @@ class DataRecord(_Part):
         return values
 
 
-class DeviceRecord(_Part):
+class DeviceRecord(Part):
     """What the run was computed on."""
 
     type: str
@@ -63,7 +64,7 @@ class DeviceRecord(_Part):
     threads: Count
 
 
-class Durations(_Part):
+class Durations(Part):
     """The only part of a record that differs between two runs of the same command; seconds."""
 
     training: Seconds
@@ -72,7 +73,7 @@ class Durations(_Part):
     finished_at: str = Field(description="UTC, ISO 8601.")
 
 
-class RunRecord(_Part):
+class RunRecord(Part):
     """One finished run: one optimizer and one seed of one experiment."""
 
     format: Literal[1] = 1
@@ -152,7 +153,7 @@ def _by_dotted_key(section: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-class PaperFigures(_Part):
+class PaperFigures(Part):
     """What the paper states for an experiment, printed beside what was measured."""
 
     test_accuracy: Percent = Field(description="Test accuracy of DBA, per cent.")
@@ -171,7 +172,21 @@ class PaperFigures(_Part):
         return implied if 0 <= implied <= 100 else None
 
 
-class ExperimentRecord(_Part):
+class FailureRecord(Part):
+    """Why a run has no record. A run that diverged is no failure: that is a result."""
+
+    format: Literal[1] = 1
+    experiment: str
+    optimizer: str
+    seed: Count
+    config_hash: Sha256
+    error: str = Field(description="The exception in one line.")
+    traceback: str
+    git_revision: str | None
+    failed_at: str = Field(description="UTC, ISO 8601.")
+
+
+class ExperimentRecord(Part):
     """Which runs make an experiment complete, and what the paper says of it."""
 
     format: Literal[1] = 1

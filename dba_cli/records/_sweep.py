@@ -3,25 +3,22 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from dba_cli.errors import UserError
 from dba_cli.records._files import locked, read_model, write_atomically
+from dba_cli.records._result import Part
 
 
-class PointRecord(BaseModel):
+class PointRecord(Part):
     """One point: the folder of its experiment, and what it sets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
     values: dict[str, Any] = Field(description="Dotted key of the config to value.")
 
 
-class SweepRecord(BaseModel):
+class SweepRecord(Part):
     """A sweep: a results folder of its own, so that ``dba compare --results`` prints its points."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal[1] = 1
     experiment: str = Field(description="Name in the config that the points vary.")
@@ -55,7 +52,5 @@ def add_to_sweep(folder: Path, sweep: SweepRecord) -> None:
         old = before.points if before is not None else []
         names = {point.name for point in old}
         points = [*old, *(point for point in sweep.points if point.name not in names)]
-        write_atomically(
-            folder / "sweep.json",
-            sweep.model_copy(update={"points": points}).model_dump_json(indent=2) + "\n",
-        )
+        whole = sweep.model_copy(update={"points": points})
+        write_atomically(folder / "sweep.json", whole.model_dump_json(indent=2) + "\n")

@@ -5,9 +5,7 @@ compress), the batch sizes, and one bit per candidate and layer.
 """
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,23 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dba_cli.errors import UserError
-from dba_cli.records._files import write_atomically
+from dba_cli.records._files import read_bytes, write_atomically
 
 Indices = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
-
-# What reading a damaged archive raises: RuntimeError, for one, where a bit says that it is encrypted, and
-# MemoryError where a header names a shape beyond all memory.
-_DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+Packed = npt.NDArray[np.uint8]  # eight truth values in a byte
 
 
 @dataclass(frozen=True)
@@ -58,7 +44,7 @@ class TraceWriter:
 
     def __init__(self) -> None:
         self._images: list[Indices] = []
-        self._chosen: dict[str, list[npt.NDArray[np.uint8]]] = {}
+        self._chosen: dict[str, list[Packed]] = {}
 
     def add(self, images: Indices, chosen: Mapping[str, Bits]) -> None:
         """Add one step: the candidates (n,) and, for each layer, which were chosen (n,)."""
@@ -82,12 +68,7 @@ class TraceWriter:
 
     def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Take over the trace so far of another writer."""
-        sizes = arrays["sizes"].astype(np.int64)
-        self._images = [np.cumsum(gaps) for gaps in _split(arrays["gaps"].astype(np.int64), sizes)]
-        self._chosen = {
-            str(layer): _split(arrays[f"chosen{i}"], (sizes + 7) // 8)
-            for i, layer in enumerate(arrays["layers"])
-        }
+        self._images, self._chosen = _by_step(arrays)
 
     def write(self, path: Path) -> None:
         """Write ``path`` atomically."""
@@ -102,14 +83,21 @@ def read_trace(path: Path) -> SelectionTrace:
     """
     arrays = _read(path)
     try:
-        sizes, gaps = arrays["sizes"].astype(np.int64), arrays["gaps"].astype(np.int64)
-        layers = [str(name) for name in arrays["layers"]]
-        images = np.concatenate([gaps[:0], *map(np.cumsum, _split(gaps, sizes))])
+        images, packed = _by_step(arrays)
+        sizes = arrays["sizes"].astype(np.int64)
         steps = np.repeat(np.arange(1, len(sizes) + 1), sizes)
-        chosen = {layer: _bits(arrays[f"chosen{i}"], sizes) for i, layer in enumerate(layers)}
+        chosen = {layer: _bits(parts, sizes) for layer, parts in packed.items()}
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path}: damaged trace ({error}); run again with --overwrite") from None
-    return SelectionTrace(layers, images, steps, chosen)
+    return SelectionTrace(list(chosen), np.concatenate([sizes[:0], *images]), steps, chosen)
+
+
+def _by_step(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[list[Indices], dict[str, list[Packed]]]:
+    """Return the candidates of each step, and each layer's choice; a step's bits begin on a byte."""
+    sizes = arrays["sizes"].astype(np.int64)
+    images = [np.cumsum(gaps) for gaps in _split(arrays["gaps"].astype(np.int64), sizes)]
+    layers = enumerate(arrays["layers"])
+    return images, {str(layer): _split(arrays[f"chosen{i}"], (sizes + 7) // 8) for i, layer in layers}
 
 
 def _split(array: npt.NDArray[Any], sizes: Indices) -> list[npt.NDArray[Any]]:
@@ -119,11 +107,9 @@ def _split(array: npt.NDArray[Any], sizes: Indices) -> list[npt.NDArray[Any]]:
     return np.split(array, np.cumsum(sizes))[:-1]
 
 
-def _bits(packed: npt.NDArray[Any], sizes: Indices) -> Bits:
-    """Return one truth value per candidate; each step of ``sizes`` candidates begins on a byte."""
-    parts = zip(_split(packed, (sizes + 7) // 8), sizes, strict=True)
-    unpacked = [np.unpackbits(part, count=int(size)).astype(bool) for part, size in parts]
-    return np.concatenate([np.zeros(0, bool), *unpacked])
+def _bits(parts: list[Packed], sizes: Indices) -> Bits:
+    unpacked = [np.unpackbits(part, count=size) for part, size in zip(parts, sizes.tolist(), strict=True)]
+    return np.concatenate([np.zeros(0, np.uint8), *unpacked]).astype(bool)
 
 
 def write_predictions(path: Path, predicted: npt.NDArray[np.uint8]) -> None:
@@ -155,12 +141,8 @@ def _write(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
-    try:
-        content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{path}: not there; runs with training.trace: true write it") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if (content := read_bytes(path)) is None:
+        raise UserError(f"{path}: not there; runs with training.trace: true write it")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             # The whole entry first: its checksum tells damage before an array's header asks for memory.
@@ -169,5 +151,5 @@ def _read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
             name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
             for name, member in members.items()
         }
-    except _DAMAGED as error:
+    except Exception as error:  # whatever a damaged archive makes the two readers raise
         raise UserError(f"{path}: damaged ({error}); run again with --overwrite") from None
