@@ -33,7 +33,7 @@ def test_the_pictures_that_it_names_are_there(dba: Callable[..., Any], tmp_path:
 
 
 def test_ctrl_c_is_one_line(dba: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **told: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dba_cli.cli._demo.train_side_by_side", interrupted)

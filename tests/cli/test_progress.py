@@ -51,7 +51,8 @@ def under_way(display: Reporter, number: int) -> list[PlannedRun]:
 
 def shown(screen: Terminal) -> list[str]:
     """Return the lines last drawn."""
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", screen.getvalue())
+    text = re.sub(r"\x1b\[[0-9;?]*m", "", screen.getvalue())
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "\n", text)  # a new drawing begins where the cursor moves
     last = text.rpartition("runs over")
     return [line.strip() for line in (last[0].rpartition("\n")[2] + last[1] + last[2]).splitlines()]
 

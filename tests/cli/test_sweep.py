@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import dba_cli
+
 
 def points(folder: Path) -> dict[str, dict[str, object]]:
     return {
@@ -82,6 +84,11 @@ def test_a_failed_run_is_listed_and_retried(dba, config, tmp_path, monkeypatch):
     assert len(finished(Path("results/tiny_sweep"))) == 5
 
     Path("fault").unlink()
+    metrics = {"optimizers.dba.metric": ["own_faults:sometimes", "snr"]}
+    rows = dba_cli.sweep(config, metrics, optimizers=["dba", "sgd"], seeds=0)
+    assert sorted(rows["status"]) == ["failed", "finished", "finished", "finished"]
+    (row,) = rows[rows["status"] == "failed"].itertuples()
+    assert (row.optimizer, row.seed, row.error) == ("dba", 0, "ValueError: no such luck")
     alone = dba(*command)
     assert (alone.code, alone.err.splitlines()[-2:]) == (1, summary)
     retried = dba(*command, "--retry-failed")
