@@ -25,7 +25,7 @@ from dba_cli.cli._plot import draw
 from dba_cli.comparison import compare, print_tables
 from dba_cli.demo import Progress, demo_config, train_side_by_side, view
 from dba_cli.experiments import PlannedRun
-from dba_cli.plots import Wanted, make_album
+from dba_cli.plots import make_album
 from dba_cli.records import Evaluation
 
 TITLE = "SGD, Adam and DBA side by side: one hidden layer, 600 images"
@@ -57,7 +57,7 @@ def demo(
     print_tables(compare(results, [name]), console)
     if pictures:
         typer.echo("\nPictures of the embedded sample's figures:")
-        draw(make_album(results, [name], Wanted()), results / name / "pictures", ["png"], indent="  ")
+        draw(make_album(results, [name]), results / name / "pictures", ["png"], indent="  ")
 
 
 def _line(run: PlannedRun, row: Evaluation) -> None:

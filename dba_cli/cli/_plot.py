@@ -23,7 +23,7 @@ import typer
 
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice, option
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.plots import FORMATS, KINDS, Album, Wanted, make_album, save
+from dba_cli.plots import FORMATS, KINDS, Album, make_album, save
 
 
 def plot(
@@ -64,8 +64,10 @@ def plot(
             raise UserError(f"--format {formats}: {name!r} is no format{did_you_mean(name, list(FORMATS))}")
     if target is not None and not 0 < target <= 1:
         raise UserError(f"--target {target:g}: not above 0 and at most 1; give a fraction such as 0.9")
-    wanted = Wanted(kind or (), optimizer or (), target, data)
-    draw(make_album(results, experiments, wanted), output, wanted_formats)
+    album = make_album(
+        results, experiments, kinds=kind or (), optimizers=optimizer or (), target=target, data_dir=data
+    )
+    draw(album, output, wanted_formats)
 
 
 def draw(album: Album, folder: Path, formats: Sequence[str], *, indent: str = "") -> None:

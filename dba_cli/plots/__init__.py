@@ -4,49 +4,28 @@
 setting of matplotlib changed.
 """
 
-from dba_cli.plots._album import KINDS, Album, Picture, Wanted, make_album
-from dba_cli.plots._choices import ChoiceRates, choice_map, choice_rates
-from dba_cli.plots._confusion import confusion, confusion_matrices
-from dba_cli.plots._curves import learning_curves
-from dba_cli.plots._evidence import run_config
-from dba_cli.plots._fractions import fractions_kept
-from dba_cli.plots._galleries import chosen_images, disagreements, drawn_images
-from dba_cli.plots._ladder import Rung, ladder, rungs
-from dba_cli.plots._read import Study, read_studies, together
-from dba_cli.plots._series import X_AXES, Line, Run, XAxis
-from dba_cli.plots._style import FORMATS, encode, save
-from dba_cli.plots._targets import default_target, targets
-
-__all__ = [
-    "FORMATS",
-    "KINDS",
-    "X_AXES",
-    "Album",
-    "ChoiceRates",
-    "Line",
-    "Picture",
-    "Run",
-    "Rung",
-    "Study",
-    "Wanted",
-    "XAxis",
-    "choice_map",
-    "choice_rates",
-    "chosen_images",
-    "confusion",
-    "confusion_matrices",
-    "default_target",
-    "disagreements",
-    "drawn_images",
-    "encode",
-    "fractions_kept",
-    "ladder",
-    "learning_curves",
-    "make_album",
-    "read_studies",
-    "run_config",
-    "rungs",
-    "save",
-    "targets",
-    "together",
-]
+from ._album import KINDS as KINDS
+from ._album import Album as Album
+from ._album import Picture as Picture
+from ._album import make_album as make_album
+from ._choices import choice_map as choice_map
+from ._choices import choice_rates as choice_rates
+from ._confusion import confusion as confusion
+from ._confusion import confusion_matrices as confusion_matrices
+from ._curves import fractions_kept as fractions_kept
+from ._curves import learning_curves as learning_curves
+from ._evidence import run_config as run_config
+from ._galleries import chosen_images as chosen_images
+from ._galleries import disagreements as disagreements
+from ._galleries import drawn_images as drawn_images
+from ._ladder import Rung as Rung
+from ._ladder import ladder as ladder
+from ._read import read_studies as read_studies
+from ._read import together as together
+from ._series import Line as Line
+from ._series import Run as Run
+from ._style import FORMATS as FORMATS
+from ._style import encode as encode
+from ._style import save as save
+from ._targets import default_target as default_target
+from ._targets import targets as targets

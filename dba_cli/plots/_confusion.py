@@ -9,7 +9,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from dba_cli.plots._choices import Labels
-from dba_cli.plots._style import WIDTH, new_figure, styled, wrapped
+from dba_cli.plots._style import WIDTH, grid, new_figure, styled, wrapped
 
 Counts = npt.NDArray[np.int64]
 
@@ -23,6 +23,7 @@ def confusion(labels: Labels, predicted: Labels, classes: int) -> Counts:
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes).astype(np.int64)
 
 
+@styled()
 def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") -> Figure:
     """Return named matrices of counts as shares of each true class, in per cent.
 
@@ -32,36 +33,28 @@ def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") 
     columns = min(3, len(matrices))
     rows = ceil(len(matrices) / columns)
     side = (WIDTH - 0.9) / 3 if columns == 3 else 2.75
-    with styled():
-        titles = [wrapped(name, 30) for name, _ in matrices]
-        tall = max(title.count("\n") for title in titles)
-        height = 0.6 + rows * (side + 0.25 + 0.14 * tall)
-        figure = new_figure(height, title, width=min(WIDTH, columns * side + 1.0))
-        panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
-        for place, (axes, (_, counts)) in enumerate(zip(panels, matrices, strict=False)):
-            totals = counts.sum(axis=1, keepdims=True)
-            shares = counts / np.maximum(totals, 1)
-            image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="none")
-            for (i, j), share in np.ndenumerate(shares):
-                if share >= _LEAST:
-                    colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
-                    axes.text(j, i, _number(share), ha="center", va="center", color=colour, fontsize=size)
-            axes.set_title(titles[place])
-            axes.grid(visible=False)
-            axes.tick_params(length=0, labelleft=place % columns == 0)
-            axes.set_xticks(range(len(counts)))
-            axes.set_yticks(range(len(counts)))
-            if place % columns == 0:
-                axes.set_ylabel("True class")
-            if place + columns >= len(matrices):
-                axes.set_xlabel("Predicted class")
-        for axes in panels[len(matrices) :]:
-            axes.remove()
-        bar = figure.colorbar(image, ax=list(panels[: len(matrices)]), aspect=20 * rows, pad=0.02)
-        bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
-        bar.set_label("% of the true class; blank: below 0.5 %")
+    titles = [wrapped(name, 30) for name, _ in matrices]
+    height = 0.6 + rows * (side + 0.25 + 0.14 * max(title.count("\n") for title in titles))
+    figure = new_figure(height, title, width=min(WIDTH, columns * side + 1.0))
+    panels = grid(figure, len(matrices), columns)
+    for place, (axes, (_, counts)) in enumerate(zip(panels, matrices, strict=True)):
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="none")
+        for (i, j), share in np.ndenumerate(shares):
+            if share >= _LEAST:
+                text = "100" if share >= 0.9995 else f"{100 * share:.1f}"
+                colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
+                axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
+        axes.set_title(titles[place])
+        axes.grid(visible=False)
+        axes.tick_params(length=0, labelleft=place % columns == 0)
+        axes.set_xticks(range(len(counts)))
+        axes.set_yticks(range(len(counts)))
+    for axes in panels[::columns]:
+        axes.set_ylabel("True class")
+    for axes in panels[-columns:]:
+        axes.set_xlabel("Predicted class")
+    bar = figure.colorbar(image, ax=panels, aspect=20 * rows, pad=0.02)
+    bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
+    bar.set_label("% of the true class; blank: below 0.5 %")
     return figure
-
-
-def _number(share: float) -> str:
-    return "100" if share >= 0.9995 else f"{100 * share:.1f}"

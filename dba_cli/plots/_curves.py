@@ -1,20 +1,23 @@
-"""Learning curves: the mean over seeds and its interval, against steps, samples or seconds."""
+"""Curves over training, the mean over seeds and its interval: of accuracies, and of what layers kept."""
 
 from collections.abc import Sequence
+from math import ceil
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dba_cli.plots._series import X_LABELS, Band, Line, XAxis, accuracy, band, position
-from dba_cli.plots._style import Look, few_ticks, legend_below, look, new_figure, styled
+from dba_cli.plots._series import X_LABELS, Band, Line, XAxis, band, position
+from dba_cli.plots._style import WIDTH, few_ticks, grid, legend_below, look, new_figure, styled, wrapped
 
 # Below the best by more than this, in per cent, a line is left out of the enlarged panel.
 _NEAR = 8.0
 _MARKS = 7
 
 
+@styled()
 def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
     """Return the test accuracy of each line against ``x``, whole and, where it helps, enlarged.
 
@@ -22,60 +25,91 @@ def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
     tables. A diverged run is in no mean: it is drawn by itself, thin, up to its last evaluation (a cross).
     The lines may be of one experiment or of several.
     """
-    with styled():
-        figure = new_figure(2.7, title)
-        bands = [band(line.finished, x, accuracy) for line in lines]
-        limits = _enlarged(bands)
-        panels = figure.subplots(1, 2 if limits else 1, squeeze=False)[0]
-        handles = [draw_band(axes, each, look(i), i) for i, each in enumerate(bands) for axes in panels]
-        for axes in panels:
-            for i, line in enumerate(lines):
-                _draw_diverged(axes, line, x, look(i))
-            few_ticks(axes)
-            if axes.dataLim.x1 <= 0:  # nothing but the evaluation before training
-                axes.set_xlim(-0.05, 1)
-                axes.set_xticks([0])
-            axes.set_xlabel(X_LABELS[x])
-        panels[0].set_ylabel("Test accuracy, %")
-        panels[0].set_ylim(0, 100)
-        if limits:
-            panels[1].set_ylim(*limits)
-            panels[1].set_title("Enlarged around the best")
-        keys: list[Artist] = list(handles[:: len(panels)])
-        labels = [line.legend for line in lines]
-        if any(line.diverged for line in lines):
-            keys.append(Line2D([], [], color="#555555", linewidth=0.7, marker="x"))
-            labels.append("diverged run, to its last evaluation")
-        legend_below(figure, keys, labels)
+    figure = new_figure(2.7, title)
+    bands = [band(line.finished, x) for line in lines]
+    limits = _enlarged(bands)
+    panels = figure.subplots(1, 2 if limits else 1, squeeze=False)[0]
+    handles = [_draw_band(axes, each, i) for i, each in enumerate(bands) for axes in panels]
+    for axes in panels:
+        for i, line in enumerate(lines):
+            _draw_diverged(axes, line, x, i)
+        few_ticks(axes)
+        if axes.dataLim.x1 <= 0:  # nothing but the evaluation before training
+            axes.set_xlim(-0.05, 1)
+            axes.set_xticks([0])
+        axes.set_xlabel(X_LABELS[x])
+    panels[0].set_ylabel("Test accuracy, %")
+    panels[0].set_ylim(0, 100)
+    if limits:
+        panels[1].set_ylim(*limits)
+        panels[1].set_title("Enlarged around the best")
+    keys: list[Artist] = list(handles[:: len(panels)])
+    labels = [line.legend for line in lines]
+    if any(line.diverged for line in lines):
+        keys.append(Line2D([], [], color="#555555", linewidth=0.7, marker="x"))
+        labels.append("diverged run, to its last evaluation")
+    legend_below(figure, keys, labels)
     return figure
 
 
-def draw_band(axes: Axes, each: Band, how: Look, index: int) -> Line2D:
+@styled()
+def fractions_kept(lines: Sequence[Line], title: str = "") -> Figure:
+    """Return the share of the batch that each layer kept, a panel for each line that selects.
+
+    A point is the mean over the steps since the evaluation before, then over the finished seeds, with
+    the 95 % Student t interval.
+
+    Raises:
+        ValueError: No line selects.
+    """
+    shown = [line for line in lines if line.layers]
+    if not shown:
+        raise ValueError("no line with fractions")
+    columns = min(len(shown), 3)
+    figure = new_figure(0.5 + 1.8 * ceil(len(shown) / columns), title, width=WIDTH if columns > 1 else 4.4)
+    panels = grid(figure, len(shown), columns)
+    handles = {}
+    for axes, line in zip(panels, shown, strict=True):
+        for i, name in enumerate(dict.fromkeys(name for line in shown for name in line.layers)):
+            share = band(line.finished, "steps", lambda point, name=name: point.fractions.get(name))  # type: ignore[misc]
+            if len(share):
+                handles[name] = _draw_band(axes, share, i)
+        axes.set_title(wrapped(line.legend, 30 if columns > 1 else 60))
+        axes.set_xlim(left=0)
+        few_ticks(axes)
+    panels[0].set_ylim(0, min(102.0, 1.3 * max(axes.dataLim.y1 for axes in panels)))
+    for axes in panels[::columns]:
+        axes.set_ylabel("Kept, % of the batch")
+    for axes in panels[-columns:]:
+        axes.set_xlabel(X_LABELS["steps"])
+    legend_below(figure, list(handles.values()), list(handles))
+    return figure
+
+
+def _draw_band(axes: Axes, each: Band, index: int) -> Line2D:
     """Draw a mean in per cent and its interval; return the line for a legend."""
     # Markers are few, and lines that run together wear theirs at different places.
     stride = max(1, len(each) // _MARKS)
     (line,) = axes.plot(
         each.x,
         100 * each.mean,
-        color=how.colour,
-        linestyle=how.dashes,
-        marker=how.marker,
+        **look(index),
         markevery=(index % stride, stride),
         markeredgecolor="white",
         markeredgewidth=0.4,
     )
-    if (each.high > each.low).any():
-        axes.fill_between(
-            each.x, 100 * each.low, 100 * each.high, color=how.colour, alpha=0.16, linewidth=0.5, zorder=1.5
-        )
+    low, high = 100 * each.low, 100 * each.high
+    if (high > low).any():
+        axes.fill_between(each.x, low, high, color=line.get_color(), alpha=0.16, linewidth=0.5, zorder=1.5)
     return line
 
 
-def _draw_diverged(axes: Axes, line: Line, x: XAxis, how: Look) -> None:
+def _draw_diverged(axes: Axes, line: Line, x: XAxis, index: int) -> None:
+    how = look(index)
     for run in line.diverged:
         points = [(position(point, x), 100 * point.test_accuracy) for point in run.history]
-        axes.plot(*zip(*points, strict=True), color=how.colour, linestyle=how.dashes, linewidth=0.7)
-        axes.plot(*points[-1], color=how.colour, marker="x", linestyle="none")
+        axes.plot(*zip(*points, strict=True), **how | {"marker": ""}, linewidth=0.7)
+        axes.plot(*points[-1], **how | {"marker": "x", "linestyle": "none"})
 
 
 def _enlarged(bands: Sequence[Band]) -> tuple[float, float] | None:
@@ -88,14 +122,14 @@ def _enlarged(bands: Sequence[Band]) -> tuple[float, float] | None:
         return None
     best = max(each.mean[-1] for each in lasting)
     near = [each for each in lasting if 100 * (best - each.mean[-1]) <= _NEAR]
-    late = [slice(len(each) // 2, None) for each in near]
-    low = 100 * min(float(each.low[part].min()) for each, part in zip(near, late, strict=True))
-    high = 100 * max(float(each.high[part].max()) for each, part in zip(near, late, strict=True))
+    means, lows, highs = (
+        100 * np.concatenate([values[len(values) // 2 :] for values in parts])
+        for parts in zip(*((each.mean, each.low, each.high) for each in near), strict=True)
+    )
     # An interval of two seeds can be wider than all differences: the means must stay readable.
-    bottom = 100 * min(float(each.mean[part].min()) for each, part in zip(near, late, strict=True))
-    top = 100 * max(float(each.mean[part].max()) for each, part in zip(near, late, strict=True))
+    bottom, top = float(means.min()), float(means.max())
     room = max(0.5, top - bottom)
-    low, high = max(low, bottom - room), min(high, top + room)
+    low, high = max(float(lows.min()), bottom - room), min(float(highs.max()), top + room)
     if high - low > 50:
         return None
     margin = max(0.25, 0.08 * (high - low))

@@ -1,6 +1,6 @@
 """What the pictures of images need beside the records: the data set, the draw, the trace, the predictions."""
 
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,30 +8,27 @@ import torch
 from pydantic import ValidationError
 
 from dba_cli.config import Config, load
-from dba_cli.data import ImageData, as_floats, draw_sha256, status
+from dba_cli.data import as_floats, draw_sha256, status
 from dba_cli.data import load as load_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import drawn, evaluation_samples
-from dba_cli.plots._choices import ChoiceRates, Labels, choice_rates
+from dba_cli.plots._choices import Labels, Rates, choice_rates
 from dba_cli.plots._galleries import Images
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
 
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """Images uint8 (n, height, width), or (n, height, width, 3) in colour, and their classes (n,)."""
-
-    images: Images
-    labels: Labels
-    classes: int
-
-
 class Evidence:
-    """Reads the data sets that runs saw, each once; nothing is ever downloaded."""
+    """Reads the data sets that runs saw, each once; nothing is ever downloaded.
+
+    Images are uint8 (n, height, width), or (n, height, width, 3) in colour; labels (n,).
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self._loaded: dict[tuple[str, str], ImageData] = {}
+        # The notice of embedded data stands over every figure already.
+        self._data = cache(
+            lambda dataset, source: load_data(dataset, source, data_dir, notify=lambda line: None)
+        )
 
     def missing(self, folder: RunFolder) -> str | None:
         """Return, in words, which data is not there to show the images of a run; None if it is."""
@@ -43,39 +40,23 @@ class Evidence:
             f"`dba data fetch --dataset {data.dataset}`"
         )
 
-    def draw(self, folder: RunFolder) -> Labelled:
-        """Return the training images that a finished run saw, as they are in the data set.
-
-        Raises:
-            UserError: The data is not there, or not what the record was made with.
-        """
+    def draw(self, folder: RunFolder) -> tuple[Images, Labels]:
+        """Return the training images that a finished run saw, as they are in the data set."""
         config, record = run_config(folder), folder.read()
-        data = self._data(config)
+        data = self._data(config.data.dataset, config.data.source)
         indices = drawn(config.data, data, config.seeds[0])
         if record is not None and record.data.draw_sha256 != draw_sha256(indices):
             raise UserError(
                 f"{folder.path}: the run drew other images than its config draws now; run it again"
             )
-        images = as_floats(data.train_images[indices])
-        return Labelled(_pixels(images), data.train_labels[indices].numpy(), data.num_classes)
+        return _pixels(as_floats(data.train_images[indices])), data.train_labels[indices].numpy()
 
-    def evaluation(self, folder: RunFolder) -> Labelled:
-        """Return the images that a run was evaluated on, as its network saw them.
-
-        Raises:
-            UserError: The data is not there.
-        """
-        config = run_config(folder)
-        data = self._data(config)
-        samples = evaluation_samples(config.data, data, torch.device("cpu"))
-        return Labelled(_pixels(samples.images), samples.labels.numpy(), data.num_classes)
-
-    def _data(self, config: Config) -> ImageData:
-        key = (config.data.dataset, config.data.source)
-        if key not in self._loaded:
-            # The notice of embedded data stands over every figure already.
-            self._loaded[key] = load_data(*key, self._data_dir, notify=lambda line: None)
-        return self._loaded[key]
+    def evaluation(self, folder: RunFolder) -> tuple[Images, Labels, int]:
+        """Return the images that a run was evaluated on, as its network saw them, and how many classes."""
+        config = run_config(folder).data
+        data = self._data(config.dataset, config.source)
+        samples = evaluation_samples(config, data, torch.device("cpu"))
+        return _pixels(samples.images), samples.labels.numpy(), data.num_classes
 
 
 def _pixels(images: torch.Tensor) -> Images:
@@ -86,34 +67,26 @@ def _pixels(images: torch.Tensor) -> Images:
     return pixels[..., 0] if images.shape[1] == 1 else pixels
 
 
-def rates_of(folder: RunFolder, draw: Labelled) -> ChoiceRates | None:
-    """Return how often a run's layers chose each image of its draw; None for a run that selects nothing.
-
-    Raises:
-        UserError: The trace is missing, damaged or of another draw.
-    """
+def rates_of(folder: RunFolder, images: int) -> Rates:
+    """Return how often a run's layers chose each of the ``images`` of its draw; empty if it selected none."""
     trace = read_trace(folder.trace_file)
-    if not trace.layers or not len(trace.images):
-        return None
-    if trace.images.min() < 0 or trace.images.max() >= len(draw.labels):
+    if not len(trace.images):
+        return {}
+    if trace.images.min() < 0 or trace.images.max() >= images:
         raise UserError(
-            f"{folder.trace_file}: damaged trace (images that are not among the {len(draw.labels)} of the "
-            "draw); run again with --overwrite"
+            f"{folder.trace_file}: damaged trace (images that are not among the {images} of the draw); run "
+            "again with --overwrite"
         )
-    return choice_rates(trace, len(draw.labels))
+    return choice_rates(trace, images)
 
 
-def predictions_of(folder: RunFolder, evaluation: Labelled) -> Labels:
-    """Return the classes that a run predicted at the end of training.
-
-    Raises:
-        UserError: The file is missing, damaged or of other images.
-    """
+def predictions_of(folder: RunFolder, images: int, classes: int) -> Labels:
+    """Return the classes (``images``,) that a run predicted at the end of training."""
     predicted = read_predictions(folder.predictions_file).astype(np.int64)
-    if predicted.shape != evaluation.labels.shape or int(np.max(predicted)) >= evaluation.classes:
+    if predicted.shape != (images,) or int(np.max(predicted)) >= classes:
         raise UserError(
-            f"{folder.predictions_file}: damaged predictions (not {len(evaluation.labels)} classes below "
-            f"{evaluation.classes}); run again with --overwrite"
+            f"{folder.predictions_file}: damaged predictions (not {images} classes below {classes}); run "
+            "again with --overwrite"
         )
     return predicted
 

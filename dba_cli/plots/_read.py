@@ -1,7 +1,7 @@
 """From records to what figures are drawn from: the same rows as the tables, with their histories."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dba_cli.comparison import Row, Section, compare, setting_line
@@ -68,11 +68,7 @@ def together(studies: Sequence[Study]) -> list[Line]:
     """Return all lines, named by experiment as well where there are several."""
     if len(studies) == 1:
         return list(studies[0].lines)
-    return [
-        Line(f"{study.name}: {line.label}", line.runs, line.planned)
-        for study in studies
-        for line in study.lines
-    ]
+    return [replace(line, label=f"{study.name}: {line.label}") for study in studies for line in study.lines]
 
 
 def _line(folder: ExperimentFolder, row: Row) -> Line:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from operator import attrgetter
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,6 @@ from dba_cli.records import Evaluation
 
 Floats = npt.NDArray[np.float64]
 XAxis = Literal["steps", "samples", "seconds"]
-X_AXES: tuple[XAxis, ...] = get_args(XAxis)
 X_LABELS: dict[XAxis, str] = {
     "steps": "Update steps",
     "samples": "Samples processed",
@@ -48,6 +48,12 @@ class Line:
         return [run for run in self.runs if run.diverged]
 
     @property
+    def layers(self) -> list[str]:
+        """Return the layers whose fractions the finished runs recorded, in the order of the network."""
+        points = (point for run in self.finished for point in run.history)
+        return list(dict.fromkeys(name for point in points for name in point.fractions))
+
+    @property
     def legend(self) -> str:
         """Return the label, with a remark where the mean is not over all planned seeds."""
         done, gone = len(self.finished), len(self.diverged)
@@ -79,26 +85,20 @@ def position(point: Evaluation, x: XAxis) -> float:
     return float(values[x])
 
 
-def band(runs: Sequence[Run], x: XAxis, value: Callable[[Evaluation], float | None]) -> Band:
+def band(
+    runs: Sequence[Run], x: XAxis, value: Callable[[Evaluation], float | None] = attrgetter("test_accuracy")
+) -> Band:
     """Return the mean of ``value`` over ``runs`` at each step that all of them have it for.
 
     Seeds share their steps but not their clocks: against seconds, the mean value at a step stands at the
     mean of the seconds. Intervals are cut at 0 and 1, since the values are fractions.
     """
     by_step = [{point.step: point for point in run.history if value(point) is not None} for run in runs]
-    common = sorted(set.intersection(*(set(points) for points in by_step))) if by_step else []
-    xs, means, lows, highs = [], [], [], []
-    for step in common:
+    rows = []
+    for step in sorted(set.intersection(*map(set, by_step))) if by_step else ():
         points = [points[step] for points in by_step]
         estimate = mean_with_interval([v for point in points if (v := value(point)) is not None])
         half = estimate.half_width or 0.0
-        xs.append(sum(position(point, x) for point in points) / len(points))
-        means.append(estimate.mean)
-        lows.append(max(0.0, estimate.mean - half))
-        highs.append(min(1.0, estimate.mean + half))
-    return Band(np.array(xs), np.array(means), np.array(lows), np.array(highs))
-
-
-def accuracy(point: Evaluation) -> float:
-    """Return the test accuracy of an evaluation."""
-    return point.test_accuracy
+        low, high = max(0.0, estimate.mean - half), min(1.0, estimate.mean + half)
+        rows.append((sum(position(point, x) for point in points) / len(points), estimate.mean, low, high))
+    return Band(*np.array(rows).reshape(-1, 4).T)

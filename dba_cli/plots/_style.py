@@ -5,7 +5,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -53,28 +53,17 @@ _BREAKS = re.compile(r"(: |, | |[_/-]|\.(?![0-9]))")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 
 
-@dataclass(frozen=True)
-class Look:
-    """What tells one line from the others: three ways, so that each is enough without colour."""
-
-    colour: str
-    dashes: Any
-    marker: str
-
-
-def look(index: int) -> Look:
-    """Return the look of the line number ``index``; the first 385 differ."""
-    return Look(
-        _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)], _MARKERS[index % len(_MARKERS)]
-    )
+def look(index: int) -> dict[str, Any]:
+    """Return what tells line number ``index`` from the first 385: three ways, each enough without colour."""
+    ways = {"color": _COLOURS, "linestyle": _DASHES, "marker": _MARKERS}
+    return {key: values[index % len(values)] for key, values in ways.items()}
 
 
 @contextmanager
 def styled() -> Iterator[None]:
     """Apply the style, whatever the user's matplotlibrc says, and put everything back afterwards."""
-    settings: Any = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}
-    settings.update(_RC)
-    with mpl.rc_context(settings):
+    defaults: Any = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}
+    with mpl.rc_context(defaults | _RC):
         yield
 
 
@@ -88,12 +77,25 @@ def new_figure(height: float, title: str = "", width: float = WIDTH) -> Figure:
     return figure
 
 
+def grid(figure: Figure, count: int, columns: int) -> list[Axes]:
+    """Return ``count`` axes in rows of ``columns``, with one vertical scale."""
+    panels = figure.subplots(ceil(count / columns), columns, squeeze=False, sharey=True).flatten()
+    for axes in panels[count:]:
+        axes.remove()
+    return list(panels[:count])
+
+
+def beside(axes: Axes, text: str, x: float, y: float, **options: Any) -> None:
+    """Write at the height ``y`` of the data, ``x`` widths of the axes from their left."""
+    axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", **{"fontsize": 7} | options)
+
+
 def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> Legend:
     """Put a legend under the axes in as many columns as fit, and make the figure higher by its height."""
     shown = ["\n".join(textwrap.wrap(label, 70)) for label in labels]
     width, height = figure.get_size_inches()
     for columns in range(min(len(labels), 6), 0, -1):
-        even = _even(len(labels), columns)
+        even = ceil(len(labels) / ceil(len(labels) / columns))  # the fewest that need no more rows
         legend = figure.legend(handles, shown, loc="outside lower center", ncols=even)
         extent = legend.get_window_extent()
         if extent.width <= 0.97 * width * figure.dpi or columns == 1:
@@ -150,9 +152,3 @@ def encode(figure: Figure, name: str) -> bytes:
     with styled():
         figure.savefig(out, format=name, metadata=unsaid[name])
     return out.getvalue()
-
-
-def _even(entries: int, columns: int) -> int:
-    """Return the fewest columns that need no more rows than ``columns`` do."""
-    rows = -(-entries // columns)
-    return -(-entries // rows)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from math import floor, inf, isfinite
 from statistics import median
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dba_cli.plots._series import X_AXES, X_LABELS, Line, Run, XAxis, accuracy, band, position
-from dba_cli.plots._style import few_ticks, look, new_figure, styled, wrapped
+from dba_cli.plots._series import X_LABELS, Line, Run, XAxis, band, position
+from dba_cli.plots._style import beside, few_ticks, look, new_figure, styled, wrapped
 
 # Of the best final accuracy: near enough to count as trained, far enough that noise does not decide.
 _SHARE_OF_BEST = 0.98
@@ -19,7 +20,7 @@ def default_target(lines: Sequence[Line]) -> float:
 
     Where no run finished, of the best accuracy that any evaluation shows.
     """
-    finals = [float(band(line.finished, "steps", accuracy).mean[-1]) for line in lines if line.finished]
+    finals = [float(band(line.finished, "steps").mean[-1]) for line in lines if line.finished]
     if not finals:
         finals = [point.test_accuracy for line in lines for run in line.runs for point in run.history]
     return max(1, floor(100 * _SHARE_OF_BEST * max(finals, default=0.0) + 1e-9)) / 100
@@ -30,6 +31,7 @@ def time_to_target(run: Run, target: float, x: XAxis) -> float:
     return next((position(point, x) for point in run.history if point.test_accuracy >= target), inf)
 
 
+@styled()
 def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
     """Return the steps, samples and seconds to reach a test accuracy of ``target``, a fraction.
 
@@ -40,31 +42,24 @@ def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
     shown = [line for line in lines if line.runs]
     names = [wrapped(line.label) for line in shown]
     tall = max(name.count("\n") + 1 for name in names)
-    with styled():
-        figure = new_figure(0.95 + len(shown) * max(0.26, 0.13 * tall + 0.08), title)
-        panels = figure.subplots(1, len(X_AXES), sharey=True)
-        for axes, x in zip(panels, X_AXES, strict=True):
-            times = [[time_to_target(run, target, x) for run in line.runs] for line in shown]
-            right = _right(times)
-            for row, each in enumerate(times):
-                _bar(axes, row, each, right)
-                axes.annotate(
-                    _text(each, x),
-                    (1.02, row),
-                    xycoords=axes.get_yaxis_transform(),
-                    va="center",
-                    fontsize=7,
-                )
-            axes.set_xlim(0, right or 1)
-            few_ticks(axes, 3)
-            if not right:  # an axis on which nobody arrives has no scale
-                axes.set_xticks([0])
-            axes.grid(visible=False, axis="y")
-            axes.tick_params(axis="y", length=0)
-            axes.set_xlabel(X_LABELS[x])
-        panels[0].set_yticks(range(len(shown)), names)
-        panels[0].set_ylim(len(shown) - 0.5, -0.5)
-        figure.supxlabel(f"until {100 * target:.4g} % of the test images are right", fontsize=8)
+    figure = new_figure(0.95 + len(shown) * max(0.26, 0.13 * tall + 0.08), title)
+    panels = figure.subplots(1, len(X_LABELS), sharey=True)
+    for axes, (x, label) in zip(panels, X_LABELS.items(), strict=True):
+        times = [[time_to_target(run, target, x) for run in line.runs] for line in shown]
+        right = _right(times)
+        for row, each in enumerate(times):
+            _bar(axes, row, each, right)
+            beside(axes, _text(each, x), 1.02, row)
+        axes.set_xlim(0, right or 1)
+        few_ticks(axes, 3)
+        if not right:  # an axis on which nobody arrives has no scale
+            axes.set_xticks([0])
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(label)
+    panels[0].set_yticks(range(len(shown)), names)
+    panels[0].set_ylim(len(shown) - 0.5, -0.5)
+    figure.supxlabel(f"until {100 * target:.4g} % of the test images are right", fontsize=8)
     return figure
 
 
@@ -77,14 +72,12 @@ def _right(times: Sequence[Sequence[float]]) -> float:
 
 
 def _bar(axes: Axes, row: int, times: Sequence[float], right: float) -> None:
-    how = look(row)
     middle = median(times)
-    if isfinite(middle):
-        axes.barh(row, middle, height=0.62, color=how.colour, alpha=0.55, edgecolor="black", linewidth=0.6)
-    else:  # goes on for ever
-        axes.barh(
-            row, 2 * (right or 1), height=0.62, color="none", edgecolor="#aaaaaa", hatch="////", linewidth=0.6
-        )
+    style: dict[str, Any] = {"color": look(row)["color"], "alpha": 0.55, "edgecolor": "black"}
+    if not isfinite(middle):  # goes on for ever
+        middle = 2 * (right or 1)
+        style = {"color": "none", "edgecolor": "#aaaaaa", "hatch": "////"}
+    axes.barh(row, middle, height=0.62, linewidth=0.6, **style)
     if len(times) == 1:
         return
     # A dot beyond the axis is an arrow at its end.

@@ -25,8 +25,8 @@ def small_rates():
 
 def test_rates_by_hand():
     rates = small_rates()
-    assert list(rates.layers) == ["first", "second"]
-    np.testing.assert_array_equal(rates.rates, [[0.5, 0, 1, np.nan], [1, 1, 0, np.nan]])
+    assert list(rates) == ["first", "second"]
+    np.testing.assert_array_equal(list(rates.values()), [[0.5, 0, 1, np.nan], [1, 1, 0, np.nan]])
 
 
 def test_the_map_sorts_each_class_by_its_mean():

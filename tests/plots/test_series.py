@@ -1,25 +1,25 @@
 from dba_cli.plots import Line, Run
-from dba_cli.plots._series import accuracy, band
+from dba_cli.plots._series import band
 
 from .samples import history
 
 
 def test_a_band_has_the_steps_that_all_seeds_have() -> None:
     runs = [Run(0, history([0.1, 0.5, 0.7])), Run(1, history([0.3, 0.5]))]
-    found = band(runs, "steps", accuracy)
+    found = band(runs, "steps")
     assert found.x.tolist() == [0, 10]
     assert found.mean.tolist() == [0.2, 0.5]
     assert len(found) == 2
 
 
 def test_intervals_end_at_none_and_all() -> None:
-    found = band([Run(0, history([0.0, 1.0])), Run(1, history([0.5, 0.6]))], "steps", accuracy)
+    found = band([Run(0, history([0.0, 1.0])), Run(1, history([0.5, 0.6]))], "steps")
     assert found.low.tolist() == [0, 0]
     assert found.high.tolist() == [1, 1]
 
 
 def test_nothing_to_average() -> None:
-    assert len(band([], "steps", accuracy)) == 0
+    assert len(band([], "steps")) == 0
     assert len(band([Run(0, history([0.1, 0.5]))], "steps", lambda point: None)) == 0
 
 

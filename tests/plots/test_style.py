@@ -13,15 +13,15 @@ from .samples import LONG
 
 def test_looks_differ_in_colour_in_dashes_and_in_markers() -> None:
     looks = [look(i) for i in range(385)]
-    assert len({(each.colour, str(each.dashes), each.marker) for each in looks}) == 385
+    assert len({str(each) for each in looks}) == 385
     first = looks[:5]
-    for part in ("colour", "dashes", "marker"):
-        assert len({str(getattr(each, part)) for each in first}) == 5
+    for part in ("color", "linestyle", "marker"):
+        assert len({str(each[part]) for each in first}) == 5
 
 
 def test_neighbouring_colours_differ_in_grey() -> None:
     def grey(index: int) -> float:
-        red, green, blue = to_rgb(look(index).colour)
+        red, green, blue = to_rgb(look(index)["color"])
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     greys = [grey(i) for i in range(4)]
