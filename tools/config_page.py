@@ -127,10 +127,7 @@ def _flat(metadata: Any) -> Iterator[Any]:
 
 
 def _documented(annotation: Any) -> str:
-    """Return the description that an annotated type brings along."""
-    for each in get_args(annotation):
-        if isinstance(each, FieldInfo) and each.description:
-            return each.description
+    """Return the first line of the section that a key is."""
     models = _models(annotation)
     return _first_line(models[0]) if len(models) == 1 else ""
 

@@ -6,17 +6,7 @@ import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, reduce
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    Literal,
-    Self,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -80,11 +70,7 @@ class Kinded(Section):
 
     @classmethod
     def of_kind(cls, kind: str) -> type["Kinded"]:
-        """Return the section of a kind.
-
-        Raises:
-            ValueError: There is no such kind, it is refused, or its parameters cannot be keys.
-        """
+        """Return the section of a kind; ValueError where there is none, or it cannot be used."""
         if kind in cls.special:
             return cls.special[kind]
         if ":" not in kind and kind not in cls.table:
@@ -140,9 +126,7 @@ def _section(parent: type[Kinded], kind: str, builder: Builder) -> type[Kinded]:
             extra = "allow"  # what goes on to another function, which checks it
         elif name in supplied or parameter.kind is parameter.VAR_POSITIONAL or not _is_plain(default):
             continue
-        elif (
-            name in parent.model_fields or name.startswith("_") or parameter.kind is parameter.POSITIONAL_ONLY
-        ):
+        elif name in parent.model_fields or name[0] == "_" or parameter.kind is parameter.POSITIONAL_ONLY:
             raise ValueError(f"{kind!r} cannot be used: its parameter {name!r} cannot be a key; rename it")
         else:
             annotation = _plain(annotations.get(name, _GUESSED.get(type(default), Any)))

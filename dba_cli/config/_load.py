@@ -10,10 +10,8 @@ from pydantic import ValidationError
 
 from dba_cli.config._messages import describe
 from dba_cli.config._schema import MAX_SEED, Config
-from dba_cli.config._yaml import Document, UnreadableError, Where, read_file, read_text, write_text
+from dba_cli.config._yaml import Document, Where, read_file, read_text, write_text
 from dba_cli.errors import UserError, did_you_mean
-
-_VARIANTS = {("model",)}  # whose kind decides which keys it has; a schedule's, for one, does not
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -62,24 +60,20 @@ def parse_seeds(text: str, place: str) -> list[int]:
     return list(range(first, last + 1))
 
 
-def _read_with_bases(path: Path, chain: tuple[Path, ...], named_at: str) -> Document:
-    """Read ``path`` and its bases; ``named_at`` is the place of the ``extends`` that names it."""
-    try:
-        document = read_file(path)
-    except UnreadableError as error:
-        # A base that cannot be read is a fault of the line that names it.
-        raise UserError(f"{named_at}: extends: {error}" if named_at else str(error)) from None
+def _read_with_bases(path: Path, chain: tuple[Path, ...], named_by: str) -> Document:
+    """Read ``path`` and its bases; ``named_by`` is the ``extends`` whose fault it is if it cannot be read."""
+    document = read_file(path, named_by)
     if path.resolve() in chain:
-        raise UserError(f"{named_at}: extends: {path} extends itself, directly or through others")
+        raise UserError(f"{named_by}{path} extends itself, directly or through others")
     if not isinstance(document.data, dict):
         raise UserError(f"{path}: a config is a mapping of sections, such as 'data:' and 'model:'")
-    place = document.place(("extends",))
+    named_by = document.place(("extends",)) + ": extends: "
     base = document.data.pop("extends", None)
     if base is None:
         return document
     if not isinstance(base, str) or not base:
-        raise UserError(f"{place}: extends: give one file, such as 'base.yaml', got {base!r:.60}")
-    return _merge(_read_with_bases(path.parent / base, (*chain, path.resolve()), place), document)
+        raise UserError(f"{named_by}give one file, such as 'base.yaml', got {base!r:.60}")
+    return _merge(_read_with_bases(path.parent / base, (*chain, path.resolve()), named_by), document)
 
 
 def _merge(base: Document, over: Document) -> Document:
@@ -88,8 +82,9 @@ def _merge(base: Document, over: Document) -> Document:
 
     def merged(low: Any, high: Any, where: Where) -> Any:
         sections = isinstance(low, dict) and isinstance(high, dict)
-        if not sections or (where in _VARIANTS and high.get("kind", low.get("kind")) != low.get("kind")):
-            replaced.add(where)  # and so is a variant of another kind, whose keys mean nothing to it
+        # A model of another kind has other keys.
+        if not sections or (where == ("model",) and high.get("kind", low.get("kind")) != low.get("kind")):
+            replaced.add(where)
             return high
         both = {key: merged(low[key], high[key], (*where, key)) for key in low if key in high}
         return {**low, **high, **both}
@@ -127,22 +122,17 @@ def assign(document: Document, key: str, value: Any, place: str) -> Document:
         where = (*where, step)
         if i == len(parts) - 1:
             target[step] = value
-        else:
-            if isinstance(target, dict) and target.get(part) is None:
-                # Sections left to their defaults are opened; a wrong name is caught by the schema.
-                target[part] = {}
-                opened[where] = place
-            target = target[step]
+        elif isinstance(target, dict) and target.get(part) is None:
+            # Sections left to their defaults are opened; a wrong name is caught by the schema.
+            target[part] = {}
+            opened[where] = place
+        target = target[step]
     changed = {where[:i]: place for i in range(len(where))}
-    return Document(
-        data,
-        {**_outside(where, document.places), **opened, where: place},
-        {**_outside(where, document.changed), **changed},
+    outside, changed_outside = (
+        {p: s for p, s in places.items() if p[: len(where)] != where}
+        for places in (document.places, document.changed)
     )
-
-
-def _outside(where: Where, places: dict[Where, str]) -> dict[Where, str]:
-    return {p: s for p, s in places.items() if p[: len(where)] != where}
+    return Document(data, {**outside, **opened, where: place}, {**changed_outside, **changed})
 
 
 def _position(entries: list[Any], part: str, place: str) -> int:

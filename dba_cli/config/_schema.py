@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 from torch import nn
 from torch.optim import Optimizer
 
@@ -40,17 +40,25 @@ def _registered(registry: Mapping[str, object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-Name = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        max_length=100,
-        description="A folder's name: letters, digits, '_', '.', '-'.",
-    ),
-]
+def _distinct(what: str) -> AfterValidator:
+    """Refuse a list with an entry, or an entry's name, that stands in it twice."""
+
+    def check(values: Any) -> Any:
+        # Compared without case: two names that differ only in case are one folder on some systems.
+        times = Counter(str(getattr(value, "name", value)).lower() for value in values)
+        repeated = sorted(text for text, count in times.items() if count > 1)
+        if repeated:
+            raise ValueError(f"{what} must be distinct, got {', '.join(repeated[:5])} more than once")
+        return values
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 Unit = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[float, Field(ge=0, le=14)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
@@ -58,6 +66,7 @@ class ExperimentConfig(Section):
     """The experiment's name (also its folder under the results) and what it is for."""
 
     name: Name
+    """A folder's name: letters, digits, '_', '.', '-'."""
     description: str = Field(default="", max_length=2000)
     """What it is for, in a sentence."""
     paper: PaperFigures | None = None
@@ -255,6 +264,7 @@ class OptimizerConfig(BaseOptimizerConfig):
     selects: ClassVar[bool] = False  # whether the gradient is of a selection, not of the whole batch
 
     name: Name
+    """A folder's name: letters, digits, '_', '.', '-'."""
     batch_size: Count | None = None
     """Instead of training.batch_size."""
 
@@ -312,14 +322,6 @@ class DBAConfig(OptimizerConfig):
 OptimizerConfig.special["dba"] = DBAConfig
 
 
-def _refuse_repeated(values: list[Any], what: str) -> None:
-    # Compared without case: two names that differ only in case are one folder on some systems.
-    times = Counter(str(value).lower() for value in values)
-    repeated = sorted(text for text, count in times.items() if count > 1)
-    if repeated:
-        raise ValueError(f"{what} must be distinct, got {', '.join(repeated[:5])} more than once")
-
-
 class SweepConfig(Section):
     """What ``dba sweep`` varies. It is no part of a run: ``dba run`` does the config without it."""
 
@@ -327,22 +329,15 @@ class SweepConfig(Section):
     """Dotted keys, as for --set, and what each may be: a list of choices, or a range
     {low, high, log: true|false}."""
     points: Annotated[
-        list[dict[Name, dict[str, Any]]],
+        list[Annotated[dict[Name, dict[str, Any]], _distinct("the names of points")]],
         BeforeValidator(lambda value: [value] if isinstance(value, dict) else value),
     ] = Field(default=[], max_length=10)
     """Points by name, each a mapping of dotted keys to values (none: the config itself); a list of such
     groups: their product, named a_b. With a grid, each with every combination."""
     random: int | None = Field(default=None, ge=1, le=MAX_POINTS)
     """Draw so many points; left out, every combination."""
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    seed: Seed = 0
     """Of the drawing."""
-
-    @field_validator("points")
-    @classmethod
-    def _distinct_names(cls, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        for group in points:
-            _refuse_repeated(list(group), "the names of points")
-        return points
 
 
 class Config(Section):
@@ -352,9 +347,11 @@ class Config(Section):
     data: DataConfig
     model: SerializeAsAny[ModelConfig]
     training: TrainingConfig
-    optimizers: list[SerializeAsAny[OptimizerConfig]] = Field(min_length=1, max_length=1000)
+    optimizers: Annotated[list[SerializeAsAny[OptimizerConfig]], _distinct("optimizer names")] = Field(
+        min_length=1, max_length=1000
+    )
     """Named entries; each is trained with every seed."""
-    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(min_length=1, max_length=10_000)
+    seeds: Annotated[list[Seed], _distinct("seeds")] = Field(min_length=1, max_length=10_000)
     """A list, or a range such as 0-4."""
     sweep: SweepConfig | None = None
 
@@ -374,18 +371,6 @@ class Config(Section):
                     f"training.step_budget {budget}; lower its size or batch_size"
                 )
         return self
-
-    @field_validator("seeds")
-    @classmethod
-    def _distinct_seeds(cls, seeds: list[int]) -> list[int]:
-        _refuse_repeated(seeds, "seeds")
-        return seeds
-
-    @field_validator("optimizers")
-    @classmethod
-    def _distinct_names(cls, optimizers: list[Any]) -> list[Any]:
-        _refuse_repeated([entry.name for entry in optimizers], "optimizer names")
-        return optimizers
 
     def narrowed(self, optimizer: str, seed: int, source: str) -> Self:
         """Return the config of one run: one optimizer, one seed, and the data source that was found."""

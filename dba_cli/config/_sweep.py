@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,6 @@ from dba_cli.config._schema import MAX_SEED, Config, SweepConfig
 from dba_cli.config._space import MAX_POINTS, Point, combinations, drawn, possible_values
 from dba_cli.config._yaml import Document, read_text
 from dba_cli.errors import UserError
-
-_SLUG = 60
-_HASH = 6
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,8 @@ def load_sweep(
     space: dict[str, Any] = dict(section.grid)
     places = {key: document.place(("sweep", "grid", key)) for key in space}
     for text in grid:
-        key, values = _option(text)
-        space[key], places[key] = values, f"--grid {text}"
+        key, choices = _option(text)
+        space[key], places[key] = choices, f"--grid {text}"
     groups = [group for group in section.points if group]
     if not space and not groups:
         raise UserError(
@@ -68,37 +64,32 @@ def load_sweep(
     _check_keys(places)
     random = section.random if random is None else random
     seed = section.seed if seed is None else seed
-    _check_number("--random", random, 1, MAX_POINTS)
-    _check_number("--sweep-seed", seed, 0, MAX_SEED)
+    for option, number, low, high in (("random", random, 1, MAX_POINTS), ("sweep-seed", seed, 0, MAX_SEED)):
+        if number is not None and not low <= number <= high:
+            raise UserError(f"--{option} {number}: out of range ({low} to {high})")
     try:
         combined = combinations(space) if random is None or not space else drawn(space, random, seed)
     except ValueError as error:
         raise UserError(f"{path}: sweep: {error}") from None
-    plain = Document({k: v for k, v in document.data.items() if k != "sweep"}, document.places)
+    swept = document.data.pop("sweep", None) or {}
+    grouped = isinstance(swept.get("points"), list)
     points = []
     for chosen in itertools.product(*(group.items() for group in groups)):
-        values, within = _together(chosen, document)
+        values: Point = {}
+        within: dict[str, str] = {}
+        for i, (name, some) in enumerate(chosen):
+            for key in some:
+                within[key] = document.place(("sweep", "points", *[i] * grouped, name, key))
+                if key in values:
+                    raise UserError(f"{within[key]}: {key} is set by a point of another group too; keep one")
+            values |= some
         _check_keys(places | within)
         for more in combined:
-            name = "_".join([*(name for name, _ in chosen), *([point_name(more)] if more else [])])
-            points.append(_point(plain, base, name, values | more, within | places, str(path)))
+            name = "_".join([name for name, _ in chosen] + ([point_name(more)] if more else []))
+            points.append(_point(document, base, name, values | more, within | places, str(path)))
     if len({point.name.lower() for point in points}) < len(points):
         raise UserError(f"{path}: sweep.points: two points would have the same name; rename one")
     return Sweep(base.experiment.name, points, random, seed)
-
-
-def _together(chosen: Sequence[tuple[str, Point]], document: Document) -> tuple[Point, dict[str, str]]:
-    """Return what the points of different groups set together, and where each key stands."""
-    listed = isinstance(document.data["sweep"]["points"], list) if chosen else False
-    values: Point = {}
-    places: dict[str, str] = {}
-    for i, (name, some) in enumerate(chosen):
-        for key in some:
-            place = document.place(("sweep", "points", *[i] * listed, name, key))
-            if key in values:
-                raise UserError(f"{place}: {key} is set by a point of another group too; keep one")
-            values[key], places[key] = some[key], place
-    return values, places
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -134,18 +125,13 @@ def _check_keys(places: dict[str, str]) -> None:
             raise UserError(f"{place}: {key} holds {inner[0]}, which is swept too; sweep one of them")
 
 
-def _check_number(option: str, number: int | None, low: int, high: int) -> None:
-    if number is not None and not low <= number <= high:
-        raise UserError(f"{option} {number}: out of range ({low} to {high})")
-
-
 def _point(
     document: Document, base: Config, name: str, values: Point, places: dict[str, str], path: str
 ) -> SweepPoint:
-    document = Document(deepcopy(document.data), document.places, document.changed)
+    said = {key: f"{key}={shown(value)}" for key, value in values.items()}
     for key, value in values.items():
-        document = assign(document, key, deepcopy(value), f"{places[key]} ({key}={shown(value)})")
-    text = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
+        document = assign(document, key, value, f"{places[key]} ({said[key]})")
+    text = ", ".join(said.values())
     description = f"{base.experiment.description} [{text or name}]".strip()[:2000]
     config = validated(document, path)
     experiment = config.experiment.model_copy(update={"name": name, "description": description})
@@ -164,8 +150,8 @@ def point_name(values: Point) -> str:
     for key, value in sorted(values.items()):
         label = last[key] if times[last[key]] == 1 else ".".join(key.split(".")[-2:])
         words.append(f"{_plain(label)}-{_plain(shown(value))}")
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:_HASH]
-    slug = "_".join(words)[:_SLUG].strip("-_.")
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:6]
+    slug = "_".join(words)[:60].strip("-_.")
     return f"{slug}-{digest}" if slug else digest
 
 

@@ -20,24 +20,15 @@ Where = tuple[str | int, ...]  # path of keys and list positions into the data
 
 _TAG = "tag:yaml.org,2002:"
 _LONGEST_INT = 400  # Python refuses to read some thousands of digits; of these no key can be one
-_SCALARS: dict[str, tuple[str, str, Callable[[str], Any]]] = {  # pattern, first characters, meaning
-    "null": (r"^(?:~|null|Null|NULL|)$", "~nN", lambda text: None),
-    "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF", lambda text: text.lower() == "true"),
-    "int": (
-        r"^[-+]?[0-9]+$",
-        "-+0123456789",
-        lambda text: int(text) if len(text) <= _LONGEST_INT else float(text),
-    ),
+_SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {  # pattern, meaning
+    "null": (r"^(?:~|null|Null|NULL|)$", lambda text: None),
+    "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", lambda text: text.lower() == "true"),
+    "int": (r"^[-+]?[0-9]+$", lambda text: int(text) if len(text) <= _LONGEST_INT else float(text)),
     "float": (
         r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
-        "-+.0123456789",
         lambda text: float(text.replace(".", "") if text[-1] in "fFnN" else text),  # .inf and .nan
     ),
 }
-
-
-class UnreadableError(UserError):
-    """The file is not there or cannot be read."""
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -65,9 +56,9 @@ class _CoreDumper(yaml.SafeDumper):
 
 
 _CoreDumper.add_representer(str, _CoreDumper.represent_str)
-for _name, (_pattern, _first, _) in _SCALARS.items():
+for _name, (_pattern, _) in _SCALARS.items():
     for _class in (_CoreLoader, _CoreDumper):
-        _class.add_implicit_resolver(_TAG + _name, re.compile(_pattern), [*_first, *[""] * (_name == "null")])
+        _class.add_implicit_resolver(_TAG + _name, re.compile(_pattern), None)
 
 
 @dataclass(frozen=True)
@@ -88,16 +79,17 @@ class Document:
         return self.places.get(where, "")
 
 
-def read_file(path: Path) -> Document:
-    """Read one YAML file; raise UserError for a missing, unreadable or malformed one."""
+def read_file(path: Path, named_by: str = "") -> Document:
+    """Read one YAML file; ``named_by`` stands before the path in errors of one that cannot be read."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise UnreadableError(f"{path}: no such file{_nearby(path)}") from None
+        near = did_you_mean(path.name, sorted(p.name for p in path.parent.glob("*.y*ml")))
+        raise UserError(f"{named_by}{path}: no such file{near}") from None
     except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{named_by}{path}: cannot be read ({error.strerror})") from None
     except ValueError:  # a NUL or half a surrogate pair
-        raise UnreadableError(f"{path}: no file can have this name") from None
+        raise UserError(f"{named_by}{path}: no file can have this name") from None
     encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = raw.decode(encoding)
@@ -117,14 +109,6 @@ def read_text(text: str, place: str) -> Document:
 def write_text(data: Any) -> str:
     """Return plain data as YAML that reads back to the same, here and by YAML 1.1's rules."""
     return yaml.dump(data, Dumper=_CoreDumper, sort_keys=False, allow_unicode=True)
-
-
-def _nearby(path: Path) -> str:
-    try:
-        choices = sorted(p.name for p in path.parent.iterdir() if p.suffix in {".yaml", ".yml"})
-    except OSError:
-        return ""
-    return did_you_mean(path.name, choices)
 
 
 def _parse(text: str, at: Callable[[int], str]) -> Document:
@@ -153,7 +137,7 @@ def _value(node: yaml.Node, where: Where, at: Callable[[int], str], places: dict
         return [_value(item, (*where, i), at, places) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
         kind = node.tag.removeprefix(_TAG)
-        return _SCALARS[kind][2](node.value) if kind in _SCALARS else node.value
+        return _SCALARS[kind][1](node.value) if kind in _SCALARS else node.value
     data: dict[str, Any] = {}
     for key_node, value_node in node.value:
         place = at(key_node.start_mark.line + 1)
