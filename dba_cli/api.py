@@ -176,7 +176,7 @@ def _settings(
     **others: Any,
 ) -> Settings:
     plain = [field.name for field in fields(Settings) if field.default is not MISSING]
-    known = [*list(signature(_settings).parameters)[:-1], *plain]
+    known = list(dict.fromkeys([*list(signature(_settings).parameters)[:-1], *plain]))
     for name in others:
         if name not in known:
             raise UserError(f"{name}: unknown{did_you_mean(name, known)}")

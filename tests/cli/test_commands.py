@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from dba_cli import __version__
 from dba_cli.cli import COMMANDS
 
 
@@ -21,19 +20,11 @@ def test_each_command_has_examples_and_its_line_in_the_list(dba, command):
     assert summary in answer.out
 
 
-def test_version(dba):
-    answer = dba("--version")
-    assert (answer.code, answer.out) == (0, f"dba {__version__}\n")
-
-
-def test_status_says_that_nothing_is_there(dba):
+def test_status_says_that_nothing_is_there(dba, monkeypatch):
     answer = dba("data", "status")
     assert answer.code == 0
     assert "data/MNIST/raw/train-images-idx3-ubyte  -  missing" in answer.out
     assert "dba data fetch" in answer.out
-
-
-def test_the_data_folder_comes_from_the_environment(dba, monkeypatch):
     monkeypatch.setenv("DBA_DATA", "elsewhere")
     assert "elsewhere/MNIST/raw" in dba("data", "status").out
 

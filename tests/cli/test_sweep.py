@@ -49,11 +49,8 @@ def test_random_points_of_a_range_and_of_the_configs_section(dba, config):
     narrow = ["--optimizer", "sgd", "--seed", "0", "--quiet"]
     assert dba("sweep", config, "--random", 3, "--name", "drawn", *narrow).code == 0
     folder = Path("results/drawn")
-    rates = [values["optimizers.sgd.lr"] for values in points(folder).values()]
-    assert len(set(rates)) == 3
-    assert all(0.01 <= rate <= 1 for rate in rates)
-    assert len(finished(folder)) == 3
     first = list(points(folder))
+    assert len(first) == len(finished(folder)) == 3
     dba("sweep", config, "--random", 4, "--name", "drawn", *narrow)
     assert list(points(folder))[:3] == first
     assert len(finished(folder)) == 4  # one more, the others were the same
