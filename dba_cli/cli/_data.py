@@ -47,7 +47,7 @@ def fetch(
     data: DataDir = DATA,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
-    """Download the official files with torchvision; nothing is left half done.
+    """Download the official files from torchvision's mirrors; nothing is left half done.
 
     [bold]Example[/bold]
 

@@ -7,6 +7,7 @@ Every mistake that a person can mend is a ``UserError`` of one line.
 
 from dba_cli.data._datasets import DATASETS as DATASETS
 from dba_cli.data._datasets import register_dataset as register_dataset
+from dba_cli.data._datasets import status as status
 from dba_cli.data._deskew import deskew as deskew
 from dba_cli.data._download import fetch as fetch
 from dba_cli.data._draw import class_sizes as class_sizes
@@ -18,5 +19,4 @@ from dba_cli.data._load import ImageData as ImageData
 from dba_cli.data._load import as_floats as as_floats
 from dba_cli.data._load import image_shape_and_classes as image_shape_and_classes
 from dba_cli.data._load import load as load
-from dba_cli.data._status import status as status
 from dba_cli.data._torchvision import import_torchvision as import_torchvision

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dba_cli.data._embedded import load_embedded
-from dba_cli.data._idx import IdxFiles
+from dba_cli.data._idx import DataStatus, IdxFiles
 from dba_cli.errors import UserError
 from dba_cli.method import Registry
 
@@ -81,23 +81,27 @@ def register_dataset(name: str, *, title: str | None = None) -> Callable[[Functi
 
 
 def dataset_row(name: str) -> Dataset:
-    """Return the row of a dataset.
-
-    Raises:
-        UserError: the name is unknown, or its module cannot be imported.
-    """
+    """Return the row of a dataset; UserError if its name is unknown, or its module cannot be imported."""
     try:
         return DATASETS[name]
     except ValueError as error:
         raise UserError(f"data.dataset: {error}") from error
 
 
-def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
-    """Return what a user's ``function`` makes, checked: images (n, channels, height, width), labels int64.
+def status(dataset: str, data_dir: Path, *, whole: bool = False) -> DataStatus:
+    """Look at presence, size and header of the official files of ``dataset`` below ``data_dir``.
+
+    ``whole``: also read every byte and compare the SHA-256 where it is known, as loading does each time.
 
     Raises:
-        UserError: it fails, or returns something else.
+        UserError: ``dataset`` is unknown. Missing and bad files are findings, not errors.
     """
+    files = dataset_row(dataset).files
+    return files.status(data_dir, whole) if files else DataStatus(data_dir)
+
+
+def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
+    """Return what a user's ``function`` makes; UserError if it fails, or returns something else."""
     try:
         made = function(data_dir)
     except UserError:
@@ -113,12 +117,9 @@ def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
         labels = _labels(train_labels, len(train)), _labels(test_labels, len(test))
         if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
             raise ValueError("its training and its test images differ in shape or type")
-        classes = int(labels[0].max()) + 1
-        missing = set(range(classes)) - set(labels[0].tolist())
+        missing = set(range(int(torch.cat(labels).max()) + 1)) - set(labels[0].tolist())
         if missing:
             raise ValueError(f"class {min(missing)} has no training image: number the classes without gaps")
-        if int(labels[1].max()) >= classes:
-            raise ValueError(f"class {int(labels[1].max())} has no training image")
     except (TypeError, ValueError) as error:
         raise UserError(f"data.dataset: {name}: {error}") from error
     return train, labels[0], test, labels[1]

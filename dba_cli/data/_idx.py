@@ -6,8 +6,6 @@ import math
 import shlex
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +21,40 @@ _NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """One official file as it was found."""
+
+    path: Path
+    """The file, or its archive where that alone is there."""
+    size: int | None
+    """Bytes on disk; None when the file is missing."""
+    problem: str | None
+    """What is wrong, in a few words; None when nothing is."""
+    expected_sha256: str | None
+    """Of the unpacked file; None where it is not known: then a changed pixel goes unnoticed."""
+    sha256: str | None
+    """Of the unpacked file, where it was read whole."""
+
+
+@dataclass(frozen=True)
+class DataStatus:
+    """The official files of one dataset below one data folder; none where a function makes the dataset."""
+
+    folder: Path
+    files: tuple[FileStatus, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """All files are in place and sound."""
+        return all(file.problem is None for file in self.files)
+
+    @property
+    def absent(self) -> bool:
+        """There should be files, and there is no trace of any."""
+        return bool(self.files) and all(file.problem == "missing" for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -54,34 +86,29 @@ class IdxFile:
         return len(self.header) + math.prod(self.shape)
 
     def check(self) -> None:
-        """Look at presence, size and header.
-
-        Raises:
-            ValueError: something is wrong; the message says what in a few words, without the path.
-        """
-        path = self.found
-        if path is None:
-            raise ValueError("missing")
-        with _said_in_words(), path.open("rb") as raw:
-            size = path.stat().st_size
-            if path == self.path:
-                start = raw.read(len(self.header))
-            else:  # the last four bytes of an archive are the size of what it holds
-                start = gzip.GzipFile(fileobj=raw).read(len(self.header))
-                raw.seek(max(0, size - 4))
-                size = int.from_bytes(raw.read(4), "little")
+        """Look at presence, size and header; a ValueError says in a few words what is wrong."""
+        start, path = self.content(len(self.header)), self.found or self.path
+        size = path.stat().st_size
+        if path != self.path:  # the last four bytes of an archive are the size of what it holds
+            size = int.from_bytes(path.read_bytes()[-4:], "little")
         if size != self.size:
             state = "truncated" if size < self.size else "too long"
             raise ValueError(f"{state}: expected {self.size:,} bytes, found {size:,}")
         if start != self.header:
             raise ValueError(f"not an IDX file of unsigned bytes with dimensions {self.shape}")
 
-    def content(self) -> bytes:
-        """Return the unpacked bytes of a file that is there; ValueError as for `check`."""
-        path = self.found or self.path
-        with _said_in_words():
-            content = path.read_bytes()
-            return content if path == self.path else gzip.decompress(content)
+    def content(self, size: int = -1) -> bytes:
+        """Return the unpacked bytes, the first ``size`` of them if given; ValueError as for `check`."""
+        path = self.found
+        if path is None:
+            raise ValueError("missing")
+        try:
+            with path.open("rb") as raw:
+                return (raw if path == self.path else gzip.GzipFile(fileobj=raw)).read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise ValueError("not a gzip archive, or only a part of one") from None
+        except OSError as error:
+            raise ValueError(f"unreadable: {error.strerror}") from error
 
     def read(self) -> Tensor:
         """Return the whole file as a uint8 tensor of its shape, all checked; ValueError as for `check`."""
@@ -93,20 +120,22 @@ class IdxFile:
                 raise ValueError(f"corrupted: expected SHA-256 {self.sha256}, found {actual}")
         values = np.frombuffer(bytearray(content), np.uint8)[len(self.header) :].reshape(self.shape)
         if len(self.shape) == 1 and int(values.max()) >= self.classes:
-            raise ValueError(
-                f"corrupted: a label {values.max()} where labels go from 0 to {self.classes - 1}"
-            )
+            last = self.classes - 1
+            raise ValueError(f"corrupted: a label {values.max()} where labels go from 0 to {last}")
         return torch.from_numpy(values)
 
-
-@contextmanager
-def _said_in_words() -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise ValueError("not a gzip archive, or only a part of one") from None
-    except OSError as error:
-        raise ValueError(f"unreadable: {error.strerror}") from error
+    def status(self, whole: bool) -> FileStatus:
+        """Look at the file, if ``whole`` at every byte of it."""
+        path, problem, sha256 = self.found, None, None
+        try:
+            if whole:
+                sha256 = hashlib.sha256(self.content()).hexdigest()
+                self.read()
+            self.check()
+        except ValueError as error:
+            problem = str(error)
+        size = path.stat().st_size if path else None
+        return FileStatus(path or self.path, size, problem, self.sha256, sha256)
 
 
 @dataclass(frozen=True)
@@ -116,11 +145,7 @@ class IdxFiles:
     folder: str
     """The folder's name, which is also that of torchvision's class."""
     sha256: tuple[str | None, ...] = (None,) * 4
-    """Digests of the unpacked files, where they are known.
-
-    For the others torchvision's MD5 of the archives guards the download, and the structure is all that can
-    be checked afterwards.
-    """
+    """Digests of the unpacked files, where known; of others only the structure can be checked."""
     image_shape: tuple[int, int, int] = (1, 28, 28)
     """(channels, height, width)."""
     classes: int = 10
@@ -141,6 +166,11 @@ class IdxFiles:
             IdxFile(folder / name, shape, sha256, self.classes)
             for name, shape, sha256 in zip(_NAMES, shapes, self.sha256, strict=True)
         )
+
+    def status(self, data_dir: Path, whole: bool = False) -> DataStatus:
+        """Look at the four files below ``data_dir``, if ``whole`` at every byte of them."""
+        folder = self.raw(data_dir)
+        return DataStatus(folder, tuple(file.status(whole) for file in self.within(folder)))
 
     def check_folder(self, data_dir: Path) -> None:
         """Raise a UserError where ``data_dir`` is no folder and can become none, or is one level too deep."""

@@ -8,10 +8,9 @@ from typing import Literal
 from torch import Tensor
 
 from dba_cli.data._datasets import Dataset, dataset_row, made_by
-from dba_cli.data._download import DownloadError, download
+from dba_cli.data._download import download
 from dba_cli.data._embedded import NOTICE
 from dba_cli.data._idx import IdxFiles, fetch_command
-from dba_cli.data._status import status
 from dba_cli.errors import UserError
 
 
@@ -87,12 +86,12 @@ def load(
         return ImageData(dataset, "official", *arrays, classes, size, row.title)
     files = row.origin
     files.check_folder(data_dir)
-    found = status(dataset, data_dir)
+    found = files.status(data_dir)
     if found.absent:
         notify(f"{dataset}: no official files in {found.folder}: trying the download")
         try:
             download(files, data_dir)
-        except DownloadError as error:
+        except UserError as error:
             if source == "auto" and row.sample is not None:
                 notify(f"{dataset}: the download failed: {error}")
                 return _embedded(dataset, row, notify)

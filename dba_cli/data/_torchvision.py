@@ -18,9 +18,7 @@ from dba_cli.errors import UserError
 
 
 def import_torchvision() -> ModuleType:
-    """Return the ``torchvision`` package, its missing operators declared first where that is necessary.
-
-    Where torchvision imports by itself this is a plain import. It never warns.
+    """Return the ``torchvision`` package without a warning, its operators declared where that is necessary.
 
     Raises:
         UserError: torchvision is not installed, or does not fit the installed torch.
@@ -53,10 +51,9 @@ def _forget(package: str) -> None:
 
 @functools.cache
 def _declare_operators() -> Any:
-    """Declare, once, the operators that torchvision describes at import, whether they are there or not.
+    """Declare the operators that torchvision describes at import; a schema is all that it needs of them.
 
-    A schema is all that such a description needs; nothing here can call them. The cache keeps the library:
-    the schemas live only as long as it does.
+    The cache keeps the library: the schemas live only as long as it does.
     """
     library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in ("nms", "qnms"):

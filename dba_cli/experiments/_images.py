@@ -78,12 +78,7 @@ def _split(data: ImageData) -> tuple[Tensor, Tensor]:
 
 
 def check_images(config: Config, data: ImageData) -> None:
-    """Refuse what not every dataset can be used for.
-
-    Raises:
-        UserError: The images have several channels, and the config straightens or thickens strokes; or a
-            class has too many images to compare every two.
-    """
+    """Raise a UserError where strokes are changed in colour images, or a class is too large to choose in."""
     channels = data.image_shape[0]
     deformation = config.training.deformation
     asked = {
@@ -144,11 +139,7 @@ class Images:
         self._evaluation: dict[tuple[str, torch.device], TensorData] = {}
 
     def of(self, config: DataConfig) -> ImageData:
-        """Return the dataset that ``config`` names.
-
-        Raises:
-            UserError: It cannot be had.
-        """
+        """Return the dataset that ``config`` names; UserError if it cannot be had."""
         key = (config.dataset, config.source)
         if key not in self._loaded:
             data = load(config.dataset, config.source, self._data_dir, notify=self._notify)

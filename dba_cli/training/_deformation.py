@@ -31,7 +31,9 @@ class DeformedImages:
         self, images: Tensor, labels: Tensor, config: Deformation, generator: torch.Generator
     ) -> None:
         self.labels = labels
-        self._config, self._generator = config, generator
+        self.generator = generator
+        """The stream of the copies; once the bank is made, its state is the whole state."""
+        self._config = config
         self._device = images.device
         self._height, self._width = images.shape[-2:]
         self._variants = stroke_variants(images, config.thickness)
@@ -41,17 +43,12 @@ class DeformedImages:
             fields = _smooth_fields(_FIELDS, self._height, self._width, config.elastic_sigma, generator)
             self._fields = fields.to(images.device)
 
-    @property
-    def generator(self) -> torch.Generator:
-        """The stream of the copies; once the bank is made, its state is the whole state."""
-        return self._generator
-
     def __len__(self) -> int:
         return len(self.labels)
 
     def images_at(self, indices: Tensor) -> Tensor:
         """Return a new deformed copy of each of the images ``indices`` (m,), (m, channels, height, width)."""
-        return self._copies(self._variants, indices, self._generator)
+        return self._copies(self._variants, indices, self.generator)
 
     def copies_of(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return a deformed copy of other ``images`` (m, channels, height, width), strokes as they are."""
@@ -85,19 +82,15 @@ class DeformedImages:
         # Rotation times shear, in pixels: grid_sample's units differ in x and y where an image is not square.
         wide = self._width / self._height
         shift = uniform[4:] * config.translation * 2
-        rows = (
-            (
-                size * cos,
-                size * (shear * cos - sin) / wide,
-                shift[0] / self._width,
-            ),
-            (
-                size * height * sin * wide,
-                size * height * (shear * sin + cos),
-                shift[1] / self._height,
-            ),
-        )
-        return torch.stack([torch.stack(row, -1) for row in rows], 1)
+        rows = [
+            size * cos,
+            size * (shear * cos - sin) / wide,
+            shift[0] / self._width,
+            size * height * sin * wide,
+            size * height * (shear * sin + cos),
+            shift[1] / self._height,
+        ]
+        return torch.stack(rows, -1).view(m, 2, 3)
 
 
 def _positions(height: int, width: int) -> Tensor:

@@ -10,17 +10,10 @@ _FINER = 4  # sub-pixels per pixel and axis
 
 
 def stroke_variants(images: Tensor, thickness: float) -> Tensor:
-    """Return the images with their strokes unchanged, thicker and thinner.
+    """Return ``images`` (n, 1, height, width) as they are, thicker, thinner, ...: one row for each variant.
 
     Grey-scale dilation and erosion by a disc, for each radius of 1/4, 2/4, ... pixel up to ``thickness``, on
     images enlarged four times (bicubic) and averaged back.
-
-    Args:
-        images: float in [0, 1], shape (n, 1, height, width).
-        thickness: largest change of a stroke's radius, pixels.
-
-    Returns:
-        Shape (variants, n, 1, height, width); the first variant is ``images`` itself.
     """
     variants = [images]
     radii = range(1, math.floor(thickness * _FINER + 1e-9) + 1)

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from dba_cli.data import _load, load
-from dba_cli.data._download import DownloadError
 from dba_cli.data._idx import IdxFiles
 from dba_cli.errors import UserError
 
@@ -23,7 +22,7 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def fail(files: IdxFiles, data_dir: Path) -> None:
         asked.append(files.folder)
-        raise DownloadError("no mirror can be reached")
+        raise UserError("no mirror can be reached")
 
     monkeypatch.setattr(_load, "download", fail)
     return asked
