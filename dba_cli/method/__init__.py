@@ -5,7 +5,6 @@ samplers, each open to a user's own functions by a ``register_...``.
 """
 
 from . import _coresets as _coresets
-from . import _greedy as _greedy
 from ._capture import Call as Call
 from ._dynamic_batch import DynamicBatch as DynamicBatch
 from ._layer_gradients import Explicit as Explicit

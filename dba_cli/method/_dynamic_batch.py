@@ -72,10 +72,7 @@ class DynamicBatch:
         generator: torch.Generator | None = None,
         check: Check = "first",
     ) -> None:
-        for kind, value, choices in [
-            ("scope", scope, get_args(Scope)),
-            ("check", check, get_args(Check)),
-        ]:
+        for kind, value, choices in [("scope", scope, get_args(Scope)), ("check", check, get_args(Check))]:
             if value not in choices:
                 raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
         self._problem_of = partial(
@@ -173,9 +170,11 @@ class DynamicBatch:
         explained = {p for module in watched for p in own_parameters(module).values()}
         for parameter in found.parameters:
             if parameter not in explained:
+                own = {p: f"parameter {name!r}" for name, p in self._model.named_parameters()}
+                foreign = f"a parameter of shape {tuple(parameter.shape)} that is not the model's"
                 raise RuntimeError(
-                    f"{self._describe(parameter)} enters the losses outside any watched module call; use it "
-                    "through its module, and create DynamicBatch before the forward pass"
+                    f"{own.get(parameter, foreign)} enters the losses outside any watched module call; use "
+                    "it through its module, and create DynamicBatch before the forward pass"
                 )
         return found
 
@@ -183,16 +182,10 @@ class DynamicBatch:
         self, found: Trace, losses: Tensor, labels: Tensor | None, *, retain_graph: bool
     ) -> SelectionProblem:
         checking = self._check != "never"
-        double = any(p.dtype == torch.float64 for p in found.parameters)
-        dtype = torch.float64 if double else torch.float32
+        dtype = torch.float64 if torch.float64 in {p.dtype for p in found.parameters} else torch.float32
+        ones, keep = torch.ones_like(losses), retain_graph or checking
         # Asked for outputs only, autograd computes no weight gradient.
-        gradients = torch.autograd.grad(
-            losses,
-            found.edges,
-            torch.ones_like(losses),
-            retain_graph=retain_graph or checking,
-            allow_unused=True,
-        )
+        gradients = torch.autograd.grad(losses, found.edges, ones, retain_graph=keep, allow_unused=True)
         layers = layers_behind(found, gradients, self._names, len(losses), dtype)
         if checking:
             low = any(g is not None and g.dtype.itemsize < 4 for g in gradients)
@@ -202,12 +195,6 @@ class DynamicBatch:
             if self._check == "first":
                 self._check = "never"
         return self._problem_of(layers=layers, losses=losses.detach(), labels=labels, dtype=dtype)
-
-    def _describe(self, parameter: nn.Parameter) -> str:
-        for name, own in self._model.named_parameters():
-            if own is parameter:
-                return f"parameter {name!r}"
-        return f"a parameter of shape {tuple(parameter.shape)} that is not the model's"
 
 
 def _require_losses(losses: Tensor) -> None:

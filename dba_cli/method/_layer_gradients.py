@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -82,24 +83,24 @@ class Explicit(LayerGradients):
         return dict(self._gradients)
 
 
+@dataclass(eq=False, repr=False)
 class OuterProducts(LayerGradients):
     """Matrix gradients ``g_i = sum_t left_it right_it'`` and bias gradients ``sum_t left_it``.
 
-    Args:
+    Attributes:
         left: output gradients, (n, T, p).
         right: inputs, (n, T, q).
         weight: the matrix, with p q elements; None if frozen.
         bias: the bias, (p,); None if frozen or absent.
     """
 
-    def __init__(
-        self, left: Tensor, right: Tensor, weight: nn.Parameter | None, bias: nn.Parameter | None
-    ) -> None:
-        self.parameters = tuple(p for p in (weight, bias) if p is not None)
-        self.left = left
-        self.right = right
-        self.weight = weight
-        self.bias = bias
+    left: Tensor
+    right: Tensor
+    weight: nn.Parameter | None
+    bias: nn.Parameter | None
+
+    def __post_init__(self) -> None:
+        self.parameters = tuple(p for p in (self.weight, self.bias) if p is not None)
 
     def write_gram(self, out: Tensor) -> None:
         n, positions, p = self.left.shape

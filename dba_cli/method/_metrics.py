@@ -35,11 +35,6 @@ class SubsetStatistics:
     variance: Tensor
 
     @classmethod
-    def of_sums(cls, size: Tensor, trace: Tensor, total: Tensor, epsilon: float) -> "SubsetStatistics":
-        """From ``tr K_S`` and ``1'K_S 1`` of subsets S, equally weighted, K computed with that epsilon."""
-        return cls.of_means(size, trace / size, total / size.square(), epsilon)
-
-    @classmethod
     def of_means(
         cls, size: Tensor, mean_square_norm: Tensor, square_norm_mean: Tensor, epsilon: float
     ) -> "SubsetStatistics":

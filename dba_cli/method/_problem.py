@@ -101,19 +101,12 @@ class SelectionProblem:
     def first(self, sizes: Tensor | int, ranks: Tensor) -> Tensor:
         """Equal weights, (layers, n), for the samples whose rank is below the size.
 
-        Args:
-            sizes: (layers, 1), or one for all.
-            ranks: place of each sample, (layers, n), or (n,) for all layers alike.
+        Sizes have shape (layers, 1), or are one for all; ranks (layers, n), or (n,) for all layers alike.
         """
         return ((ranks < sizes).to(self.dtype) / sizes).expand(self.shape)
 
     def restricted(self, members: Tensor, limits: SizeLimits) -> "SelectionProblem":
-        """The same problem for some of the samples; their projections on the batch's mean stay.
-
-        Args:
-            members: sample indices, (m,).
-            limits: sizes allowed among them.
-        """
+        """The same problem for the samples of indices (m,); their projections on the batch's mean stay."""
         own = {field.name: getattr(self, field.name) for field in fields(SelectionProblem)}
         labels = None if self.labels is None else self.labels[members]
         own.update(losses=self.losses[members], labels=labels, limits=limits)

@@ -1,4 +1,4 @@
-"""Rules: from a problem to sample weights. Here: those that cut a batch sorted once, and the controls."""
+"""Rules: from a problem to sample weights, and their use within classes."""
 
 from collections.abc import Callable
 
@@ -39,6 +39,44 @@ def prefix(problem: SelectionProblem) -> Tensor:
 def top_k(problem: SelectionProblem) -> Tensor:
     """The first samples of the order, as few as allowed, whatever the metric says."""
     return problem.first(problem.smallest, problem.ranks())
+
+
+@register_rule("greedy")
+def greedy(problem: SelectionProblem) -> Tensor:
+    """From all samples down to the smallest size, dropping the one whose loss helps the metric most, then up.
+
+    On the way back up to the largest size the sample that helps most is added. The best subset met wins;
+    of equals, the largest. n - smallest drops and largest - smallest additions, each O(n).
+    """
+    gram = problem.gram.double()
+    square_norms = gram.diagonal(dim1=-2, dim2=-1)
+
+    def scores_of(size: int, trace: Tensor, total: Tensor) -> Tensor:
+        means = trace / size, total / size**2
+        statistics = SubsetStatistics.of_means(torch.full_like(trace, size), *means, problem.epsilon)
+        return problem.metric.score(statistics)
+
+    # Of the subset S: its members, links_i = sum_{j in S} K_ij, tr K_S and 1'K_S 1.
+    size, chosen, links = problem.samples, torch.ones_like(square_norms, dtype=torch.bool), gram.sum(-1)
+    trace, total = square_norms.sum(-1, keepdim=True), links.sum(-1, keepdim=True)
+    best, best_score = chosen.clone(), torch.full_like(trace, -torch.inf)
+    if size <= problem.largest:
+        best_score = scores_of(size, trace, total)
+    for sign in [-1] * (size - problem.smallest) + [1] * (problem.largest - problem.smallest):
+        size += sign
+        traces, totals = trace + sign * square_norms, total + 2 * sign * links + square_norms
+        # A score of -inf is still a candidate: what is none must lie below it, so candidates come first.
+        scores = scores_of(size, traces, totals).clamp_min(torch.finfo(trace.dtype).min)
+        move = torch.where(chosen == (sign < 0), scores, -torch.inf).argmax(-1, keepdim=True)
+        trace, total, score = (values.gather(-1, move) for values in (traces, totals, scores))
+        links += sign * gram.gather(1, move.unsqueeze(-1).expand(-1, 1, gram.shape[-1])).squeeze(1)
+        chosen.scatter_(-1, move, sign > 0)
+        if size <= problem.largest:
+            larger = size > best.sum(-1, keepdim=True)
+            better = (score > best_score) | ((score == best_score) & larger)
+            best, best_score = torch.where(better, chosen, best), torch.where(better, score, best_score)
+    weights = best.to(problem.dtype)
+    return weights / weights.sum(-1, keepdim=True)
 
 
 @register_rule("random")
@@ -87,7 +125,7 @@ def best_prefixes(problem: SelectionProblem) -> tuple[Tensor, Tensor]:
     in_order = torch.empty_like(increments).scatter_(-1, ranks.expand_as(increments), increments)
     trace, total = in_order.cumsum(-1)
     sizes = torch.arange(1, n + 1, dtype=torch.float64, device=gram.device)
-    statistics = SubsetStatistics.of_sums(sizes, trace, total, problem.epsilon)
+    statistics = SubsetStatistics.of_means(sizes, trace / sizes, total / sizes.square(), problem.epsilon)
     score = problem.metric.score(statistics)[..., smallest - 1 : largest]
     # argmax returns the first maximum: flipped, that is the largest subset.
     return largest - score.flip(-1).argmax(-1, keepdim=True), ranks

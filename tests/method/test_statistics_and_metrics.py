@@ -52,5 +52,5 @@ def test_rounding_of_identical_gradients_is_no_variance(dtype: torch.dtype) -> N
 @pytest.mark.parametrize("name", METRICS)
 def test_nan_never_wins(name: str) -> None:
     nan = torch.full((1, 1), math.nan, dtype=torch.float64)
-    statistics = SubsetStatistics.of_sums(torch.ones(1, 1).double(), nan, nan, 1e-16)
+    statistics = SubsetStatistics.of_means(torch.ones(1, 1).double(), nan, nan, 1e-16)
     assert METRICS[name].score(statistics).item() == -math.inf

@@ -20,17 +20,15 @@ def layer_norm(call: Call, gradient: Tensor) -> LayerGradients:
     return _scale_and_shift(module, gradient, normalized, channels_first=False)
 
 
-if hasattr(nn, "RMSNorm"):  # from torch 2.4 on
-
-    @register_sampler(nn.RMSNorm)
-    def rms_norm(call: Call, gradient: Tensor) -> LayerGradients:
-        """RMSNorm: scale over the last axes."""
-        module = call.module
-        assert isinstance(module, nn.RMSNorm)
-        # Without a given epsilon, torch takes that of the input's type.
-        eps = module.eps if module.eps is not None else torch.finfo(call.input.dtype).eps
-        normalized = F.rms_norm(call.input.to(gradient.dtype), list(module.normalized_shape), eps=eps)
-        return _scale_and_shift(module, gradient, normalized, channels_first=False)
+@register_sampler(nn.RMSNorm)
+def rms_norm(call: Call, gradient: Tensor) -> LayerGradients:
+    """RMSNorm: scale over the last axes."""
+    module = call.module
+    assert isinstance(module, nn.RMSNorm)
+    # Without a given epsilon, torch takes that of the input's type.
+    eps = module.eps if module.eps is not None else torch.finfo(call.input.dtype).eps
+    normalized = F.rms_norm(call.input.to(gradient.dtype), list(module.normalized_shape), eps=eps)
+    return _scale_and_shift(module, gradient, normalized, channels_first=False)
 
 
 @register_sampler(nn.GroupNorm)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dba_cli.method import _gram
-from dba_cli.method._samplers import _convolution
+from dba_cli.method._samplers import _outer_products
 
 from ..exactness import assert_exact
 
@@ -53,7 +53,7 @@ def test_frozen(frozen: str) -> None:
 @pytest.mark.parametrize("groups", [1, 2])
 def test_slabs_of_any_size_add_up(monkeypatch: pytest.MonkeyPatch, groups: int) -> None:
     monkeypatch.setattr(_gram, "STRIP", 2)
-    monkeypatch.setattr(_convolution, "BLOCK", 1)
+    monkeypatch.setattr(_outer_products, "BLOCK", 1)
     test_convolution(2, {"kernel_size": 3, "groups": groups})
 
 

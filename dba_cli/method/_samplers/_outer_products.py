@@ -1,4 +1,4 @@
-"""Convolutions: outer products of output gradient and input patch, summed over output positions."""
+"""Linear layers and convolutions: outer products of output gradient and input, summed over positions."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -12,6 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 from .._capture import Call
 from .._gram import BLOCK, explicit_gram, pairs_are_cheaper
 from .._layer_gradients import Gradients, LayerGradients, OuterProducts, weighted
+from .._products import Linear
 from ._registry import register_sampler, trainable
 
 
@@ -101,3 +102,14 @@ def convolution(call: Call, gradient: Tensor) -> LayerGradients:
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     x = F.pad(call.input.to(gradient.dtype), module._reversed_padding_repeated_twice, mode=mode)
     return ConvolutionGradients(module, x, gradient)
+
+
+@register_sampler(nn.Linear, Linear)
+def linear(call: Call, gradient: Tensor) -> LayerGradients:
+    """Linear: ``g_i`` sums outer products of output gradient and input over all axes in between."""
+    module = call.module
+    assert isinstance(module, nn.Linear)
+    n = len(gradient)
+    left = gradient.reshape(n, -1, module.out_features)
+    right = call.input.to(gradient.dtype).reshape(n, -1, module.in_features)
+    return OuterProducts(left, right, trainable(module.weight), trainable(module.bias))
