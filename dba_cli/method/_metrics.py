@@ -55,7 +55,6 @@ MetricFunction = Callable[[SubsetStatistics], Tensor]
 class Metric:
     """A registered metric: its values, and which direction is better."""
 
-    name: str
     function: MetricFunction
     larger_is_better: bool
 
@@ -80,7 +79,7 @@ def register_metric(name: str, *, larger_is_better: bool) -> Callable[[MetricFun
     """
 
     def register(function: MetricFunction) -> MetricFunction:
-        METRICS.add(name, Metric(name, function, larger_is_better))
+        METRICS.add(name, Metric(function, larger_is_better))
         return function
 
     return register

@@ -1,7 +1,4 @@
-"""The matrix product behind Gram matrices and weight gradients, and a linear layer on it.
-
-The layer makes plain training as quick as the selection.
-"""
+"""The matrix product behind Gram matrices and weight gradients, and a linear layer that trains on it."""
 
 from functools import cache
 from typing import Any, cast

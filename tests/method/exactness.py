@@ -58,6 +58,7 @@ def assert_exact(
         }
         model.zero_grad()
         selection = dba.backward(losses)
+    assert all(p.grad is None for p in parameters.values() if not p.requires_grad)
     ((gram, products),) = _seen
     rows = list(dict.fromkeys(w.data_ptr() for w in selection.weights.values()))
     assert len(gram) == len(layers), (list(selection.weights), list(layers))

@@ -1,7 +1,8 @@
-"""Selection problems made of random gradients."""
+"""Selection problems made of random gradients, and a small network with its batches."""
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dba_cli.method import METRICS, ORDERS, Explicit, SelectionProblem, SizeLimits
 from dba_cli.method._layers import Layer
@@ -30,3 +31,23 @@ def problem_of(
         dtype=gradients.dtype,
         **{"losses": torch.arange(gradients.shape[1]).double(), **settings},
     )
+
+
+def mlp(dtype: torch.dtype = torch.float64) -> nn.Sequential:
+    """A network from 7 inputs to 3 classes; its layers are 0, 2, 3 and 4."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(7, 6), nn.ReLU(inplace=True), nn.Linear(6, 5, bias=False), nn.LayerNorm(5), nn.Linear(5, 3)
+    ).to(dtype)
+
+
+def batch(n: int = 12, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """The inputs (n, 7) and classes (n,) of that many samples."""
+    generator = torch.Generator().manual_seed(n)
+    return torch.randn(n, 7, generator=generator, dtype=dtype), torch.randint(0, 3, (n,), generator=generator)
+
+
+def losses_of(model: nn.Module, n: int = 12) -> Tensor:
+    """Losses of a batch in the model's type, (n,)."""
+    x, y = batch(n, next(model.parameters()).dtype)
+    return F.cross_entropy(model(x), y, reduction="none")

@@ -1,5 +1,6 @@
 import copy
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,23 +11,7 @@ from dba_cli import DynamicBatch, Selection
 from dba_cli.method import METRICS, ORDERS
 
 from . import reference
-
-
-def mlp(dtype: torch.dtype = torch.float64) -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Linear(7, 6), nn.ReLU(inplace=True), nn.Linear(6, 5, bias=False), nn.Tanh(), nn.Linear(5, 3)
-    ).to(dtype)
-
-
-def batch(n: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(n)
-    return torch.randn(n, 7, generator=generator, dtype=dtype), torch.randint(0, 3, (n,), generator=generator)
-
-
-def losses_of(model: nn.Module, n: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    x, y = batch(n, dtype)
-    return F.cross_entropy(model(x), y, reduction="none")
+from .problems import batch, losses_of, mlp
 
 
 def layer_gradients(model: nn.Module, n: int) -> dict[str, Tensor]:
@@ -46,28 +31,46 @@ def written_gradients(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def assert_chosen(
+    model: nn.Module, n: int, settings: dict[str, object], choose: Callable[[Tensor], Tensor]
+) -> None:
+    """Every layer's weights, gradient and metric are those of what `choose` finds in its gradients."""
+    gradients = layer_gradients(model, n)
+    selection = DynamicBatch(model, **settings).backward(losses_of(model, n))
+    whole, metric = torch.cat(list(gradients.values()), dim=1), str(settings.get("metric", "snr"))
+    for name, own in gradients.items():
+        judged = own if settings["scope"] == "layer" else whole
+        expected = choose(judged)
+        torch.testing.assert_close(selection.weights[name], expected)
+        torch.testing.assert_close(written_gradients(model)[name], expected @ own, rtol=1e-10, atol=1e-14)
+        assert selection.sizes[name] == int((expected > 0).sum())
+        for weights, value in [
+            (torch.full((n,), 1 / n, dtype=torch.float64), selection.metric_before[name]),
+            (expected, selection.metric_after[name]),
+        ]:
+            assert value == pytest.approx(reference.metric(metric, judged, weights), rel=1e-9)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("scope", ["layer", "model"])
 def test_prefix_is_the_best_of_all_prefixes(metric: str, order: str, scope: str) -> None:
-    n, smallest = 13, 4
-    model = mlp()
-    gradients = layer_gradients(model, n)
-    dba = DynamicBatch(model, metric=metric, order=order, min_fraction=0.25, scope=scope)
-    selection = dba.backward(losses_of(model, n))
-    whole = torch.cat(list(gradients.values()), dim=1)
-    for name, own in gradients.items():
-        judged = own if scope == "layer" else whole
-        samples = reference.sorted_samples(order, judged)
-        expected = reference.best_subset(metric, judged, [samples[:k] for k in range(smallest, n + 1)])
-        torch.testing.assert_close(selection.weights[name], expected)
-        torch.testing.assert_close(written_gradients(model)[name], expected @ own, rtol=1e-10, atol=1e-14)
-        assert selection.sizes[name] == int((expected > 0).sum())
-        before = reference.metric(metric, judged, torch.full((n,), 1 / n, dtype=torch.float64))
-        assert math.isclose(selection.metric_before[name], before, rel_tol=1e-9)
-        assert math.isclose(
-            selection.metric_after[name], reference.metric(metric, judged, expected), rel_tol=1e-9
-        )
+    def best(gradients: Tensor) -> Tensor:
+        samples = reference.sorted_samples(order, gradients)
+        return reference.best_subset(metric, gradients, [samples[:k] for k in range(4, 14)])
+
+    settings = {"metric": metric, "order": order, "min_fraction": 0.25, "scope": scope}
+    assert_chosen(mlp(), 13, settings, best)
+
+
+@pytest.mark.parametrize("scope", ["layer", "model"])
+@pytest.mark.parametrize("n", [3, 40])  # through the Gram matrix, and without
+@pytest.mark.parametrize("order", ["alignment", "distance"])
+def test_top_k_are_the_first_of_the_order(scope: str, n: int, order: str) -> None:
+    settings = {"rule": "top_k", "order": order, "size": 2, "scope": scope}
+    assert_chosen(
+        mlp(), n, settings, lambda g: reference.equal_weights(reference.sorted_samples(order, g)[:2], n)
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 100, 300])
@@ -75,8 +78,8 @@ def test_prefix_is_the_best_of_all_prefixes(metric: str, order: str, scope: str)
 def test_all_is_the_plain_mean_gradient(n: int, dtype: torch.dtype) -> None:
     model = mlp(dtype)
     plain = copy.deepcopy(model)
-    losses_of(plain, n, dtype).mean().backward()
-    selection = DynamicBatch(model, rule="all").backward(losses_of(model, n, dtype))
+    losses_of(plain, n).mean().backward()
+    selection = DynamicBatch(model, rule="all").backward(losses_of(model, n))
     for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad)
     assert set(selection.sizes.values()) == {n}
@@ -126,22 +129,6 @@ def test_parameters_the_loss_does_not_reach_keep_their_gradient() -> None:
     selection = dba.backward(losses)
     assert "5" not in selection.weights
     assert model[5].weight.grad is None
-
-
-def test_frozen_parameters_get_no_gradient_and_do_not_count() -> None:
-    n = 11
-    model = mlp()
-    model[0].weight.requires_grad_(False)
-    model[4].bias.requires_grad_(False)
-    dba = DynamicBatch(model)
-    selection = dba.backward(losses_of(model, n))
-    assert model[0].weight.grad is None
-    for name, parameter in [("0", model[0].bias), ("4", model[4].weight)]:
-        own = reference.flat(reference.sample_gradients(lambda: losses_of(model, n), [parameter]))
-        samples = reference.sorted_samples("alignment", own)
-        expected = reference.best_subset("snr", own, [samples[:k] for k in range(3, n + 1)])
-        torch.testing.assert_close(selection.weights[name], expected)
-        torch.testing.assert_close(parameter.grad.flatten(), expected @ own)
 
 
 def test_evaluation_between_forward_and_backward_does_not_disturb() -> None:
@@ -207,7 +194,7 @@ def test_a_frozen_model_behind_this_one_may_be_watched_too() -> None:
     critic.requires_grad_(False)
     dba, _ = DynamicBatch(model), DynamicBatch(critic)
     selection = dba.backward(critic(model(batch(6)[0])).square().squeeze(1))
-    assert list(selection.weights) == ["0", "2", "4"]
+    assert list(selection.weights) == ["0", "2", "3", "4"]
     assert repr(selection) == f"Selection(sizes={selection.sizes})"
 
 

@@ -1,54 +1,45 @@
 """Tables of things, and a sampler of one's own; whole runs with things of one's own are in test_places."""
 
-from importlib import import_module
-from pathlib import Path
-
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
 from dba_cli.method import (
+    Call,
+    OuterProducts,
     register_metric,
     register_order,
     register_rule,
     register_sampler,
+    trainable,
 )
 
 from .exactness import assert_exact
 
-N = 12
-SAMPLER = """
-import torch
-from torch import nn
-
-from dba_cli.method import OuterProducts, register_sampler, trainable
-
-calls = []
 
 class Scores(nn.Module):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(3, 4))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x @ self.weight.T
 
-@register_sampler(Scores)
-def scores(call, gradient):
-    calls.append((call.input.shape, gradient.shape))
-    return OuterProducts(gradient.unsqueeze(1), call.input.unsqueeze(1), trainable(call.module.weight), None)
-"""
 
+def test_own_sampler() -> None:
+    calls = []
 
-def test_own_sampler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_layer.py").write_text(SAMPLER)
-    monkeypatch.syspath_prepend(tmp_path)
-    own = import_module("own_layer")
-    model = nn.Sequential(own.Scores(), nn.Linear(3, 2)).double()
-    x = torch.randn(N, 4, dtype=torch.float64)
+    @register_sampler(Scores)
+    def scores(call: Call, gradient: Tensor) -> OuterProducts:
+        calls.append((call.input.shape, gradient.shape))
+        weight = trainable(call.module.weight)
+        return OuterProducts(gradient.unsqueeze(1), call.input.unsqueeze(1), weight, None)
+
+    model = nn.Sequential(Scores(), nn.Linear(3, 2)).double()
+    x = torch.randn(12, 4, dtype=torch.float64)
     assert_exact(model, lambda m: m(x).square().sum(1))
-    assert own.calls == [((N, 4), (N, 3))]
+    assert calls == [((12, 4), (12, 3))]
 
 
 def test_a_name_or_a_type_can_be_registered_once() -> None:

@@ -12,20 +12,7 @@ from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
 
-
-def network() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 3))
-
-
-def batch(n: int = 12) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(n)
-    return torch.randn(n, 6, generator=generator), torch.randint(0, 3, (n,), generator=generator)
-
-
-def losses_of(model: nn.Module, n: int = 12) -> Tensor:
-    x, y = batch(n)
-    return F.cross_entropy(model(x), y, reduction="none")
+from .problems import batch, losses_of, mlp
 
 
 def gradients(model: nn.Module) -> list[Tensor]:
@@ -34,7 +21,7 @@ def gradients(model: nn.Module) -> list[Tensor]:
 
 @pytest.mark.parametrize("rule", ["all", "prefix"])
 def test_autocast(rule: str) -> None:
-    model = network()
+    model = mlp(torch.float32)
     exact = copy.deepcopy(model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         dba = DynamicBatch(model, rule=rule)
@@ -56,54 +43,44 @@ def test_autocast(rule: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("early", [True, False])
 def test_a_model_moved_to_another_type_before_or_after(dtype: torch.dtype, early: bool) -> None:
-    model = network().to(dtype if early else torch.float32)
+    model = mlp(dtype if early else torch.float32)
     dba = DynamicBatch(model)
     model.to(dtype)
-    x, y = batch()
-    dba.backward(F.cross_entropy(model(x.to(dtype)), y, reduction="none"))
+    dba.backward(losses_of(model))
     assert {p.grad.dtype for p in model.parameters()} == {dtype}
 
 
-def test_accumulation_clipping_and_a_scheduler() -> None:
-    model = network()
+def test_accumulation_of_one_graph_or_of_more_clipping_and_a_scheduler() -> None:
+    model = mlp(torch.float32)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
     dba = DynamicBatch(model)
     for _ in range(2):
         optimizer.zero_grad()
-        dba.backward(losses_of(model) / 2)
+        losses = losses_of(model) / 2
+        dba.backward(losses, retain_graph=True)
         first = gradients(model)
-        dba.backward(losses_of(model) / 2)
-        for both, one in zip(gradients(model), first, strict=True):
-            torch.testing.assert_close(both, 2 * one)
+        for times, again in [(2, losses), (3, losses_of(model) / 2)]:
+            dba.backward(again)
+            for several, one in zip(gradients(model), first, strict=True):
+                torch.testing.assert_close(several, times * one)
         nn.utils.clip_grad_norm_(model.parameters(), 0.01)
         optimizer.step()
         scheduler.step()
     assert scheduler.get_last_lr() == [0.025]
 
 
-def test_the_graph_can_be_retained() -> None:
-    model = network()
-    dba = DynamicBatch(model)
-    losses = losses_of(model)
-    dba.backward(losses, retain_graph=True)
-    once = gradients(model)
-    dba.backward(losses)
-    for both, one in zip(gradients(model), once, strict=True):
-        torch.testing.assert_close(both, 2 * one)
-
-
 def test_freezing_and_unfreezing_after_construction() -> None:
-    model = network()
+    model = mlp(torch.float32)
     dba = DynamicBatch(model)
     model[0].requires_grad_(False)
-    assert list(dba.backward(losses_of(model)).weights) == ["2", "3"]
+    assert list(dba.backward(losses_of(model)).weights) == ["2", "3", "4"]
     model[0].requires_grad_(True)
-    assert list(dba.backward(losses_of(model)).weights) == ["0", "2", "3"]
+    assert list(dba.backward(losses_of(model)).weights) == ["0", "2", "3", "4"]
 
 
 def test_copies_of_a_watched_model_work() -> None:
-    model = network()
+    model = mlp(torch.float32)
     with DynamicBatch(model) as dba:
         twin = copy.deepcopy(model)
         losses_of(twin).mean().backward()
@@ -118,7 +95,7 @@ def test_copies_of_a_watched_model_work() -> None:
 
 
 def test_a_copied_pair_belongs_together() -> None:
-    model = network()
+    model = mlp(torch.float32)
     model_copy, dba_copy = copy.deepcopy((model, DynamicBatch(model)))
     dba_copy.backward(losses_of(model_copy))
     assert all(p.grad is not None for p in model_copy.parameters())
@@ -129,7 +106,7 @@ def test_a_copied_pair_belongs_together() -> None:
 
 
 def test_two_selections_may_watch_one_model() -> None:
-    model = network()
+    model = mlp(torch.float32)
     one, two = DynamicBatch(model), DynamicBatch(model, metric="norm")
     one.backward(losses_of(model))
     one.detach()
@@ -141,12 +118,12 @@ def test_two_selections_may_watch_one_model() -> None:
 
 @pytest.mark.parametrize("end", ["backward", "discard", "plain backward"])
 def test_nothing_is_kept_once_a_graph_is_done(end: str) -> None:
-    model = network()
+    model = mlp(torch.float32)
     dba = DynamicBatch(model)
-    x, y = batch()
+    x, y = batch(dtype=torch.float32)
     hidden = model[1](model[0](x))
     kept = weakref.ref(hidden)
-    losses = F.cross_entropy(model[3](model[2](hidden)), y, reduction="none")
+    losses = F.cross_entropy(model[2:](hidden), y, reduction="none")
     del hidden
     if end == "backward":
         selection = dba.backward(losses)
@@ -158,13 +135,13 @@ def test_nothing_is_kept_once_a_graph_is_done(end: str) -> None:
         del losses
     assert kept() is None
     # A recorded call would hold a detached alias of the tensor.
-    assert not [t for t in gc.get_objects() if type(t) is Tensor and t.shape == (12, 8)]
+    assert not [t for t in gc.get_objects() if type(t) is Tensor and t.shape == (12, 6)]
 
 
 def test_an_overwritten_input_is_refused_by_name() -> None:
-    model = network()
+    model = mlp(torch.float32)
     dba = DynamicBatch(model)
-    x, y = batch()
+    x, y = batch(dtype=torch.float32)
     losses = F.cross_entropy(model(x), y, reduction="none")
     x.add_(1)
     with pytest.raises(RuntimeError, match=r"module '0'.*modified in place"):
