@@ -14,7 +14,7 @@ runs are recorded in RESULTS/demo, like any others, and done anew each time.
 
 import sys
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -23,10 +23,11 @@ from rich.live import Live
 from dba_cli.cli._options import RESULTS, ResultsDir, notice
 from dba_cli.cli._plot import draw
 from dba_cli.comparison import compare, print_tables
-from dba_cli.demo import Progress, demo_config, train_side_by_side, view
-from dba_cli.experiments import PlannedRun
+from dba_cli.demo import Progress, demo_config, train_side_by_side
+from dba_cli.experiments import PlannedRun, Reporter
 from dba_cli.plots import make_album
 from dba_cli.records import Evaluation
+from dba_cli.training import Observer
 
 TITLE = "SGD, Adam and DBA side by side: one hidden layer, 600 images"
 
@@ -38,18 +39,20 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only what comes out.")] = False,
 ) -> None:
     config = demo_config(steps)
-    progress = Progress.of([entry.name for entry in config.optimizers], config.seeds, steps)
     console = Console(highlight=False)
-    told: dict[str, Any] = {}
+    reporter = Reporter()
     try:
         with ExitStack() as shown:
             if not quiet and sys.stdout.isatty():
-                live = Live(view(progress, TITLE), console=console, auto_refresh=False)
-                told["refresh"] = shown.enter_context(live).refresh
+                names = [entry.name for entry in config.optimizers]
+                reporter = progress = Progress(TITLE, names, len(config.seeds))
+                progress.refresh = shown.enter_context(
+                    Live(progress, console=console, auto_refresh=False)
+                ).refresh
             elif not quiet:
                 typer.echo(TITLE)
-                told["watcher"] = _line
-            train_side_by_side(config, results, progress, **told)
+                reporter = _Lines()
+            train_side_by_side(config, results, reporter)
     except KeyboardInterrupt:
         notice("interrupted; 'dba demo' starts anew")
         sys.exit(130)
@@ -60,12 +63,25 @@ def demo(
         draw(make_album(results, [name]), results / name / "pictures", ["png"], indent="  ")
 
 
-def _line(run: PlannedRun, row: Evaluation) -> None:
-    """Say a tenth of the evaluations, and the last."""
-    steps, period = run.timeline.steps, run.timeline.evaluation_period
-    if row.step and (row.step % max(period, -(-steps // 10) // period * period) == 0 or row.step == steps):
-        kept = "".join(f"  {layer} keeps {share:.0%}" for layer, share in row.fractions.items())
-        typer.echo(
-            f"seed {run.seed}  {run.optimizer:<4}  step {row.step}/{steps}"
-            f"  test accuracy {row.test_accuracy:.1%}{kept}"
-        )
+class _Lines(Reporter):
+    def started(self, run: PlannedRun) -> Observer:
+        return _Line(run)
+
+
+class _Line(Observer):
+    """Says a tenth of the evaluations, and the last."""
+
+    def __init__(self, run: PlannedRun) -> None:
+        self._run = run
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        run, row = self._run, evaluation
+        steps, period = run.timeline.steps, run.timeline.evaluation_period
+        if row.step and (
+            row.step % max(period, -(-steps // 10) // period * period) == 0 or row.step == steps
+        ):
+            kept = "".join(f"  {layer} keeps {share:.0%}" for layer, share in row.fractions.items())
+            typer.echo(
+                f"seed {run.seed}  {run.optimizer:<4}  step {row.step}/{steps}"
+                f"  test accuracy {row.test_accuracy:.1%}{kept}"
+            )

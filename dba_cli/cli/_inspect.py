@@ -21,7 +21,7 @@ from rich.console import Console
 
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Device, ResultsDir, notice, option
 from dba_cli.errors import UserError
-from dba_cli.inspection import config_table, run_table, run_times, time_table, view_config, view_run
+from dba_cli.inspection import config_table, run_table, time_table, view_config
 
 
 def inspect(
@@ -46,7 +46,7 @@ def inspect(
             raise UserError(
                 f"--set {overrides[0]}: {path} is no config file; only a config has values to set"
             )
-        console.print(run_table(view_run(path), ascii_only=console.options.ascii_only))
+        console.print(run_table(path, ascii_only=console.options.ascii_only))
         return
     # Here, not above: a record is shown without torch.
     from dba_cli.config import load
@@ -54,7 +54,7 @@ def inspect(
 
     where = resolve_device(device)
     view = view_config(load(path, overrides or ()), data, results, notice)
-    console.print(config_table(view, str(path)))
+    console.print(config_table(view, str(path), data))
     if timing:
         console.print()
-        console.print(time_table(run_times(view, data, where)))
+        console.print(time_table(view, data, where))

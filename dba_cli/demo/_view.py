@@ -1,11 +1,15 @@
 """The demo's screen: a curve for each optimizer, and what DBA kept of each batch."""
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from collections.abc import Callable, Iterable
+
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from dba_cli.demo._progress import Curve, Progress
+from dba_cli.experiments import PlannedRun, Reporter
+from dba_cli.records import Evaluation, RunRecord
 from dba_cli.sparkline import sparkline
+from dba_cli.training import Observer
 
 _COLORS = {"sgd": "blue", "adam": "yellow", "dba": "green"}
 # Names, figures and the gaps between them; what is left of a line is the curve's.
@@ -13,61 +17,97 @@ _BESIDE_CURVE = 40
 _WIDEST_CURVE = 60
 
 
-def view(progress: Progress, title: str) -> RenderableType:
-    """Return the screen for the present state; it is as wide as the console, up to 100 columns."""
-    return _View(progress, title)
+class Curve(Observer):
+    """One optimizer: the evaluations of the seed in training, and the number of seeds that ended."""
+
+    def __init__(self, refresh: Callable[[], object]) -> None:
+        self._refresh = refresh
+        self.rows: list[Evaluation] = []
+        self.steps = self.ended = 0
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self.rows.append(evaluation)
+        self._refresh()
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Return the test accuracy at each evaluation."""
+        return [row.test_accuracy for row in self.rows]
+
+    @property
+    def kept(self) -> dict[str, list[float]]:
+        """Return the share of the batch that each layer kept, by layer; empty without selection."""
+        selecting = [row.fractions for row in self.rows if row.fractions]
+        return {name: [row[name] for row in selecting] for name in (selecting[0] if selecting else ())}
 
 
-class _View:
-    def __init__(self, progress: Progress, title: str) -> None:
-        self._progress, self._title = progress, title
+class Progress(Reporter):
+    """All optimizers as they train, on a screen as wide as the console, up to 100 columns.
+
+    ``refresh`` is called whenever there is something new to show.
+    """
+
+    def __init__(self, title: str, optimizers: Iterable[str], seeds: int) -> None:
+        self.refresh: Callable[[], object] = lambda: None
+        self.curves = {name: Curve(lambda: self.refresh()) for name in optimizers}
+        self.seeds = seeds
+        self._title, self._notice = title, ""
+
+    def notice(self, line: str) -> None:
+        self._notice = line
+
+    def started(self, run: PlannedRun) -> Observer:
+        curve = self.curves[run.optimizer]
+        curve.rows, curve.steps = [], run.timeline.steps
+        return curve
+
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        self.curves[run.optimizer].ended += 1
+        self.refresh()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(8, min(_WIDEST_CURVE, options.max_width - _BESIDE_CURVE))
         plain = options.ascii_only
-        progress = self._progress
-        parts: list[RenderableType] = [Text(self._title, style="bold")]
-        if progress.notice:
-            parts.append(Text(progress.notice, style="bold red"))
-        parts += [Text(), _curves(progress, width, plain), Text()]
-        parts += [_kept(curve, width, plain) for curve in progress.curves if curve.kept]
-        yield Group(*parts)
+        yield Text(self._title, style="bold")
+        if self._notice:
+            yield Text(self._notice, style="bold red")
+        yield from (Text(), _curves(self, width, plain), Text())
+        for name, curve in self.curves.items():
+            if curve.kept:
+                yield _kept(name, curve, width, plain)
 
 
 def _curves(progress: Progress, width: int, plain: bool) -> Table:
     grid = _grid(width)
-    bottom = min((a for curve in progress.curves for a in curve.accuracies), default=0.0)
+    bottom = min((a for curve in progress.curves.values() for a in curve.accuracies), default=0.0)
     grid.add_row(Text("test accuracy", style="dim"), Text(), Text("now", style="dim"), Text())
-    for curve in progress.curves:
+    for name, curve in progress.curves.items():
         # A seed's curve takes the whole width in the end: where it stands is how far training is.
         rows = curve.rows
-        done = rows[-1].step / progress.steps if rows else 0.0
+        done = rows[-1].step / curve.steps if rows else 0.0
         line = sparkline(curve.accuracies, max(1, round(done * width)), low=bottom, ascii_only=plain)
         now = f"{rows[-1].test_accuracy:.1%}" if rows else ""
-        style = _COLORS.get(curve.name, "")
+        style = _COLORS.get(name, "")
         grid.add_row(
-            Text(curve.name, style=f"bold {style}"),
+            Text(name, style=f"bold {style}"),
             Text(line, style=style),
             Text(now),
-            _finals(curve, progress),
+            _state(curve, progress.seeds),
         )
     return grid
 
 
-def _finals(curve: Curve, progress: Progress) -> Text:
-    if curve.seed is None:
+def _state(curve: Curve, seeds: int) -> Text:
+    if not curve.steps:
         return Text("waits", style="dim")
-    ended = len(curve.finals) + curve.diverged
-    if ended < len(progress.seeds):
-        return Text(f"seed {ended + 1} of {len(progress.seeds)}", style="dim")
-    return Text("done", style="dim")
+    return Text("done" if curve.ended == seeds else f"seed {curve.ended + 1} of {seeds}", style="dim")
 
 
-def _kept(curve: Curve, width: int, plain: bool) -> Table:
+def _kept(name: str, curve: Curve, width: int, plain: bool) -> Table:
     grid = _grid(width)
     grid.add_row(
         Text("kept of a batch", style="dim"),
-        Text(f"by {curve.name}, layer by layer", style="dim"),
+        Text(f"by {name}, layer by layer", style="dim"),
         Text(),
         Text(),
     )

@@ -1,18 +1,6 @@
 """What lies in a record and what a config would do, as tables on a terminal."""
 
-from dba_cli.inspection._config import ConfigView, view_config
-from dba_cli.inspection._estimate import RunTime, run_times
-from dba_cli.inspection._record import RunView, view_run
-from dba_cli.inspection._terminal import config_table, run_table, time_table
-
-__all__ = [
-    "ConfigView",
-    "RunTime",
-    "RunView",
-    "config_table",
-    "run_table",
-    "run_times",
-    "time_table",
-    "view_config",
-    "view_run",
-]
+from dba_cli.inspection._config import config_table as config_table
+from dba_cli.inspection._config import view_config as view_config
+from dba_cli.inspection._estimate import time_table as time_table
+from dba_cli.inspection._record import run_table as run_table

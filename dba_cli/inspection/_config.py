@@ -1,59 +1,47 @@
 """What ``dba run`` would do with a config: the network, the runs, and which of them are done."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dba_cli.records import RunFolder, RunRecord
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
 
-if TYPE_CHECKING:  # torch comes with these, which looking at a record does without
-    from torch import nn
+from dba_cli.comparison import ranges
+from dba_cli.inspection._wording import heading, table
+from dba_cli.records import RunRecord
 
+if TYPE_CHECKING:  # torch comes with it, which looking at a record does without
     from dba_cli.config import Config
 
-
-@dataclass(frozen=True)
-class LayerView:
-    """A module with parameters of its own."""
-
-    name: str
-    kind: str
-    shapes: str
-    parameters: int
+_DONE, _DISOWNED = "done", "of another config"
 
 
 @dataclass(frozen=True)
 class RunState:
-    """A run of the plan, and the record in its folder, which may be that of another config."""
+    """A run of the plan: ``to do``, ``done``, or with the record of a run ``of another config``."""
 
     optimizer: str
     seed: int
     record: RunRecord | None
-    done: bool
+    state: str
 
     @property
-    def disowned(self) -> bool:
-        """Return whether the folder holds a finished run of another config."""
-        return self.record is not None and not self.done
+    def done(self) -> bool:
+        """Return whether nothing is left to do."""
+        return self.state == _DONE
 
 
 @dataclass(frozen=True)
 class ConfigView:
-    """A config as it stands on this machine: ``yaml`` is the whole of it, defaults included.
+    """A config as it was ``written``, and as it can be run now: ``config`` names the data source found."""
 
-    ``config`` names the data source that was found.
-    """
-
+    written: "Config"
     config: "Config"
-    yaml: str
-    layers: list[LayerView]
     runs: list[RunState]
-
-    @property
-    def parameters(self) -> int:
-        """Return the number of trainable parameters."""
-        return sum(layer.parameters for layer in self.layers)
 
 
 def view_config(config: "Config", data_dir: Path, results: Path, notify: Callable[[str], None]) -> ConfigView:
@@ -64,23 +52,63 @@ def view_config(config: "Config", data_dir: Path, results: Path, notify: Callabl
     """
     import torch
 
-    from dba_cli.config import to_yaml
     from dba_cli.experiments import Settings, narrowed_runs
 
     settings = Settings(data_dir, results, torch.device("cpu"))
     found = _found_source(config, data_dir, notify)
+    runs = []
     # Runs of another config are shown here, where 'dba run' would refuse.
-    runs = [
-        _state(run, hashed, folder)
-        for run, hashed, folder in narrowed_runs(found, found.data.source, settings)
+    for run, hashed, folder in narrowed_runs(found, found.data.source, settings):
+        record = folder.read()
+        state = "to do" if record is None else _DONE if record.config_hash == hashed else _DISOWNED
+        runs.append(RunState(run.optimizers[0].name, run.seeds[0], record, state))
+    return ConfigView(config, found, runs)
+
+
+def config_table(view: ConfigView, name: str, data_dir: Path) -> RenderableType:
+    """Return the resolved config, the network and the plan of runs.
+
+    Raises:
+        UserError: The network cannot be built for the images.
+    """
+    from dba_cli.config import to_yaml
+    from dba_cli.data import image_shape_and_classes
+    from dba_cli.training import Stream, build_model, count_parameters, generator
+
+    shape, classes = image_shape_and_classes(view.config.data.dataset, data_dir)
+    model = build_model(view.config.model, shape, classes, generator(0, Stream.WEIGHTS))
+    layers = []
+    for layer, module in model.named_modules():
+        if own := list(module.parameters(recurse=False)):
+            shapes = ", ".join(" x ".join(map(str, parameter.shape)) for parameter in own)
+            trained = sum(parameter.numel() for parameter in own if parameter.requires_grad)
+            layers.append((layer, type(module).__name__, shapes, f"{trained:,}"))
+    count = Counter(run.state for run in view.runs)
+    states = ["to do", _DONE] + [_DISOWNED] * bool(count[_DISOWNED])
+    plan = [
+        [entry.name, *(_seeds(view, entry.name, state) or "-" for state in states)]
+        for entry in view.config.optimizers
     ]
-    return ConfigView(found, to_yaml(config), _layers(found, data_dir), runs)
+    parts: list[RenderableType] = [
+        Text(name, style="bold"),
+        Text(),
+        heading("resolved config"),
+        Padding(Text(to_yaml(view.written).rstrip()), (0, 0, 0, 2)),
+        Text(),
+        heading(f"model: {count_parameters(model):,} parameters"),
+        table(["layer", "kind", "shapes", "parameters"], layers),
+        Text(),
+        heading(f"runs: {count['to do']} to do, {count[_DONE]} done"),
+        table(["optimizer", *(f"seeds {state}" for state in states)], plan),
+    ]
+    if disowned := count[_DISOWNED]:
+        note = f"! {disowned} finished runs are of another config: 'dba run' refuses them without --overwrite"
+        parts.append(Text(note, style="yellow"))
+    return Group(*parts)
 
 
-def _state(run: "Config", hashed: str, folder: RunFolder) -> RunState:
-    record = folder.read()
-    done = record is not None and record.config_hash == hashed
-    return RunState(run.optimizers[0].name, run.seeds[0], record, done)
+def _seeds(view: ConfigView, optimizer: str, state: str) -> str:
+    return ranges([run.seed for run in view.runs if (run.optimizer, run.state) == (optimizer, state)])
 
 
 def _found_source(config: "Config", data_dir: Path, notify: Callable[[str], None]) -> "Config":
@@ -97,26 +125,3 @@ def _found_source(config: "Config", data_dir: Path, notify: Callable[[str], None
                 "what follows is for the embedded sample"
             )
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
-
-
-def _layers(config: "Config", data_dir: Path) -> list[LayerView]:
-    from dba_cli.data import image_shape_and_classes
-    from dba_cli.training import Stream, build_model, generator
-
-    shape, classes = image_shape_and_classes(config.data.dataset, data_dir)
-    model = build_model(config.model, shape, classes, generator(0, Stream.WEIGHTS))
-    return [_layer(name, module) for name, module in model.named_modules() if list(_own(module))]
-
-
-def _layer(name: str, module: "nn.Module") -> LayerView:
-    own = list(_own(module))
-    return LayerView(
-        name=name,
-        kind=type(module).__name__,
-        shapes=", ".join(" x ".join(map(str, parameter.shape)) for parameter in own),
-        parameters=sum(parameter.numel() for parameter in own if parameter.requires_grad),
-    )
-
-
-def _own(module: "nn.Module") -> "Iterator[nn.Parameter]":
-    return module.parameters(recurse=False)

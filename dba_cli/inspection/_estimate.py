@@ -1,19 +1,21 @@
 """How long the runs of a config take: from its recorded runs, else from a few steps that are timed here."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
+from rich.console import Group, RenderableType
+from rich.text import Text
+
 from dba_cli.errors import UserError
 from dba_cli.inspection._config import ConfigView
+from dba_cli.inspection._wording import heading, seconds_text, table
 
 if TYPE_CHECKING:
     import torch
 
     from dba_cli.config import Config
-    from dba_cli.records import DeviceRecord, RunRecord
 
 # The first step of DBA checks itself, and all first steps allocate: neither is timed.
 _WARM_UP = 2
@@ -21,18 +23,10 @@ _TIMED_STEPS = 10
 _MAX_SECONDS = 3.0
 
 
-@dataclass(frozen=True)
-class RunTime:
-    """The seconds that one run of an optimizer takes, and what they are known from."""
+def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> RenderableType:
+    """Return how long each optimizer's runs take, what that is known from, and what is left in all.
 
-    optimizer: str
-    seconds: float
-    known_from: str
-    runs_to_do: int
-
-
-def run_times(view: ConfigView, data_dir: Path, device: "torch.device") -> list[RunTime]:
-    """Return a time for each optimizer: the mean of its runs recorded on such a device, else measured.
+    A time is the mean of the runs recorded on such a device, else measured.
 
     Raises:
         UserError: The data cannot be had, or the config cannot be run with it.
@@ -43,31 +37,26 @@ def run_times(view: ConfigView, data_dir: Path, device: "torch.device") -> list[
     from dba_cli.training import describe_device
 
     here = DeviceRecord(type=device.type, name=describe_device(device), threads=torch.get_num_threads())
-    times = []
+    rows, left = [], 0.0
     for entry in view.config.optimizers:
-        todo = sum(run.optimizer == entry.name and not run.done for run in view.runs)
+        runs = [run for run in view.runs if run.optimizer == entry.name]
+        done = [run.record for run in runs if run.done and run.record is not None]
         recorded = [
-            run.record.durations.total
-            for run in view.runs
-            if run.optimizer == entry.name
-            and run.done
-            and run.record is not None
-            and _finished_on(run.record, here)
+            record.durations.total for record in done if record.device == here and record.status == "finished"
         ]
         if recorded:
-            runs = "1 recorded run" if len(recorded) == 1 else f"{len(recorded)} recorded runs"
-            times.append(RunTime(entry.name, fmean(recorded), runs, todo))
+            seconds, known_from = fmean(recorded), f"{len(recorded)} recorded run{'s' * (len(recorded) > 1)}"
         else:
-            seconds, steps = _measured(view.config, entry.name, data_dir, device)
-            times.append(RunTime(entry.name, seconds, f"{steps} timed steps", todo))
-    return times
+            seconds, known_from = _measured(view.config, entry.name, data_dir, device)
+        todo = len(runs) - len(done)
+        left += todo * seconds
+        rows.append((entry.name, seconds_text(seconds), known_from, str(todo)))
+    total = f"Left to do, one run after the other: {seconds_text(left)}" if left else "Nothing left to do"
+    titles = ["optimizer", "one run", "known from", "runs to do"]
+    return Group(heading("estimated time"), table(titles, rows), Text(f"  {total}."))
 
 
-def _finished_on(record: "RunRecord", device: "DeviceRecord") -> bool:
-    return record.device == device and record.status == "finished"
-
-
-def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> tuple[float, int]:
+def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> tuple[float, str]:
     """Train a few steps as ``dba run`` would, leave nothing behind, and extrapolate to a whole run."""
     from dba_cli.experiments import Images, Settings, Trainee, planned
 
@@ -90,4 +79,4 @@ def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.d
     evaluations = 1 + -(-total // period) + config.training.evaluation.copies
     one = training.evaluation_seconds / len(training.history)
     steps = timed[_WARM_UP:] or timed
-    return total * median(steps) + evaluations * one, len(steps)
+    return total * median(steps) + evaluations * one, f"{len(steps)} timed steps"

@@ -1,27 +1,22 @@
 """What a run's folder holds, in groups of named facts; a new key of a record is shown without a line here."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
 from dba_cli.errors import UserError
-from dba_cli.inspection._wording import fact, file_size
+from dba_cli.inspection._wording import fact, fact_table, file_size, heading, seconds_text, table
 from dba_cli.records import Evaluation, ExperimentFolder, RunFolder, RunRecord
+from dba_cli.sparkline import sparkline
+
+_CURVE = 40
+_ROWS = 8
 
 
-@dataclass(frozen=True)
-class RunView:
-    """A record for reading: ``groups`` of (name, text), the evaluations, and the folder's files."""
-
-    title: str
-    notice: str | None
-    groups: Mapping[str, list[tuple[str, str]]]
-    history: list[Evaluation]
-    files: list[tuple[str, str]]
-
-
-def view_run(folder: Path) -> RunView:
-    """Read the record of one run; ``folder`` is the run's, or a file in it.
+def run_table(folder: Path, *, ascii_only: bool = False) -> RenderableType:
+    """Return everything that the record of one run says; ``folder`` is the run's, or a file in it.
 
     Raises:
         UserError: There is no finished run there, or its record is damaged.
@@ -31,13 +26,18 @@ def view_run(folder: Path) -> RunView:
     record = run.read()
     if record is None:
         raise UserError(_no_run(folder))
-    return RunView(
-        title=f"{record.experiment} / {record.optimizer} / seed {record.seed}",
-        notice=record.data.notice,
-        groups=_groups(record),
-        history=run.history(),
-        files=[(path.name, file_size(path)) for path in sorted(folder.iterdir()) if path.is_file()],
-    )
+    history = run.history()
+    title = f"{record.experiment} / {record.optimizer} / seed {record.seed}"
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    if record.data.notice:
+        parts.append(Text(record.data.notice, style="bold red"))
+    for name, facts in _groups(record).items():
+        if facts:
+            parts += [Text(), heading(name.replace("_", " ")), fact_table(facts)]
+    parts += [Text(), heading(f"history ({len(history)} evaluations)"), _history(history)]
+    parts.append(_curves(history, ascii_only=ascii_only))
+    files = [(path.name, file_size(path)) for path in sorted(folder.iterdir()) if path.is_file()]
+    return Group(*parts, Text(), heading("files"), fact_table(files))
 
 
 def _groups(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
@@ -52,6 +52,38 @@ def _groups(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
         else:
             groups["run"].append(fact(key, value))
     return groups
+
+
+def _history(history: list[Evaluation]) -> Table:
+    """Return at most so many evaluations, evenly spaced, the first and the last among them."""
+    last = len(history) - 1
+    shown = sorted({round(i * last / (_ROWS - 1)) for i in range(_ROWS)})
+    rows = []
+    for point in (history[i] for i in shown):
+        loss = "-" if point.train_loss is None else f"{point.train_loss:.4g}"
+        rows.append(
+            (
+                f"{point.step:,}",
+                f"{point.epoch:.4g}",
+                loss,
+                f"{point.test_loss:.4g}",
+                f"{point.test_accuracy:.2%}",
+                seconds_text(point.seconds),
+            )
+        )
+    return table(["step", "epoch", "train loss", "test loss", "test accuracy", "training time"], rows)
+
+
+def _curves(history: list[Evaluation], *, ascii_only: bool) -> Table:
+    """Return the accuracy, and the fraction that each layer kept, over training."""
+    curves = {"test accuracy": [point.test_accuracy for point in history]}
+    for layer in dict.fromkeys(layer for point in history for layer in point.fractions):
+        curves[f"kept by {layer}"] = [point.fractions[layer] for point in history if layer in point.fractions]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, values in curves.items():
+        line = sparkline(values, _CURVE, ascii_only=ascii_only)
+        grid.add_row(Text(f"  {name}", style="dim"), Text(line), Text(f"{values[-1]:.1%} at the end"))
+    return grid
 
 
 def _no_run(folder: Path) -> str:

@@ -1,7 +1,11 @@
-"""How values, sizes and times are said."""
+"""How values, sizes and times are said, and tables drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
 
 # Fractions of 1 in records; people read per cent.
 _SHARES = {"test_accuracy", "train_accuracy", "fraction"}
@@ -55,3 +59,29 @@ def _text(key: str, value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)
+
+
+def heading(text: str) -> Text:
+    """Return the line above a table."""
+    return Text(text, style="bold cyan")
+
+
+def fact_table(facts: Iterable[tuple[str, str]]) -> Table:
+    """Return a name and a text in each line."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    for key, value in facts:
+        # Text, never str: nothing in a record is read as console markup.
+        grid.add_row(Text(f"  {key}"), Text(value))
+    return grid
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table with titles; cells that are too long are folded."""
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=True, padding=(0, 1))
+    for title in titles:
+        made.add_column(Text(title, style="bold"), overflow="fold")
+    for row in rows:
+        made.add_row(*map(Text, row))
+    return made

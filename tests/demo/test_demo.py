@@ -7,10 +7,11 @@ import torch
 from rich.console import Console
 
 from dba_cli.config import Config
-from dba_cli.demo import Progress, demo_config, train_side_by_side, view
+from dba_cli.demo import Progress, demo_config, train_side_by_side
 from dba_cli.errors import UserError
 from dba_cli.experiments import PlannedRun, Reporter, Settings, Workers, run_experiments
 from dba_cli.records import Evaluation, ExperimentFolder, locked
+from dba_cli.training import Observer
 
 
 def short(steps: int = 6) -> Config:
@@ -19,8 +20,7 @@ def short(steps: int = 6) -> Config:
 
 
 def progress_of(config: Config) -> Progress:
-    assert config.training.steps is not None
-    return Progress.of([entry.name for entry in config.optimizers], config.seeds, config.training.steps)
+    return Progress("a title", [entry.name for entry in config.optimizers], len(config.seeds))
 
 
 def outcomes(results: Path, config: Config) -> dict[str, tuple[object, str]]:
@@ -37,7 +37,7 @@ def outcomes(results: Path, config: Config) -> dict[str, tuple[object, str]]:
 
 def test_the_records_are_those_of_one_run_after_the_other(tmp_path: Path) -> None:
     config = short()
-    train_side_by_side(config, tmp_path / "together", progress_of(config))
+    train_side_by_side(config, tmp_path / "together", Reporter())
     settings = Settings(tmp_path, tmp_path / "alone", torch.device("cpu"), workers=Workers(1))
     run_experiments([config], settings, Reporter())
     together = outcomes(tmp_path / "together", config)
@@ -45,14 +45,20 @@ def test_the_records_are_those_of_one_run_after_the_other(tmp_path: Path) -> Non
     assert together == outcomes(tmp_path / "alone", config)
 
 
-def test_the_optimizers_advance_together(tmp_path: Path) -> None:
+def test_the_optimizers_advance_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, seen = short(8), []
 
-    def watch(run: PlannedRun, row: Evaluation) -> None:
-        seen.append((run.seed, row.step, run.optimizer))
+    class Seen(Observer):
+        def __init__(self, run: PlannedRun) -> None:
+            self.run = run
 
+        def evaluated(self, evaluation: Evaluation) -> None:
+            seen.append((self.run.seed, evaluation.step, self.run.optimizer))
+
+    reporter = Reporter()
+    monkeypatch.setattr(reporter, "started", Seen)
     threads = torch.get_num_threads()
-    train_side_by_side(config, tmp_path, progress_of(config), watch)
+    train_side_by_side(config, tmp_path, reporter)
     assert torch.get_num_threads() == threads
     first_seed = [(step, name) for seed, step, name in seen if seed == 0 and step > 0]
     names = [entry.name for entry in config.optimizers]
@@ -66,8 +72,10 @@ def test_an_interruption_ends_it(tmp_path: Path) -> None:
         if next(ticks) == 2:
             raise KeyboardInterrupt
 
+    progress = progress_of(config)
+    progress.refresh = refresh
     with pytest.raises(KeyboardInterrupt):
-        train_side_by_side(config, tmp_path, progress_of(config), refresh=refresh)
+        train_side_by_side(config, tmp_path, progress)
     assert not list(tmp_path.rglob("result.json"))
 
 
@@ -75,14 +83,14 @@ def test_a_demo_in_another_process_is_not_disturbed(tmp_path: Path) -> None:
     config = short()
     adam = tmp_path / config.experiment.name / "adam" / "seed-0"
     with locked(adam), pytest.raises(UserError, match="adam/seed-0: another process trains here"):
-        train_side_by_side(config, tmp_path, progress_of(config))
+        train_side_by_side(config, tmp_path, Reporter())
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     config = short()
     (tmp_path / config.experiment.name).write_text("in the way", encoding="utf-8")
     with pytest.raises(UserError, match=config.experiment.name):
-        train_side_by_side(config, tmp_path, progress_of(config))
+        train_side_by_side(config, tmp_path, Reporter())
 
 
 @pytest.mark.parametrize("width", [44, 80, 120])
@@ -96,7 +104,7 @@ def test_the_view_shows_every_optimizer_and_what_is_kept(tmp_path: Path, width: 
     for name in ("sgd", "adam", "dba", "hidden1", "output", "kept of a batch"):
         assert name in after
     assert max(map(len, after.splitlines())) <= width
-    final = progress.curve("dba").rows[-1]
+    final = progress.curves["dba"].rows[-1]
     assert f"{final.test_accuracy:.1%}" in after
     assert f"{final.fractions['hidden1']:.0%}" in after
 
@@ -104,7 +112,7 @@ def test_the_view_shows_every_optimizer_and_what_is_kept(tmp_path: Path, width: 
 def rendered(progress: Progress, width: int) -> str:
     console = Console(width=width, height=40, record=True, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(view(progress, "a title"))
+        console.print(progress)
     return capture.get()
 
 
