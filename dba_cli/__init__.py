@@ -27,19 +27,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "DynamicBatch": "method",
-    "Selection": "method",
-    "SelectionProblem": "method",
+    **dict.fromkeys(("compare", "run", "sweep"), "api"),
+    **dict.fromkeys(("DynamicBatch", "Selection", "SelectionProblem"), "method"),
+    **dict.fromkeys(("register_metric", "register_order", "register_rule", "register_sampler"), "method"),
     "UserError": "errors",
-    "compare": "api",
     "register_dataset": "data",
-    "register_metric": "method",
     "register_model": "models",
-    "register_order": "method",
-    "register_rule": "method",
-    "register_sampler": "method",
-    "run": "api",
-    "sweep": "api",
 }
 __all__ = ["__version__", *_HOME]
 

@@ -99,8 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         code = _refuse(str(error))
     except _UsageError as error:
-        context = error.ctx
-        hint = f"; see '{context.command_path} --help'" if context else ""
+        hint = f"; see '{error.ctx.command_path} --help'" if error.ctx else ""
         message = error.format_message().rstrip(".")
         code = _refuse(message + hint) if message else 2  # without a message: the help is there already
     sys.exit(code if isinstance(code, int) else 0)

@@ -21,23 +21,21 @@ _ROWS = 4  # runs that the live display shows at once; a cluster has more
 @contextmanager
 def reporter(results: Path, *, quiet: bool) -> Iterator[Reporter]:
     """Yield the display that fits stdout; warnings go to stderr with every one of them."""
-    if quiet:
-        yield _Quiet(results)
-    elif sys.stdout.isatty():
+    if sys.stdout.isatty() and not quiet:
         # Two lines for each, so that nothing is cut off at 80 columns.
         text = TextColumn("{task.description}\n{task.fields[detail]}")
         bar = BarColumn(bar_width=12)
         with Progress(text, bar, _TimeLeft(), transient=True, redirect_stderr=False) as progress:
             yield _Live(results, progress)
     else:
-        yield _Lines(results)
+        yield _Lines(results, quiet=quiet)
 
 
 class _Lines(Reporter):
-    """One line per event on stdout, and the count of what is over."""
+    """One line per event on stdout, or warnings only, and the count of what is over."""
 
-    def __init__(self, results: Path) -> None:
-        self._results = results
+    def __init__(self, results: Path, *, quiet: bool = False) -> None:
+        self._results, self._quiet = results, quiet
         self._began: float | None = None
         self._steps_under_way: dict[int, int] = {}
         self._steps_done = self._all_steps = 0
@@ -47,7 +45,8 @@ class _Lines(Reporter):
         notice(line)
 
     def say(self, line: str) -> None:
-        print(line, flush=True)
+        if not self._quiet:
+            print(line, flush=True)
 
     def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
         self._total += len(todo)
@@ -120,13 +119,6 @@ class _Lines(Reporter):
             return f"{minutes} min left"
         hours = minutes / 60
         return f"{hours:.1f} h left" if hours < 48 else f"{hours / 24:.1f} days left"
-
-
-class _Quiet(_Lines):
-    """Warnings only."""
-
-    def say(self, line: str) -> None:
-        """Say nothing."""
 
 
 class _Watcher(Observer):
