@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,10 @@ def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
         labels = _labels(train_labels, len(train)), _labels(test_labels, len(test))
         if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
             raise ValueError("its training and its test images differ in shape or type")
-        missing = set(range(int(torch.cat(labels).max()) + 1)) - set(labels[0].tolist())
-        if missing:
-            raise ValueError(f"class {min(missing)} has no training image: number the classes without gaps")
+        trained = set(labels[0].tolist())
+        gap = next(label for label in count() if label not in trained)
+        if int(torch.cat(labels).max()) >= gap:
+            raise ValueError(f"class {gap} has no training image: number the classes without gaps")
     except (TypeError, ValueError) as error:
         raise UserError(f"data.dataset: {name}: {error}") from error
     return train, labels[0], test, labels[1]

@@ -1,11 +1,9 @@
 """Downloads by torchvision's list of files, from a server inside the test."""
 
-import errno
 import gzip
 import hashlib
 import re
 import socket
-import tempfile
 import threading
 import time
 import urllib.request
@@ -191,18 +189,6 @@ def test_the_next_mirror_takes_over(tmp_path: Path, mirror: Mirror, monkeypatch:
     monkeypatch.setattr(_download, "reachable", lambda mirrors, filename: list(mirrors))
     monkeypatch.setattr(dataset, "mirrors", [dead, good])
     assert fetch("fashion_mnist", tmp_path).complete
-
-
-def test_a_read_only_folder_is_one_line_for_fetch(
-    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Tests may run as root, to whom no folder is read-only.
-    def refuse(*, prefix: str, dir: Path) -> None:  # noqa: A002 (tempfile's name)
-        raise OSError(errno.EROFS, "Read-only file system", str(dir / prefix))
-
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
-    with pytest.raises(UserError, match=r"cannot write to .*\.dba-fetch-: Read-only file system; mend that"):
-        fetch("fashion_mnist", tmp_path)
 
 
 def test_offline_makes_no_request(tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,8 +170,3 @@ def test_a_file_for_a_folder(tmp_path: Path, lines: list[str]) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(UserError, match="a file, not a folder"):
         load("mnist", "auto", tmp_path / "data", lines.append)
-
-
-def test_an_unknown_dataset(tmp_path: Path, lines: list[str]) -> None:
-    with pytest.raises(UserError, match="unknown dataset 'minst'; did you mean 'mnist'"):
-        load("minst", "auto", tmp_path, lines.append)

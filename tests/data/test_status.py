@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dba_cli.cli import main
-from dba_cli.data import load, status
+from dba_cli.data import fetch, load, status
 from dba_cli.errors import UserError
 
 verify = partial(status, whole=True)
@@ -140,10 +140,10 @@ def test_verify_compares_mnists_digests(tmp_path: Path, place: Callable[..., Pat
     assert all(file.sha256 == file.expected_sha256 for file in real.files)
 
 
-@pytest.mark.parametrize("look", [status, verify])
-def test_an_unknown_dataset(look: Callable[[str, Path], object], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown dataset 'kmist'; did you mean 'kmnist'"):
-        look("kmist", tmp_path)
+def test_an_unknown_dataset(tmp_path: Path) -> None:
+    for look in (status, verify, fetch, lambda name, folder: load(name, "auto", folder, print)):
+        with pytest.raises(UserError, match="unknown dataset 'kmist'; did you mean 'kmnist'"):
+            look("kmist", tmp_path)
 
 
 def test_what_the_commands_say(

@@ -1,6 +1,7 @@
 """Deformations, measured: a copy of a ramp holds the positions that its pixels were read from."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,9 @@ def assert_uniform(values: np.ndarray, limit: float) -> None:
 def test_everything_at_zero_changes_nothing() -> None:
     images = torch.rand(5, 1, SIDE, SIDE)
     indices = torch.tensor([3, 0, 3])
-    torch.testing.assert_close(deformed(images).images_at(indices), images[indices], atol=1e-5, rtol=0)
+    data = deformed(images)
+    torch.testing.assert_close(data.images_at(indices), images[indices], atol=1e-5, rtol=0)
+    assert (len(data), data.labels.tolist()) == (5, [0, 1, 2, 3, 4])
 
 
 def test_translation() -> None:
@@ -80,34 +83,28 @@ def test_translation() -> None:
     assert abs(np.corrcoef(shift.T)[0, 1]) < 0.2
 
 
-def test_rotation_about_the_middle() -> None:
-    linear, shift = affine_maps(rotation=20)
+@pytest.mark.parametrize(
+    ("sizes", "limit", "value", "linear_part"),
+    [
+        (
+            {"rotation": 20},
+            math.radians(20),
+            lambda found: np.arctan2(found[1, 0], found[0, 0]),
+            lambda angle: [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]],
+        ),
+        ({"scale": 0.3}, 0.3, lambda found: np.log(found[0, 0]), lambda log: np.exp(log) * np.eye(2)),
+        ({"aspect": 0.3}, 0.3, lambda found: np.log(found[1, 1]), lambda log: [[1, 0], [0, np.exp(log)]]),
+        ({"shear": 0.4}, 0.4, lambda found: found[0, 1], lambda sideways: [[1, sideways], [0, 1]]),
+    ],
+)
+def test_each_map_about_the_middle(
+    sizes: dict[str, float], limit: float, value: Callable[..., Any], linear_part: Callable[..., Any]
+) -> None:
+    linear, shift = affine_maps(**sizes)
     np.testing.assert_allclose(shift, 0, atol=1e-4)
-    angles = np.arctan2(linear[:, 1, 0], linear[:, 0, 0])
-    turned = np.stack([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
-    np.testing.assert_allclose(linear, turned.transpose(2, 0, 1), atol=1e-5)
-    assert_uniform(angles, math.radians(20))
-
-
-def test_scale() -> None:
-    linear, shift = affine_maps(scale=0.3)
-    np.testing.assert_allclose(shift, 0, atol=1e-4)
-    np.testing.assert_allclose(linear, linear[:, :1, :1] * np.eye(2), atol=1e-5)
-    assert_uniform(np.log(linear[:, 0, 0]), 0.3)
-
-
-def test_aspect_is_of_the_height_alone() -> None:
-    linear, _ = affine_maps(aspect=0.3)
-    np.testing.assert_allclose(linear[:, 0], np.broadcast_to([1, 0], (COPIES, 2)), atol=1e-5)
-    np.testing.assert_allclose(linear[:, 1, 0], 0, atol=1e-5)
-    assert_uniform(np.log(linear[:, 1, 1]), 0.3)
-
-
-def test_shear_shifts_rows_sideways() -> None:
-    linear, _ = affine_maps(shear=0.4)
-    np.testing.assert_allclose(linear[:, 1], np.broadcast_to([0, 1], (COPIES, 2)), atol=1e-5)
-    np.testing.assert_allclose(linear[:, 0, 0], 1, atol=1e-5)
-    assert_uniform(linear[:, 0, 1], 0.4)
+    values = [value(found) for found in linear]
+    np.testing.assert_allclose(linear, [linear_part(number) for number in values], atol=1e-5)
+    assert_uniform(np.array(values), limit)
 
 
 def displacements(**sizes: float) -> np.ndarray:
@@ -201,9 +198,3 @@ def test_copies_of_other_images_leave_training_where_it_was() -> None:
     others = one.copies_of(torch.rand(9, 1, SIDE, SIDE), torch.Generator().manual_seed(3))
     assert others.shape == (9, 1, SIDE, SIDE)
     assert one.images_at(indices).equal(same.images_at(indices))
-
-
-def test_labels_stay() -> None:
-    data = deformed(torch.rand(6, 1, SIDE, SIDE), **EVERYTHING)
-    assert len(data) == 6
-    assert data.labels.tolist() == list(range(6))

@@ -44,14 +44,6 @@ def test_a_pair_of_variants_for_each_quarter_of_a_pixel(
     assert 0 <= float(made.min()) <= float(made.max()) <= 1
 
 
-def test_thicker_has_more_ink_and_thinner_less(digits: torch.Tensor) -> None:
-    ink = stroke_variants(digits, 1).sum((2, 3, 4))  # (variants, n)
-    assert (ink[1::2].diff(dim=0) > 0).all()
-    assert (ink[2::2].diff(dim=0) < 0).all()
-    assert (ink[1] > ink[0]).all()
-    assert (ink[2] < ink[0]).all()
-
-
 def test_a_bar_grows_by_the_radius_on_either_side() -> None:
     bar = torch.zeros(1, 1, 28, 28)
     bar[..., 10:18] = 1
