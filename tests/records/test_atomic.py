@@ -118,40 +118,28 @@ def test_the_content_is_on_the_disk_before_the_name_is(
 def test_a_folder_that_cannot_be_synced_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_folders(*_: Any) -> int:
-        raise PermissionError  # as on Windows
+    opened = os.open
 
-    with monkeypatch.context() as patch:
-        patch.setattr("dba_cli.records._files.os.open", no_folders)
-        # tempfile opens by the same function; give it the file that it would have made
-        patch.setattr("tempfile.mkstemp", lambda **_: _made(tmp_path / "temporary"))
-        write_atomically(tmp_path / "file", "text")
+    def no_folders(path: Any, *rest: Any, **named: Any) -> int:
+        if Path(path).is_dir():
+            raise PermissionError  # as on Windows
+        return opened(path, *rest, **named)
+
+    monkeypatch.setattr("os.open", no_folders)
+    write_atomically(tmp_path / "file", "text")
     assert (tmp_path / "file").read_text() == "text"
     assert everything_in(tmp_path) == ["file"]
 
 
-def _made(path: Path) -> tuple[int, str]:
-    file = path.open("w")
-    descriptor = os.dup(file.fileno())
-    file.close()
-    return descriptor, str(path)
-
-
-@pytest.mark.parametrize("inner", ["blocked/file", "blocked/deeper/file"])
-def test_a_file_in_the_place_of_a_folder(tmp_path: Path, inner: str) -> None:
+@pytest.mark.parametrize("inner", ["blocked/file", "blocked/deeper/file", "folder"])
+def test_a_file_in_the_place_of_a_folder_or_the_other_way_round(tmp_path: Path, inner: str) -> None:
     (tmp_path / "blocked").write_text("here first")
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
     with pytest.raises(UserError, match="cannot be written") as caught:
         write_atomically(tmp_path / inner, "text")
     assert str(caught.value).startswith(f"{tmp_path / inner}: cannot be written (")
-    assert everything_in(tmp_path) == ["blocked"]
+    assert everything_in(tmp_path) == ["blocked", "folder"]
     assert (tmp_path / "blocked").read_text() == "here first"
-
-
-def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
-    (tmp_path / "file" / "inner").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"file: cannot be written \(Is a directory\)"):
-        write_atomically(tmp_path / "file", "text")
-    assert everything_in(tmp_path) == ["file"]
 
 
 def test_ensure_writable_makes_the_folder_and_leaves_it_empty(tmp_path: Path) -> None:
@@ -162,21 +150,12 @@ def test_ensure_writable_makes_the_folder_and_leaves_it_empty(tmp_path: Path) ->
 
 
 def test_ensure_writable_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError) as caught:
-        ensure_writable(tmp_path / "file")
-    assert (
-        str(caught.value)
-        == f"{tmp_path / 'file'}: cannot be written (File exists); give another --results DIR"
-    )
-
     def read_only(*_: Any, **__: Any) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
+    (tmp_path / "file").write_text("")
     monkeypatch.setattr("tempfile.TemporaryFile", read_only)
-    with pytest.raises(UserError) as caught:
-        ensure_writable(tmp_path)
-    assert (
-        str(caught.value)
-        == f"{tmp_path}: cannot be written (Read-only file system); give another --results DIR"
-    )
+    for folder, reason in ((tmp_path / "file", "File exists"), (tmp_path, "Read-only file system")):
+        with pytest.raises(UserError) as caught:
+            ensure_writable(folder)
+        assert str(caught.value) == f"{folder}: cannot be written ({reason}); give another --results DIR"

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
-from dba_cli.errors import UserError
 from dba_cli.records import FailureRecord, RunFolder, discard_failure, read_failure, write_failure
 
 FAILURE = FailureRecord(
@@ -40,9 +37,3 @@ def test_a_damaged_one_says_nothing(tmp_path: Path) -> None:
         assert read_failure(run) is None
     path.write_bytes(b"\xff\xfe")
     assert read_failure(run) is None
-
-
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot be written"):
-        write_failure(RunFolder(tmp_path / "file"), FAILURE)
