@@ -80,7 +80,7 @@ class Progress(Reporter):
 def _curves(progress: Progress, width: int, plain: bool) -> Table:
     grid = _grid(width)
     bottom = min((a for curve in progress.curves.values() for a in curve.accuracies), default=0.0)
-    grid.add_row(Text("test accuracy", style="dim"), Text(), Text("now", style="dim"), Text())
+    grid.add_row(Text("test accuracy", style="dim"), Text(), Text("now", style="dim"))
     for name, curve in progress.curves.items():
         # A seed's curve takes the whole width in the end: where it stands is how far training is.
         rows = curve.rows
@@ -105,15 +105,10 @@ def _state(curve: Curve, seeds: int) -> Text:
 
 def _kept(name: str, curve: Curve, width: int, plain: bool) -> Table:
     grid = _grid(width)
-    grid.add_row(
-        Text("kept of a batch", style="dim"),
-        Text(f"by {name}, layer by layer", style="dim"),
-        Text(),
-        Text(),
-    )
+    grid.add_row(Text("kept of a batch", style="dim"), Text(f"by {name}, layer by layer", style="dim"))
     for layer, shares in curve.kept.items():
         line = sparkline(shares, width, ascii_only=plain)
-        grid.add_row(Text(layer), Text(line, style="magenta"), Text(f"{shares[-1]:.0%}"), Text())
+        grid.add_row(Text(layer), Text(line, style="magenta"), Text(f"{shares[-1]:.0%}"))
     return grid
 
 

@@ -29,11 +29,6 @@ class RunState:
     record: RunRecord | None
     state: str
 
-    @property
-    def done(self) -> bool:
-        """Return whether nothing is left to do."""
-        return self.state == _DONE
-
 
 @dataclass(frozen=True)
 class ConfigView:

@@ -40,7 +40,7 @@ def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> Rend
     rows, left = [], 0.0
     for entry in view.config.optimizers:
         runs = [run for run in view.runs if run.optimizer == entry.name]
-        done = [run.record for run in runs if run.done and run.record is not None]
+        done = [run.record for run in runs if run.record and run.state == "done"]
         recorded = [
             record.durations.total for record in done if record.device == here and record.status == "finished"
         ]

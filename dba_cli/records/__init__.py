@@ -8,9 +8,11 @@ from dba_cli.records._files import locked as locked
 from dba_cli.records._files import write_atomically as write_atomically
 from dba_cli.records._layout import ExperimentFolder as ExperimentFolder
 from dba_cli.records._layout import RunFolder as RunFolder
+from dba_cli.records._layout import add_to_sweep as add_to_sweep
 from dba_cli.records._layout import discard_failure as discard_failure
 from dba_cli.records._layout import experiments_in as experiments_in
 from dba_cli.records._layout import read_failure as read_failure
+from dba_cli.records._layout import read_sweep as read_sweep
 from dba_cli.records._layout import write_failure as write_failure
 from dba_cli.records._result import DataRecord as DataRecord
 from dba_cli.records._result import DeviceRecord as DeviceRecord
@@ -18,11 +20,9 @@ from dba_cli.records._result import Durations as Durations
 from dba_cli.records._result import ExperimentRecord as ExperimentRecord
 from dba_cli.records._result import FailureRecord as FailureRecord
 from dba_cli.records._result import PaperFigures as PaperFigures
+from dba_cli.records._result import PointRecord as PointRecord
 from dba_cli.records._result import RunRecord as RunRecord
-from dba_cli.records._sweep import PointRecord as PointRecord
-from dba_cli.records._sweep import SweepRecord as SweepRecord
-from dba_cli.records._sweep import add_to_sweep as add_to_sweep
-from dba_cli.records._sweep import read_sweep as read_sweep
+from dba_cli.records._result import SweepRecord as SweepRecord
 from dba_cli.records._trace import SelectionTrace as SelectionTrace
 from dba_cli.records._trace import TraceWriter as TraceWriter
 from dba_cli.records._trace import read_predictions as read_predictions

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dba_cli.errors import UserError
 from dba_cli.records._evaluation import Evaluation, history_text, read_history
-from dba_cli.records._files import UNFINISHED, read_model, write_atomically
-from dba_cli.records._result import ExperimentRecord, FailureRecord, RunRecord
+from dba_cli.records._files import UNFINISHED, locked, read_model, write_atomically
+from dba_cli.records._result import ExperimentRecord, FailureRecord, RunRecord, SweepRecord
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,37 @@ def discard_failure(run: RunFolder) -> None:
     """Forget that the run failed, before it is done again."""
     with contextlib.suppress(OSError):
         (run.path / "failure.json").unlink(missing_ok=True)
+
+
+def read_sweep(folder: Path) -> SweepRecord | None:
+    """Return what ``sweep.json`` in ``folder`` says, None where there is none.
+
+    Raises:
+        UserError: It is damaged or cannot be read.
+    """
+    return read_model(folder / "sweep.json", SweepRecord)
+
+
+def add_to_sweep(folder: Path, sweep: SweepRecord) -> None:
+    """Write ``sweep.json``; the points of earlier sweeps in this folder stay on the list.
+
+    A list that forgot them would hide how many points were tried.
+
+    Raises:
+        UserError: The file is damaged, is of another experiment or cannot be written.
+    """
+    with locked(folder, wait=True):
+        before = read_sweep(folder)
+        if before is not None and before.experiment != sweep.experiment:
+            raise UserError(
+                f"{folder}: holds a sweep of {before.experiment!r}, not of {sweep.experiment!r}; "
+                "give another --name"
+            )
+        old = before.points if before is not None else []
+        names = {point.name for point in old}
+        points = [*old, *(point for point in sweep.points if point.name not in names)]
+        whole = sweep.model_copy(update={"points": points})
+        write_atomically(folder / "sweep.json", whole.model_dump_json(indent=2) + "\n")
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ``result.json``, ``failure.json`` and ``experiment.json`` say.
+"""What ``result.json``, ``failure.json``, ``experiment.json`` and ``sweep.json`` say.
 
 Accuracies and losses are plain fractions and nats; only tables speak in per cent. Everything but
 ``durations`` is the same, bit for bit, when the same command runs again on the same machine.
@@ -195,3 +195,18 @@ class ExperimentRecord(Part):
     paper: PaperFigures | None
     optimizers: dict[str, Sha256] = Field(description="Entry name to the config hash of its runs.")
     seeds: list[Count]
+
+
+class PointRecord(Part):
+    """One point: the folder of its experiment, and what it sets."""
+
+    name: str
+    values: dict[str, Any] = Field(description="Dotted key of the config to value.")
+
+
+class SweepRecord(Part):
+    """A sweep: a results folder of its own, so that ``dba compare --results`` prints its points."""
+
+    format: Literal[1] = 1
+    experiment: str = Field(description="Name in the config that the points vary.")
+    points: list[PointRecord] = Field(description="All that were ever asked for, in that order.")
