@@ -1,10 +1,13 @@
 """What all commands have, and the small ones whole."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from dba_cli import __version__
 from dba_cli.cli import COMMANDS
+from dba_cli.experiments import Backend
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "data status", "data fetch", "data verify"])
@@ -18,6 +21,15 @@ def test_each_command_has_examples_and_its_line_in_the_list(dba, command):
     summary = line.removeprefix(f"│ {name} ").rstrip("│ ").strip()
     assert len(summary) > 20
     assert summary in answer.out
+
+
+def test_every_backend_can_be_chosen(dba):
+    assert "|".join(get_args(Backend)) in dba("run", "--help").out
+
+
+def test_version(dba):
+    answer = dba("--version")
+    assert (answer.code, answer.out) == (0, f"dba {__version__}\n")
 
 
 def test_status_says_that_nothing_is_there(dba, monkeypatch):

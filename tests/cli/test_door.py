@@ -80,6 +80,6 @@ def test_one_name_twice_and_values_for_a_config_are_refused(dba, config):
 
 
 def test_every_name_is_there():
-    assert [name for name in dba_cli.__all__ if getattr(dba_cli, name) is None] == []
+    assert [name for name in dir(dba_cli) if getattr(dba_cli, name) is None] == []
     with pytest.raises(AttributeError, match="no attribute 'DynamicBach'"):
         dba_cli.DynamicBach  # noqa: B018
