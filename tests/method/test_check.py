@@ -48,12 +48,19 @@ def test_a_broken_premise_is_refused_by_name(
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_positions_as_long_as_the_batch_are_not_taken_for_samples() -> None:
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        (5, rf"module '0' \(Embedding\) gave an output of shape \(5, 4\) for {N} losses"),
+        (N, "module '0': the per-sample gradients do not add up"),
+    ],
+)
+def test_positions_are_not_taken_for_samples(positions: int, message: str) -> None:
     torch.manual_seed(0)
-    model = nn.ModuleList([nn.Embedding(N, 4), nn.Linear(4, 2)])
+    model = nn.ModuleList([nn.Embedding(positions, 4), nn.Linear(4, 2)])
     dba = DynamicBatch(model)
-    x = torch.randn(N, N, 4) + model[0](torch.arange(N))
-    with pytest.raises(RuntimeError, match="module '0'"):
+    x = torch.randn(N, positions, 4) + model[0](torch.arange(positions))
+    with pytest.raises(RuntimeError, match=message):
         dba.backward(model[1](x).square().sum((1, 2)))
 
 

@@ -32,29 +32,42 @@ class Wrapper(nn.Module):
         return self.body(torch.cat((self.token.expand(len(x), -1, -1), x), 1)).tanh()
 
 
+def called(module: nn.Module, *args: Tensor) -> Tensor:
+    output = module(*args)
+    return output[0] if isinstance(output, tuple) else output
+
+
+def attention(module: nn.Module, x: Tensor) -> Tensor:
+    return module(x, x, x, attn_mask=torch.zeros(6, 6, dtype=torch.bool).triu(1))[0]
+
+
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
 @pytest.mark.parametrize(
-    ("build", "shapes"),
+    ("build", "shapes", "call"),
     [
-        (lambda: nn.PReLU(4), [(5, 4)]),
-        (lambda: nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=1), [(5, 2, 4, 4)]),
-        (lambda: nn.Bilinear(3, 4, 2), [(5, 3), (5, 4)]),
-        (lambda: nn.GRU(4, 3, batch_first=True), [(5, 6, 4)]),
-        (lambda: nn.LSTM(4, 3, num_layers=2, batch_first=True), [(5, 6, 4)]),
+        (lambda: nn.PReLU(4), [(5, 4)], called),
+        (lambda: nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=1), [(5, 2, 4, 4)], called),
+        (lambda: nn.Bilinear(3, 4, 2), [(5, 3), (5, 4)], called),
+        (lambda: nn.GRU(4, 3, batch_first=True), [(5, 6, 4)], called),
+        (lambda: nn.LSTM(4, 3, num_layers=2, batch_first=True), [(5, 6, 4)], called),
+        (Scale, [(5, 4), (4,), (5, 4)], lambda m, x, shared, shift: m(x, shared, shift=shift)),
+        # These two are one layer with the modules inside them.
+        (lambda: nn.MultiheadAttention(4, 2, batch_first=True), [(5, 6, 4)], attention),
+        (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), [(5, 4)], called),
     ],
 )
 def test_modules_without_a_sampler(
-    build: Callable[[], nn.Module], shapes: list[tuple[int, ...]], dtype: torch.dtype, rtol: float
+    build: Callable[[], nn.Module],
+    shapes: list[tuple[int, ...]],
+    call: Callable[..., Tensor],
+    dtype: torch.dtype,
+    rtol: float,
 ) -> None:
     torch.manual_seed(0)
     model = build().to(dtype)
     args = [torch.randn(shape, dtype=dtype) for shape in shapes]
-
-    def losses(m: nn.Module) -> Tensor:
-        output = m(*args)
-        return (output[0] if isinstance(output, tuple) else output).square().flatten(1).sum(1)
-
-    assert_exact(model, losses, rtol=rtol)
+    layers = {"": [name for name, _ in model.named_parameters()]}
+    assert_exact(model, lambda m: call(m, *args).square().flatten(1).sum(1), layers, rtol=rtol)
 
 
 def test_written_gradients_hold_no_graph() -> None:
@@ -64,41 +77,11 @@ def test_written_gradients_hold_no_graph() -> None:
     assert [p.grad.requires_grad for p in model.parameters()] == [False] * 5
 
 
-def test_attention_is_one_layer_with_its_output_projection() -> None:
-    torch.manual_seed(0)
-    model = nn.MultiheadAttention(4, 2, batch_first=True).double()
-    x = torch.randn(5, 6, 4, dtype=torch.float64)
-    mask = torch.zeros(6, 6, dtype=torch.bool).triu(1)
-    names = [name for name, _ in model.named_parameters()]
-    assert_exact(model, lambda m: m(x, x, x, attn_mask=mask)[0].square().sum((1, 2)), {"": names})
-
-
-def test_shared_and_keyword_arguments() -> None:
-    torch.manual_seed(0)
-    model = Scale().double()
-    x, shift = torch.randn(2, 5, 4, dtype=torch.float64)
-    shared = torch.randn(4, dtype=torch.float64)
-    assert_exact(model, lambda m: m(x, shared, shift=shift).square().sum(1))
-
-
 def test_a_parameter_beside_child_layers() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(Wrapper(), nn.Linear(4, 2)).double()
     x = torch.randn(5, 3, 4, dtype=torch.float64)
     assert_exact(model, lambda m: m(x).square().sum((1, 2)))
-
-
-def test_weight_normalization_is_one_layer() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), nn.Tanh(), nn.Linear(3, 2)
-    ).double()
-    x = torch.randn(5, 4, dtype=torch.float64)
-    layers = {
-        "0": [n for n, _ in model.named_parameters() if n.startswith("0.")],
-        "2": ["2.weight", "2.bias"],
-    }
-    assert_exact(model, lambda m: m(x).square().sum(1), layers)
 
 
 def test_a_module_that_draws_random_numbers_is_refused_by_name() -> None:
