@@ -8,11 +8,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from dba_cli.comparison import Row
+from dba_cli.data import status
 from dba_cli.errors import UserError, did_you_mean
 from dba_cli.plots._choices import Labels, Rates, choice_map
 from dba_cli.plots._confusion import confusion, confusion_matrices
 from dba_cli.plots._curves import fractions_kept, learning_curves
-from dba_cli.plots._evidence import Evidence, predictions_of, rates_of
+from dba_cli.plots._evidence import Load, draw, evaluation, loader, predictions_of, rates_of, run_config
 from dba_cli.plots._galleries import Images, chosen_images, disagreements, drawn_images
 from dba_cli.plots._ladder import Rung, ladder
 from dba_cli.plots._read import Study, read_studies, together
@@ -30,7 +31,6 @@ class Picture:
     """A figure; ``stem`` is the name of its files, ``experiment`` None where it shows several."""
 
     stem: str
-    kind: str
     experiment: str | None
     caption: str
     figure: Figure
@@ -70,7 +70,7 @@ def make_album(
         if kind not in KINDS:
             raise UserError(f"unknown kind of figure {kind!r}{did_you_mean(kind, list(KINDS))}")
     studies = read_studies(results, names, optimizers)
-    evidence = Evidence(data_dir)
+    load = loader(data_dir)
     pictures: list[Picture] = []
     reasons: dict[str, dict[str, None]] = {}  # why something is missing: the kinds that lack it, in order
     for kind in dict.fromkeys(kinds or [kind for kind in KINDS if kind != "overlay"]):
@@ -78,12 +78,12 @@ def make_album(
         if kind in _OF_ALL:
             for detail, says, figure in _OF_ALL[kind](studies):
                 stem = "-".join(filter(None, (kind, detail)))
-                pictures.append(Picture(stem, kind, None, f"{says.capitalize()}.", figure))
+                pictures.append(Picture(stem, None, f"{says.capitalize()}.", figure))
         for study in studies if kind in _OF_EACH else ():
-            for detail, says, figure in _OF_EACH[kind](_Scene(study, target, evidence, kind, reasons)):
+            for detail, says, figure in _OF_EACH[kind](_Scene(study, target, data_dir, load, kind, reasons)):
                 stem = "-".join(filter(None, (study.name, kind, detail)))
                 caption = f"{study.section.experiment}: {says}."
-                pictures.append(Picture(stem, kind, study.name, caption, figure))
+                pictures.append(Picture(stem, study.name, caption, figure))
         if len(pictures) == before and kinds:
             why = next((reason for reason, of in reasons.items() if kind in of), "nothing to draw")
             raise UserError(f"--kind {kind}: {why}")
@@ -100,7 +100,8 @@ class _Scene:
 
     study: Study
     target: float | None
-    evidence: Evidence
+    data_dir: Path
+    load: Load
     kind: str
     reasons: dict[str, dict[str, None]]
 
@@ -110,10 +111,13 @@ class _Scene:
 
     def has_data(self, folder: RunFolder) -> bool:
         """Return whether the images of a run are there; if not, say so."""
-        missing = self.evidence.missing(folder)
-        if missing is not None:
-            self.reasons.setdefault(missing, {})[self.kind] = None
-        return missing is None
+        data = run_config(folder).data
+        if data.source == "embedded" or not status(data.dataset, self.data_dir).absent:
+            return True
+        missing = f"the official {data.dataset} images are not in {self.data_dir}; give --data DIR, or run "
+        missing += f"`dba data fetch --dataset {data.dataset}`"
+        self.reasons.setdefault(missing, {})[self.kind] = None
+        return False
 
     def predictions(self) -> dict[Row, dict[int, RunFolder]]:
         """Return the runs with predictions, by row and seed; say so where there are none."""
@@ -129,9 +133,9 @@ class _Scene:
         return found
 
 
-def _curves(studies: Sequence[Study]) -> _Drawn:
+def _curves(studies: Sequence[Study], of: str = "") -> _Drawn:
     for x, label in X_LABELS.items():
-        says = f"test accuracy against {label.lower()}"
+        says = f"test accuracy against {label.lower()}{of}"
         yield x, says, learning_curves(together(studies), x, _title(studies))
 
 
@@ -157,31 +161,31 @@ def _drawn(scene: _Scene) -> _Drawn:
     elif scene.has_data(runs[0][1]):
         seed, folder = min(runs, key=lambda run: run[0])
         title = f"{scene.study.title}\nTraining images of seed {seed}"
-        figure = drawn_images(*scene.evidence.draw(folder), title)
+        figure = drawn_images(*draw(folder, scene.load), title)
         yield f"seed-{seed}", f"the training images of seed {seed}", figure
 
 
-def _chosen(says: str, draw: Callable[[Rates, Images, Labels, str], Figure]) -> Callable[[_Scene], _Drawn]:
-    """Return what draws each optimizer that selects, of the lowest seed that has a trace."""
+def _chosen(scene: _Scene, says: str, figure_of: Callable[[Rates, Images, Labels, str], Figure]) -> _Drawn:
+    """Draw each optimizer that selects, of the lowest seed that has a trace."""
+    rows = [row for row in scene.study.rows if row.selects and row.finished]
+    if not rows:
+        scene.lacks(_NONE_SELECTS)
+    for row in rows:
+        runs = [run for run in scene.study.folders(row) if run[1].trace_file.is_file()]
+        if not runs:
+            scene.lacks(_TRACE)
+        elif scene.has_data(runs[0][1]):
+            seed, folder = runs[0]
+            images, labels = draw(folder, scene.load)
+            if rates := rates_of(folder, len(labels)):
+                title = f"{scene.study.title}\n{row.optimizer}, seed {seed}"
+                figure = figure_of(rates, images, labels, title)
+                yield f"{row.optimizer}-seed-{seed}", f"{says.format(row.optimizer)}, seed {seed}", figure
 
-    def drawn(scene: _Scene) -> _Drawn:
-        rows = [row for row in scene.study.rows if row.selects and row.finished]
-        if not rows:
-            scene.lacks(_NONE_SELECTS)
-        for row in rows:
-            runs = [run for run in scene.study.folders(row) if run[1].trace_file.is_file()]
-            if not runs:
-                scene.lacks(_TRACE)
-            elif scene.has_data(runs[0][1]):
-                seed, folder = runs[0]
-                images, labels = scene.evidence.draw(folder)
-                rates = rates_of(folder, len(labels))
-                if rates:
-                    title = f"{scene.study.title}\n{row.optimizer}, seed {seed}"
-                    figure = draw(rates, images, labels, title)
-                    yield f"{row.optimizer}-seed-{seed}", f"{says.format(row.optimizer)}, seed {seed}", figure
 
-    return drawn
+def _choice_map(scene: _Scene) -> _Drawn:
+    says = "how often each layer of {} chose each image"
+    return _chosen(scene, says, lambda rates, _, labels, title: choice_map(rates, labels, title))
 
 
 def _disagreements(scene: _Scene) -> _Drawn:
@@ -204,7 +208,7 @@ def _disagreements(scene: _Scene) -> _Drawn:
             continue
         seed = min(common)
         folders = predicted[first][seed], predicted[second][seed]
-        images, labels, classes = scene.evidence.evaluation(folders[0])
+        images, labels, classes = evaluation(folders[0], scene.load)
         one, other = (predictions_of(folder, len(labels), classes) for folder in folders)
         record = folders[0].read()
         noun = f"{record.data.evaluated_on if record is not None else 'test'} images"
@@ -218,7 +222,7 @@ def _confusion(scene: _Scene) -> _Drawn:
     """Draw the confusion matrix of each optimizer, summed over the seeds that have predictions."""
     matrices = []
     for row, folders in scene.predictions().items():
-        _, labels, classes = scene.evidence.evaluation(next(iter(folders.values())))
+        _, labels, classes = evaluation(next(iter(folders.values())), scene.load)
         counts = [
             confusion(labels, predictions_of(folder, len(labels), classes), classes)
             for folder in folders.values()
@@ -245,11 +249,6 @@ def _ladder(studies: Sequence[Study]) -> _Drawn:
     yield "", "test accuracy at the end of training", ladder(rungs, _title(studies))
 
 
-def _overlay(studies: Sequence[Study]) -> _Drawn:
-    for x, says, figure in _curves(studies):
-        yield x, f"{says}, all experiments", figure
-
-
 def _title(studies: Sequence[Study]) -> str:
     """Return the study's title; of several, the notices that they have."""
     if len(studies) == 1:
@@ -262,13 +261,13 @@ _OF_EACH: dict[str, Callable[[_Scene], _Drawn]] = {
     "targets": _targets,
     "fractions": _fractions,
     "drawn": _drawn,
-    "choices": _chosen(
-        "how often each layer of {} chose each image",
-        lambda rates, images, labels, title: choice_map(rates, labels, title),
-    ),
-    "chosen": _chosen("the images that {} chose most and least often", chosen_images),
+    "choices": _choice_map,
+    "chosen": lambda scene: _chosen(scene, "the images that {} chose most and least often", chosen_images),
     "disagreements": _disagreements,
     "confusion": _confusion,
 }
-_OF_ALL: dict[str, Callable[[Sequence[Study]], _Drawn]] = {"ladder": _ladder, "overlay": _overlay}
+_OF_ALL: dict[str, Callable[[Sequence[Study]], _Drawn]] = {
+    "ladder": _ladder,
+    "overlay": lambda studies: _curves(studies, ", all experiments"),
+}
 KINDS = (*_OF_EACH, *_OF_ALL)

@@ -32,12 +32,6 @@ def choice_rates(trace: SelectionTrace, images: int) -> Rates:
         }
 
 
-def mean_rate(rates: Rates) -> Floats:
-    """Return the mean over the layers, by image."""
-    mean: Floats = np.mean(list(rates.values()), axis=0)
-    return mean
-
-
 @styled()
 def choice_map(rates: Rates, labels: Labels, title: str = "") -> Figure:
     """Return a heat map: a row for each layer, a column for each image, classes side by side.
@@ -48,14 +42,9 @@ def choice_map(rates: Rates, labels: Labels, title: str = "") -> Figure:
     grid, starts = _by_class(rates, labels)
     figure = new_figure(1.15 + 0.3 * max(2, len(rates)), title)
     axes = figure.subplots()
-    image = axes.imshow(
-        grid,
-        cmap=colormaps["cividis"].with_extremes(bad="#dddddd"),
-        vmin=0,
-        vmax=max(grid.max(), 1e-9),
-        aspect="auto",
-        interpolation="none",
-    )
+    colours = colormaps["cividis"].with_extremes(bad="#dddddd")
+    top = max(grid.max(), 1e-9)
+    image = axes.imshow(grid, cmap=colours, vmin=0, vmax=top, aspect="auto", interpolation="none")
     axes.grid(visible=False)
     for start in starts[1:-1]:
         axes.axvline(start - 0.5, color="white", linewidth=1.2)
@@ -74,7 +63,7 @@ def choice_map(rates: Rates, labels: Labels, title: str = "") -> Figure:
 
 def _by_class(rates: Rates, labels: Labels) -> tuple[np.ma.MaskedArray[Any, Any], list[int]]:
     """Return the columns (layers, columns), and where each class begins, with the end of the last."""
-    known, mean = np.ma.masked_invalid(list(rates.values())), mean_rate(rates)
+    known, mean = np.ma.masked_invalid(list(rates.values())), np.mean(list(rates.values()), axis=0)
     columns, starts = [], [0]
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)

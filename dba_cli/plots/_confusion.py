@@ -13,8 +13,8 @@ from dba_cli.plots._style import WIDTH, grid, new_figure, styled, wrapped
 
 Counts = npt.NDArray[np.int64]
 
+# A share below half a per cent is left blank, so that what matters stands out.
 _LEAST = 0.005
-"""A share below half a per cent is left blank, so that what matters stands out."""
 
 
 def confusion(labels: Labels, predicted: Labels, classes: int) -> Counts:
@@ -45,11 +45,9 @@ def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") 
                 text = "100" if share >= 0.9995 else f"{100 * share:.1f}"
                 colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
                 axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
-        axes.set_title(titles[place])
+        axes.set(title=titles[place], xticks=range(len(counts)), yticks=range(len(counts)))
         axes.grid(visible=False)
         axes.tick_params(length=0, labelleft=place % columns == 0)
-        axes.set_xticks(range(len(counts)))
-        axes.set_yticks(range(len(counts)))
     for axes in panels[::columns]:
         axes.set_ylabel("True class")
     for axes in panels[-columns:]:

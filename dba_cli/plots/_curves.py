@@ -35,14 +35,11 @@ def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
             _draw_diverged(axes, line, x, i)
         few_ticks(axes)
         if axes.dataLim.x1 <= 0:  # nothing but the evaluation before training
-            axes.set_xlim(-0.05, 1)
-            axes.set_xticks([0])
+            axes.set(xlim=(-0.05, 1), xticks=[0])
         axes.set_xlabel(X_LABELS[x])
-    panels[0].set_ylabel("Test accuracy, %")
-    panels[0].set_ylim(0, 100)
+    panels[0].set(ylabel="Test accuracy, %", ylim=(0, 100))
     if limits:
-        panels[1].set_ylim(*limits)
-        panels[1].set_title("Enlarged around the best")
+        panels[1].set(ylim=limits, title="Enlarged around the best")
     keys: list[Artist] = list(handles[:: len(panels)])
     labels = [line.legend for line in lines]
     if any(line.diverged for line in lines):
@@ -72,7 +69,7 @@ def fractions_kept(lines: Sequence[Line], title: str = "") -> Figure:
     for axes, line in zip(panels, shown, strict=True):
         for i, name in enumerate(dict.fromkeys(name for line in shown for name in line.layers)):
             share = band(line.finished, "steps", lambda point, name=name: point.fractions.get(name))  # type: ignore[misc]
-            if len(share):
+            if len(share.x):
                 handles[name] = _draw_band(axes, share, i)
         axes.set_title(wrapped(line.legend, 30 if columns > 1 else 60))
         axes.set_xlim(left=0)
@@ -88,19 +85,12 @@ def fractions_kept(lines: Sequence[Line], title: str = "") -> Figure:
 
 def _draw_band(axes: Axes, each: Band, index: int) -> Line2D:
     """Draw a mean in per cent and its interval; return the line for a legend."""
+    x, mean, low, high = each.x, 100 * each.mean, 100 * each.low, 100 * each.high
     # Markers are few, and lines that run together wear theirs at different places.
-    stride = max(1, len(each) // _MARKS)
-    (line,) = axes.plot(
-        each.x,
-        100 * each.mean,
-        **look(index),
-        markevery=(index % stride, stride),
-        markeredgecolor="white",
-        markeredgewidth=0.4,
-    )
-    low, high = 100 * each.low, 100 * each.high
+    stride = max(1, len(x) // _MARKS)
+    (line,) = axes.plot(x, mean, markevery=(index % stride, stride), mec="white", mew=0.4, **look(index))
     if (high > low).any():
-        axes.fill_between(each.x, low, high, color=line.get_color(), alpha=0.16, linewidth=0.5, zorder=1.5)
+        axes.fill_between(x, low, high, color=line.get_color(), alpha=0.16, linewidth=0.5, zorder=1.5)
     return line
 
 
@@ -117,14 +107,14 @@ def _enlarged(bands: Sequence[Band]) -> tuple[float, float] | None:
 
     Of the lines that end near the best one: a failure far below would leave the others as flat as before.
     """
-    lasting = [each for each in bands if len(each) >= 4]
+    lasting = [each for each in bands if len(each.x) >= 4]
     if not lasting:
         return None
     best = max(each.mean[-1] for each in lasting)
     near = [each for each in lasting if 100 * (best - each.mean[-1]) <= _NEAR]
-    means, lows, highs = (
+    _, means, lows, highs = (
         100 * np.concatenate([values[len(values) // 2 :] for values in parts])
-        for parts in zip(*((each.mean, each.low, each.high) for each in near), strict=True)
+        for parts in zip(*near, strict=True)
     )
     # An interval of two seeds can be wider than all differences: the means must stay readable.
     bottom, top = float(means.min()), float(means.max())

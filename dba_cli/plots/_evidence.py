@@ -1,5 +1,6 @@
 """What the pictures of images need beside the records: the data set, the draw, the trace, the predictions."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from dba_cli.config import Config, load
-from dba_cli.data import as_floats, draw_sha256, status
+from dba_cli.config import Config, DataConfig
+from dba_cli.config import load as load_config
+from dba_cli.data import ImageData, as_floats, draw_sha256
 from dba_cli.data import load as load_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import drawn, evaluation_samples
@@ -16,47 +18,32 @@ from dba_cli.plots._choices import Labels, Rates, choice_rates
 from dba_cli.plots._galleries import Images
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
+Load = Callable[[DataConfig], ImageData]
 
-class Evidence:
-    """Reads the data sets that runs saw, each once; nothing is ever downloaded.
 
-    Images are uint8 (n, height, width), or (n, height, width, 3) in colour; labels (n,).
-    """
+def loader(data_dir: Path) -> Load:
+    """Return what reads the data sets that runs saw, each once; nothing is ever downloaded."""
+    # The notice of embedded data stands over every figure already.
+    load = cache(lambda dataset, source: load_data(dataset, source, data_dir, notify=lambda line: None))
+    return lambda config: load(config.dataset, config.source)
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
-        # The notice of embedded data stands over every figure already.
-        self._data = cache(
-            lambda dataset, source: load_data(dataset, source, data_dir, notify=lambda line: None)
-        )
 
-    def missing(self, folder: RunFolder) -> str | None:
-        """Return, in words, which data is not there to show the images of a run; None if it is."""
-        data = run_config(folder).data
-        if data.source == "embedded" or not status(data.dataset, self._data_dir).absent:
-            return None
-        return (
-            f"the official {data.dataset} images are not in {self._data_dir}; give --data DIR, or run "
-            f"`dba data fetch --dataset {data.dataset}`"
-        )
+def draw(folder: RunFolder, load: Load) -> tuple[Images, Labels]:
+    """Return the training images that a finished run saw, as they are in the data set."""
+    config, record = run_config(folder), folder.read()
+    data = load(config.data)
+    indices = drawn(config.data, data, config.seeds[0])
+    if record is not None and record.data.draw_sha256 != draw_sha256(indices):
+        raise UserError(f"{folder.path}: the run drew other images than its config draws now; run it again")
+    return _pixels(as_floats(data.train_images[indices])), data.train_labels[indices].numpy()
 
-    def draw(self, folder: RunFolder) -> tuple[Images, Labels]:
-        """Return the training images that a finished run saw, as they are in the data set."""
-        config, record = run_config(folder), folder.read()
-        data = self._data(config.data.dataset, config.data.source)
-        indices = drawn(config.data, data, config.seeds[0])
-        if record is not None and record.data.draw_sha256 != draw_sha256(indices):
-            raise UserError(
-                f"{folder.path}: the run drew other images than its config draws now; run it again"
-            )
-        return _pixels(as_floats(data.train_images[indices])), data.train_labels[indices].numpy()
 
-    def evaluation(self, folder: RunFolder) -> tuple[Images, Labels, int]:
-        """Return the images that a run was evaluated on, as its network saw them, and how many classes."""
-        config = run_config(folder).data
-        data = self._data(config.dataset, config.source)
-        samples = evaluation_samples(config, data, torch.device("cpu"))
-        return _pixels(samples.images), samples.labels.numpy(), data.num_classes
+def evaluation(folder: RunFolder, load: Load) -> tuple[Images, Labels, int]:
+    """Return the images that a run was evaluated on, as its network saw them, and how many classes."""
+    config = run_config(folder).data
+    data = load(config)
+    samples = evaluation_samples(config, data, torch.device("cpu"))
+    return _pixels(samples.images), samples.labels.numpy(), data.num_classes
 
 
 def _pixels(images: torch.Tensor) -> Images:
@@ -99,7 +86,7 @@ def run_config(folder: RunFolder) -> Config:
     """
     record = folder.read()
     if record is None or record.config is None:
-        return load(folder.path / "config.yaml")
+        return load_config(folder.path / "config.yaml")
     try:
         return Config.model_validate(record.config)
     except ValidationError as error:

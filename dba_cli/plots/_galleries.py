@@ -1,4 +1,7 @@
-"""Galleries: the images themselves, with a word under each."""
+"""Galleries: the images themselves, with a word under each.
+
+Images are uint8, (n, height, width), or (n, height, width, 3) in colour; their classes are (n,).
+"""
 
 from collections.abc import Sequence
 from math import ceil
@@ -8,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dba_cli.plots._choices import Labels, Rates, mean_rate
+from dba_cli.plots._choices import Labels, Rates
 from dba_cli.plots._style import WIDTH, new_figure, styled, wrapped
 
 Images = npt.NDArray[np.uint8]
@@ -24,13 +27,7 @@ _WORDS = 9
 
 @styled()
 def drawn_images(images: Images, labels: Labels, title: str = "") -> Figure:
-    """Return the images of a draw, a row for each class: up to 20 of each, the first of the draw.
-
-    Args:
-        images: uint8, (n, height, width), or (n, height, width, 3) in colour.
-        labels: (n,).
-        title: stands over the figure.
-    """
+    """Return the images of a draw, a row for each class: up to 20 of each, the first of the draw."""
     classes, counts = np.unique(labels, return_counts=True)
     columns = min(counts.max(), _PER_CLASS)
     more = f", up to {_PER_CLASS} of each class" if counts.max() > _PER_CLASS else ""
@@ -38,8 +35,7 @@ def drawn_images(images: Images, labels: Labels, title: str = "") -> Figure:
     figure = new_figure(height + 0.35, title, width=max(3.5, 0.33 * columns + 0.5))
     axes = figure.subplots()
     _mosaic(axes, [images[labels == label][:columns] for label in classes], columns, list(map(str, classes)))
-    axes.set_ylabel("Class")
-    axes.set_xlabel(f"{len(labels):,} images{more}")
+    axes.set(ylabel="Class", xlabel=f"{len(labels):,} images{more}")
     return figure
 
 
@@ -50,8 +46,10 @@ def chosen_images(rates: Rates, images: Images, labels: Labels, title: str = "")
     Of images with equal shares the first of the draw are shown. Networks of more than four layers are
     shown by the mean over their layers.
     """
+    if len(rates) > _LAYERS:
+        rates = {"all layers": np.mean(list(rates.values()), axis=0)}
     rows, names, captions = [], [], []
-    for layer, shares in (rates if len(rates) <= _LAYERS else {"all layers": mean_rate(rates)}).items():
+    for layer, shares in rates.items():
         known = np.flatnonzero(np.isfinite(shares))
         shown = max(1, min(_PER_ROW, len(known) // 2))
         for word, sign in (("most", -1), ("least", 1)):
@@ -77,15 +75,8 @@ def disagreements(
 ) -> Figure:
     """Return test images that one of two networks gets right and the other one wrong, both ways.
 
-    They are the first in the test set's order, picked by nothing else.
-
-    Args:
-        images: uint8, (n, height, width), or (n, height, width, 3) in colour.
-        labels: the true classes (n,).
-        first: a name, and the classes (n,) that it predicted.
-        second: the same of the other one.
-        title: stands over the figure.
-        noun: what the images are.
+    They are the first in the test set's order, picked by nothing else. ``first`` and ``second`` are a
+    network's name and the classes that it predicted; ``noun`` says what the images are.
     """
     headings, shown = [], []
     for (right, ours), (wrong, theirs) in ((first, second), (second, first)):

@@ -50,8 +50,8 @@ def read_studies(results: Path, names: Sequence[str] | None, optimizers: Sequenc
             raise UserError(f"--optimizer {name}: in none of these experiments{did_you_mean(name, known)}")
     studies: list[Study] = []
     for section in sections:
-        rows = [row for row in section.rows if row.current and (row.finished or row.diverged)]
-        rows = [row for row in rows if not optimizers or row.optimizer in optimizers]
+        picked = [row for row in section.rows if not optimizers or row.optimizer in optimizers]
+        rows = [row for row in picked if row.current and (row.finished or row.diverged)]
         if not rows:
             continue
         folder = ExperimentFolder(results / section.experiment)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,27 +56,19 @@ class Line:
     @property
     def legend(self) -> str:
         """Return the label, with a remark where the mean is not over all planned seeds."""
-        done, gone = len(self.finished), len(self.diverged)
-        planned = self.planned or done + gone
-        remarks = []
-        if gone:
-            remarks.append(f"{gone} of {planned} diverged")
-        if done + gone < planned:
-            remarks.append(f"{planned - done - gone} of {planned} seeds missing")
+        planned = self.planned or len(self.runs)
+        lacks = {"diverged": len(self.diverged), "seeds missing": planned - len(self.runs)}
+        remarks = [f"{count} of {planned} {why}" for why, count in lacks.items() if count > 0]
         return f"{self.label} ({', '.join(remarks)})" if remarks else self.label
 
 
-@dataclass(frozen=True, eq=False)
-class Band:
+class Band(NamedTuple):
     """A mean over seeds along an axis, with its 95 % t interval; no interval where there is one seed."""
 
     x: Floats
     mean: Floats
     low: Floats
     high: Floats
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 def position(point: Evaluation, x: XAxis) -> float:

@@ -126,7 +126,7 @@ def compact(value: float, _position: object = None) -> str:
 def few_ticks(axes: Axes, ticks: int = 4) -> None:
     """Give the horizontal axis about ``ticks`` short numbers, which cannot touch each other."""
     axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
-    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(compact))
+    axes.xaxis.set_major_formatter(compact)
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -137,11 +137,9 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[P
     Raises:
         UserError: The folder cannot be written.
     """
-    paths = []
-    for name in formats:
-        path = stem.with_name(f"{stem.name}.{name}")
+    paths = [stem.with_name(f"{stem.name}.{name}") for name in formats]
+    for path, name in zip(paths, formats, strict=True):
         write_atomically(path, encode(figure, name))
-        paths.append(path)
     return paths
 
 

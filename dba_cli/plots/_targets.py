@@ -57,8 +57,7 @@ def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(label)
-    panels[0].set_yticks(range(len(shown)), names)
-    panels[0].set_ylim(len(shown) - 0.5, -0.5)
+    panels[0].set(yticks=range(len(shown)), yticklabels=names, ylim=(len(shown) - 0.5, -0.5))
     figure.supxlabel(f"until {100 * target:.4g} % of the test images are right", fontsize=8)
     return figure
 
@@ -84,20 +83,9 @@ def _bar(axes: Axes, row: int, times: Sequence[float], right: float) -> None:
     inside = [time for time in times if time <= right]
     beyond = [right] * sum(right < time < inf for time in times)
     for places, marker in ((inside, "o"), (beyond, ">")):
-        if not places:  # an empty line would count as one at the figure's corner, for the layout
-            continue
-        axes.plot(
-            places,
-            [row] * len(places),
-            linestyle="none",
-            marker=marker,
-            markersize=3.2,
-            markerfacecolor="white",
-            markeredgecolor="black",
-            markeredgewidth=0.6,
-            clip_on=False,
-            zorder=3,
-        )
+        if places:  # an empty line would count as one at the figure's corner, for the layout
+            dot: dict[str, Any] = {"markersize": 3.2, "mfc": "white", "mec": "black", "mew": 0.6, "zorder": 3}
+            axes.plot(places, [row] * len(places), marker, clip_on=False, **dot)
 
 
 def _text(times: Sequence[float], x: XAxis) -> str:

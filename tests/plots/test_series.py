@@ -9,7 +9,6 @@ def test_a_band_has_the_steps_that_all_seeds_have() -> None:
     found = band(runs, "steps")
     assert found.x.tolist() == [0, 10]
     assert found.mean.tolist() == [0.2, 0.5]
-    assert len(found) == 2
 
 
 def test_intervals_end_at_none_and_all() -> None:
@@ -19,8 +18,8 @@ def test_intervals_end_at_none_and_all() -> None:
 
 
 def test_nothing_to_average() -> None:
-    assert len(band([], "steps")) == 0
-    assert len(band([Run(0, history([0.1, 0.5]))], "steps", lambda point: None)) == 0
+    assert len(band([], "steps").x) == 0
+    assert len(band([Run(0, history([0.1, 0.5]))], "steps", lambda point: None).x) == 0
 
 
 def test_a_value_that_is_missing_at_a_step_leaves_the_step_out() -> None:
@@ -30,8 +29,7 @@ def test_a_value_that_is_missing_at_a_step_leaves_the_step_out() -> None:
 
 def test_the_legend_says_what_the_mean_is_not_over() -> None:
     good, gone = Run(0, history([0.1])), Run(1, history([0.1]), diverged=True)
-    assert Line("a", [good], 1).legend == "a"
-    assert Line("a", [good]).legend == "a"
+    assert Line("a", [good], 1).legend == Line("a", [good]).legend == "a"
     assert Line("a", [good], 3).legend == "a (2 of 3 seeds missing)"
     assert Line("a", [good, gone], 2).legend == "a (1 of 2 diverged)"
     assert Line("a", [good, gone], 4).legend == "a (1 of 4 diverged, 2 of 4 seeds missing)"
