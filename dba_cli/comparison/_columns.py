@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dba_cli.comparison._model import Row, Section, data_text, draw_text
+from dba_cli.comparison._model import Row, Section, Setting
 from dba_cli.comparison._statistics import Estimate
 
 
@@ -28,12 +28,18 @@ def columns(section: Section) -> list[Column]:
     ]
 
 
-def table_cells(section: Section) -> tuple[list[str], list[bool], list[list[str]], list[str]]:
-    """Return titles, which columns are numeric, the rows, and the lines that belong below the table."""
+def table_cells(
+    section: Section, text: Callable[[str], str] = str, number: Callable[[str], str] = str
+) -> tuple[list[str], list[bool], list[list[str]], list[str]]:
+    """Return titles, which columns are numeric, the rows, and the lines that belong below the table.
+
+    ``text`` and ``number`` bring words and numbers into a markup.
+    """
     shown = columns(section)
-    rows = [[column.cell(row) for column in shown] for row in section.rows]
-    below = [text for text in (legend(section), *notes(section)) if text]
-    return [column.title for column in shown], [column.numeric for column in shown], rows, below
+    numeric = [column.numeric for column in shown]
+    rows = [[(number if each.numeric else text)(each.cell(row)) for each in shown] for row in section.rows]
+    below = [text(line) for line in (legend(section), *notes(section)) if line]
+    return [text(column.title) for column in shown], numeric, rows, below
 
 
 def setting_line(section: Section) -> str:
@@ -46,10 +52,29 @@ def setting_line(section: Section) -> str:
         return "No run with the plan's config is recorded yet."
     sets = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in section.sets.items()]
     return (
-        f"Protocol: {setting.protocol}, {draw_text(setting.draw)} ({setting.n_train:,} images). "
-        f"Data: {data_text(setting.dataset, setting.title, setting.source)}, {setting.n_test:,} test images. "
+        f"Protocol: {setting.protocol}, {_draw(setting)} ({setting.n_train:,} images). "
+        f"Data: {_data(setting)}, {setting.n_test:,} test images. "
         f"{len(section.seeds)} {'seed' if len(section.seeds) == 1 else 'seeds'}."
     ) + (f" Sets {', '.join(sets)}." if sets else "")
+
+
+def _data(setting: Setting) -> str:
+    """Return ``official MNIST`` or ``embedded MNIST sample``; of a user's own module the title alone."""
+    if ":" in setting.dataset:
+        return setting.title
+    return f"embedded {setting.title} sample" if setting.source == "embedded" else f"official {setting.title}"
+
+
+def _draw(setting: Setting) -> str:
+    """Return ``1 %`` or ``10 per class by facility location``; other draws by their keys."""
+    draw = dict(setting.draw)
+    by = str(draw.pop("by", "")).replace("_", " ")
+    words = {
+        "fraction": lambda value: f"{100 * value:.10g} %",
+        "per_class": lambda value: f"{value} per class",
+    }
+    sizes = ", ".join(words[key](value) if key in words else f"{key} {value}" for key, value in draw.items())
+    return f"{sizes} by {by}" if by else sizes
 
 
 def legend(section: Section) -> str:

@@ -4,7 +4,6 @@ pandas is imported where it is used: a table on the terminal does without.
 """
 
 import re
-from collections.abc import Callable, Sequence
 
 from dba_cli.comparison._columns import legend, notes, setting_line, table_cells
 from dba_cli.comparison._model import Comparison, Section
@@ -39,40 +38,31 @@ def latex(comparison: Comparison) -> str:
     return head + "\n".join(_latex_section(section) for section in comparison.sections)
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    """Return a pipe table of finished cells, numeric columns aligned right."""
+def _markdown_section(section: Section) -> str:
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=list(header)).to_markdown(
+    titles, numeric, rows, _ = table_cells(section, _markdown, _markdown)
+    table = pd.DataFrame(rows, columns=titles).to_markdown(
         index=False,
         colalign=["right" if right else "left" for right in numeric],
         # tabulate must not read numbers out of the cells and round those.
         disable_numparse=True,
     )
-
-
-def _markdown_section(section: Section) -> str:
-    table = markdown_table(*_cells(section, _markdown, _markdown))
-    blocks = [f"## {_markdown(section.experiment)}"]
-    if section.notice:
-        blocks.append(f"> **{_markdown(section.notice)}**")
-    blocks += [_markdown(setting_line(section)), table]
-    if explanation := legend(section):
-        blocks.append(_markdown(explanation))
-    if lines := notes(section):
-        blocks.append("\n".join(f"- {_markdown(line)}" for line in lines))
-    return "\n\n".join(blocks) + "\n"
+    notice = f"> **{_markdown(section.notice)}**" if section.notice else ""
+    listed = "\n".join(f"- {_markdown(line)}" for line in notes(section))
+    head = [f"## {_markdown(section.experiment)}", notice, _markdown(setting_line(section))]
+    return "\n\n".join(filter(None, [*head, table, _markdown(legend(section)), listed])) + "\n"
 
 
 def _latex_section(section: Section) -> str:
     import pandas as pd
 
-    header, rows, numeric = _cells(section, _latex, _latex_number)
+    titles, numeric, rows, below = table_cells(section, _latex, _latex_number)
     caption = f"\\texttt{{{_latex(section.experiment)}}}. {_latex(setting_line(section))}"
     if section.notice:
         caption += f" \\textbf{{{_latex(section.notice)}}}"
     table = (
-        pd.DataFrame(rows, columns=header)
+        pd.DataFrame(rows, columns=titles)
         .style.hide(axis="index")
         .to_latex(
             column_format="".join("r" if right else "l" for right in numeric),
@@ -82,38 +72,13 @@ def _latex_section(section: Section) -> str:
             caption=caption,
         )
     )
-    return _with_notes(table, [text for text in (legend(section), *notes(section)) if text])
-
-
-def _with_notes(table: str, below: list[str]) -> str:
-    """Return the float with small print below its table, for which pandas has no place."""
     if not below:
         return table
+    # Small print below the table, for which pandas has no place.
     end = "\\end{table}\n"
-    lines = [
-        "",
-        r"\smallskip",
-        r"\begin{minipage}{\linewidth}\footnotesize",
-        *(rf"{_latex(text)}\par" for text in below),
-        r"\end{minipage}",
-    ]
-    return table.removesuffix(end) + "\n".join(lines) + "\n" + end
-
-
-def _cells(
-    section: Section, text: Callable[[str], str], number: Callable[[str], str]
-) -> tuple[list[str], list[list[str]], list[bool]]:
-    """Return the titles, the rows and which columns are numeric, in a markup.
-
-    ``text`` and ``number`` bring titles, words and numbers into the markup.
-    """
-    titles, numeric, rows, _ = table_cells(section)
-    markup = [number if right else text for right in numeric]
-    return (
-        [text(title) for title in titles],
-        [[of(cell) for of, cell in zip(markup, row, strict=True)] for row in rows],
-        numeric,
-    )
+    head = ["", r"\smallskip", r"\begin{minipage}{\linewidth}\footnotesize"]
+    lines = [*head, *(rf"{text}\par" for text in below), r"\end{minipage}", end]
+    return table.removesuffix(end) + "\n".join(lines)
 
 
 def _markdown(text: str) -> str:

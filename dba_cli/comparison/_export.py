@@ -6,13 +6,12 @@ give the same bytes everywhere.
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from dba_cli.comparison._documents import latex, markdown
-from dba_cli.comparison._model import Comparison, Row, Section
+from dba_cli.comparison._model import Comparison, Row, Section, Setting
 from dba_cli.comparison._statistics import Estimate
 from dba_cli.comparison._terminal import plain_text
 from dba_cli.errors import UserError, did_you_mean
@@ -23,42 +22,41 @@ if TYPE_CHECKING:  # pandas is imported where it is used: a table on the termina
 
 _DECIMALS = 12
 
-# Every column in its order. The types are given, not inferred: a column is there and has its type
-# whatever the records leave empty.
-_DTYPES = {
-    "experiment": "string",
-    "protocol": "string",
-    "dataset": "string",
-    "source": "string",
-    "draw": "string",
-    "n_train": "Int64",
-    "n_test": "Int64",
-    "notice": "string",
-    "optimizer": "string",
-    "kind": "string",
-    "config_hash": "string",
-    "current": "bool",
-    "seeds_planned": "Int64",
-    "seeds_finished": "int64",
-    "seeds_diverged": "int64",
-    "seeds_missing": "int64",
-    "accuracy": "float64",
-    "accuracy_ci95": "float64",
-    "error": "float64",
-    "error_ci95": "float64",
-    "reduction_vs_sgd": "float64",
-    "reduction_vs_sgd_ci95": "float64",
-    "reduction_vs_sgd_pairs": "int64",
-    "reduction_vs_adam": "float64",
-    "reduction_vs_adam_ci95": "float64",
-    "reduction_vs_adam_pairs": "int64",
-    "paper_accuracy": "float64",
-    "paper_implied": "boolean",
-    "paper_error_reduction": "float64",
-    "paper_difference": "float64",
-    "notes": "string",
+# Every column in its order, its type and its value in a row. The types are given, not inferred: a column is
+# there and has its type whatever the records leave empty.
+_COLUMNS: dict[str, tuple[str, Callable[[Section, Row], object]]] = {
+    "experiment": ("string", lambda section, _: section.experiment),
+    "protocol": ("string", lambda section, _: section.setting and section.setting.protocol),
+    "dataset": ("string", lambda section, _: section.setting and section.setting.dataset),
+    "source": ("string", lambda section, _: section.setting and section.setting.source),
+    "draw": ("string", lambda section, _: section.setting and _draw(section.setting)),
+    "n_train": ("Int64", lambda section, _: section.setting and section.setting.n_train),
+    "n_test": ("Int64", lambda section, _: section.setting and section.setting.n_test),
+    "notice": ("string", lambda section, _: section.notice),
+    "optimizer": ("string", lambda _, row: row.optimizer),
+    "kind": ("string", lambda _, row: row.kind),
+    "config_hash": ("string", lambda _, row: row.config_hash),
+    "current": ("bool", lambda _, row: row.current),
+    "seeds_planned": ("Int64", lambda _, row: row.planned),
+    "seeds_finished": ("int64", lambda _, row: len(row.finished)),
+    "seeds_diverged": ("int64", lambda _, row: len(row.diverged)),
+    "seeds_missing": ("int64", lambda _, row: len(row.missing)),
+    "accuracy": ("float64", lambda _, row: row.accuracy and row.accuracy.mean),
+    "accuracy_ci95": ("float64", lambda _, row: row.accuracy and row.accuracy.half_width),
+    "error": ("float64", lambda _, row: row.error and row.error.mean),
+    "error_ci95": ("float64", lambda _, row: row.error and row.error.half_width),
+    "reduction_vs_sgd": ("float64", lambda _, row: row.vs_sgd and row.vs_sgd.mean),
+    "reduction_vs_sgd_ci95": ("float64", lambda _, row: row.vs_sgd and row.vs_sgd.half_width),
+    "reduction_vs_sgd_pairs": ("int64", lambda _, row: row.vs_sgd.n if row.vs_sgd else 0),
+    "reduction_vs_adam": ("float64", lambda _, row: row.vs_adam and row.vs_adam.mean),
+    "reduction_vs_adam_ci95": ("float64", lambda _, row: row.vs_adam and row.vs_adam.half_width),
+    "reduction_vs_adam_pairs": ("int64", lambda _, row: row.vs_adam.n if row.vs_adam else 0),
+    "paper_accuracy": ("float64", lambda _, row: row.paper_accuracy),
+    "paper_implied": ("boolean", lambda _, row: None if row.paper_accuracy is None else not row.selects),
+    "paper_error_reduction": ("float64", lambda _, row: row.paper_reduction),
+    "paper_difference": ("float64", lambda _, row: row.paper_difference),
+    "notes": ("string", lambda _, row: "; ".join(row.notes)),
 }
-
 
 # The figures of an evaluation that have no column of their own above.
 _OPTIONAL = [
@@ -98,13 +96,18 @@ def frame(comparison: Comparison) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    rows = [row for section in comparison.sections for row in section.rows]
-    figures = [_record(section, row) for section in comparison.sections for row in section.rows]
-    table = pd.DataFrame(figures, columns=list(_DTYPES)).astype(_DTYPES)
+    sections = [(section, row) for section in comparison.sections for row in section.rows]
+    rows = [row for _, row in sections]
+    table = pd.DataFrame(
+        {
+            name: pd.Series([value(section, row) for section, row in sections], dtype=dtype)
+            for name, (dtype, value) in _COLUMNS.items()
+        }
+    )
     for name in _OPTIONAL:
         means = [row.mean(name) for row in rows]
         if any(means):
-            columns = [_of_estimate(name, mean) for mean in means]
+            columns = [(mean.mean, mean.half_width) if mean else (None, None) for mean in means]
             table = table.join(pd.DataFrame(columns, columns=[name, f"{name}_ci95"], dtype="float64"))
     for key in _differing(rows):
         values = [row.settings.get(key) for row in rows]
@@ -112,57 +115,19 @@ def frame(comparison: Comparison) -> "pd.DataFrame":
     return table
 
 
+def _draw(setting: Setting) -> str:
+    return ";".join(f"{key}={value}" for key, value in setting.draw)
+
+
 def _differing(rows: Sequence[Row]) -> list[str]:
     """Return the keys whose values differ between rows of an optimizer, in the config's order."""
-    by_optimizer: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
-        if row.settings:
-            by_optimizer[row.optimizer].append(row.settings)
+    first = {row.optimizer: row.settings for row in reversed(rows) if row.settings}
     keys = dict.fromkeys(key for row in rows for key in row.settings)
     return [
         key
         for key in keys
-        if any(each.get(key) != of[0].get(key) for of in by_optimizer.values() for each in of)
+        if any(row.settings.get(key) != first[row.optimizer].get(key) for row in rows if row.settings)
     ]
-
-
-def _record(section: Section, row: Row) -> dict[str, object]:
-    """Return the row by column; what is undefined may be left out."""
-    record: dict[str, object] = {
-        "experiment": section.experiment,
-        "notice": section.notice,
-        "optimizer": row.optimizer,
-        "kind": row.kind,
-        "config_hash": row.config_hash,
-        "current": row.current,
-        "seeds_planned": row.planned,
-        "seeds_finished": len(row.finished),
-        "seeds_diverged": len(row.diverged),
-        "seeds_missing": len(row.missing),
-        **_of_estimate("accuracy", row.accuracy),
-        **_of_estimate("error", row.error),
-        **_of_estimate("reduction_vs_sgd", row.vs_sgd),
-        "reduction_vs_sgd_pairs": 0 if row.vs_sgd is None else row.vs_sgd.n,
-        **_of_estimate("reduction_vs_adam", row.vs_adam),
-        "reduction_vs_adam_pairs": 0 if row.vs_adam is None else row.vs_adam.n,
-        "paper_difference": row.paper_difference,
-        "notes": "; ".join(row.notes),
-    }
-    if section.setting is not None:
-        draw = ";".join(f"{key}={value}" for key, value in section.setting.draw)
-        record |= asdict(section.setting) | {"draw": draw}
-    if row.paper is not None and row.paper_accuracy is not None:
-        reduction = row.paper.error_reduction / 100 if row.selects else None
-        record |= {
-            "paper_accuracy": row.paper_accuracy,
-            "paper_implied": not row.selects,
-            "paper_error_reduction": reduction,
-        }
-    return record
-
-
-def _of_estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:
-    return {} if estimate is None else {name: estimate.mean, f"{name}_ci95": estimate.half_width}
 
 
 def json_text(comparison: Comparison) -> str:
@@ -200,7 +165,12 @@ def _section(section: Section) -> dict[str, object]:
 
 
 def _row(row: Row) -> dict[str, object]:
-    paper = row.paper
+    paper = {
+        "accuracy": _rounded(row.paper_accuracy),
+        "implied": not row.selects,
+        "error_reduction": _rounded(row.paper_reduction),
+        "difference": _rounded(row.paper_difference),
+    }
     return {
         "optimizer": row.optimizer,
         "kind": row.kind,
@@ -214,14 +184,7 @@ def _row(row: Row) -> dict[str, object]:
         "error": _estimate(row.error),
         "reduction_vs_sgd": _estimate(row.vs_sgd),
         "reduction_vs_adam": _estimate(row.vs_adam),
-        "paper": None
-        if paper is None or row.paper_accuracy is None
-        else {
-            "accuracy": _rounded(row.paper_accuracy),
-            "implied": not row.selects,
-            "error_reduction": _rounded(paper.error_reduction / 100) if row.selects else None,
-            "difference": _rounded(row.paper_difference),
-        },
+        "paper": None if row.paper_accuracy is None else paper,
         "notes": row.notes,
         "settings": row.settings,
     }

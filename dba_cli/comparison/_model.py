@@ -6,11 +6,12 @@ speak in per cent.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 from dba_cli.comparison._statistics import Estimate, mean_with_interval
-from dba_cli.records import Evaluation, PaperFigures
+from dba_cli.records import Evaluation, ExperimentRecord, PaperFigures, RunRecord
 
 
 @dataclass(frozen=True)
@@ -28,38 +29,87 @@ class Setting:
 
 @dataclass(frozen=True)
 class Row:
-    """One optimizer under one config.
+    """The runs of one optimizer under one config, in order of their seeds; none where not yet run.
 
-    ``finished``, ``diverged`` and ``missing`` are seeds. ``accuracy`` is the mean over the
-    finished seeds; ``vs_sgd`` and ``vs_adam`` are error reductions, paired by seed, and None for
-    the baseline itself. ``planned`` is the number of seeds in the plan, and None, like everything
-    that is measured against others, for a row that is not ``current``: whose config is not the one
-    of the experiment's plan. ``paper`` is there where the runs can be held against it. ``settings`` are
-    the config's values by dotted key, such as ``optimizer.lr``; empty where no record says them.
-    ``finals`` are the last evaluations of the finished seeds.
+    ``vs_sgd`` and ``vs_adam`` are error reductions, paired by seed: None for the baseline itself and, like
+    everything that is measured against others, for a row that is not ``current``.
     """
 
     optimizer: str
-    kind: str | None
-    selects: bool
     config_hash: str
-    current: bool
-    planned: int | None
-    finished: tuple[int, ...]
-    diverged: tuple[int, ...]
-    missing: tuple[int, ...]
-    accuracy: Estimate | None
-    vs_sgd: Estimate | None
-    vs_adam: Estimate | None
-    paper: PaperFigures | None
-    notes: tuple[str, ...]
-    settings: Mapping[str, Any] = field(hash=False)
-    finals: tuple[Evaluation, ...] = field(hash=False)
+    plan: ExperimentRecord = field(hash=False)
+    runs: tuple[RunRecord, ...] = field(default=(), hash=False)
+    vs_sgd: Estimate | None = None
+    vs_adam: Estimate | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def current(self) -> bool:
+        """Return whether the config is the one of the experiment's plan."""
+        return self.plan.optimizers.get(self.optimizer) == self.config_hash
+
+    @property
+    def kind(self) -> str | None:
+        """Return the optimizer's kind, which only runs know."""
+        return self.runs[0].optimizer_kind if self.runs else None
+
+    @property
+    def selects(self) -> bool:
+        """Return whether the optimizer selects samples."""
+        return any(run.selects for run in self.runs)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """Return the config's values by dotted key, such as ``optimizer.lr``; empty where not recorded."""
+        return self.runs[0].settings if self.runs else {}
+
+    @property
+    def planned(self) -> int | None:
+        """Return the number of seeds in the plan; None where it plans other runs."""
+        return len(set(self.plan.seeds)) if self.current else None
+
+    @property
+    def counted(self) -> list[RunRecord]:
+        """Return the runs that count: with the plan's config, the plan's seeds and no others."""
+        return [run for run in self.runs if not self.current or run.seed in self.plan.seeds]
+
+    @cached_property
+    def finals(self) -> dict[int, Evaluation]:
+        """Return the last evaluations of the runs that ended with figures, by seed."""
+        return {run.seed: run.final for run in self.counted if run.final is not None}
+
+    @property
+    def finished(self) -> tuple[int, ...]:
+        """Return the seeds that ended with figures."""
+        return tuple(self.finals)
+
+    @property
+    def diverged(self) -> tuple[int, ...]:
+        """Return the seeds that ended without figures."""
+        return tuple(run.seed for run in self.counted if run.final is None)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Return the planned seeds without a record."""
+        recorded = {run.seed for run in self.runs}
+        return tuple(sorted(set(self.plan.seeds) - recorded)) if self.current else ()
+
+    @property
+    def errors(self) -> dict[int, int]:
+        """Return the test errors of the finished runs, by seed."""
+        return {seed: n for seed, final in self.finals.items() if (n := final.test_errors) is not None}
 
     def mean(self, figure: str) -> Estimate | None:
         """Return the mean of any figure of ``finals``, by its name; None where one of them lacks it."""
-        values = [getattr(final, figure) for final in self.finals]
+        values = [getattr(final, figure) for final in self.finals.values()]
         return mean_with_interval(values) if values and None not in values else None
+
+    @cached_property
+    def accuracy(self) -> Estimate | None:
+        """Return the mean accuracy over the finished seeds."""
+        # From the counts, which are exact; a recorded accuracy may have been rounded.
+        accuracies = [1 - n / self.runs[0].data.n_test for n in self.errors.values()]
+        return mean_with_interval(accuracies) if accuracies else None
 
     @property
     def error(self) -> Estimate | None:
@@ -68,12 +118,24 @@ class Row:
         return None if accuracy is None else replace(accuracy, mean=1 - accuracy.mean)
 
     @property
+    def paper(self) -> PaperFigures | None:
+        """Return the paper's figures, where the runs can be held against them."""
+        # They are of the official MNIST, whatever a config overrides.
+        official = any((run.data.source, run.data.dataset) == ("official", "mnist") for run in self.runs)
+        return self.plan.paper if official and self.current and self.kind in ("dba", "sgd", "adam") else None
+
+    @property
     def paper_accuracy(self) -> float | None:
         """Return the paper's accuracy of DBA, or the one that its figures imply for SGD and Adam."""
         if self.paper is None:
             return None
         percent = self.paper.test_accuracy if self.selects else self.paper.implied_accuracy
         return None if percent is None else percent / 100
+
+    @property
+    def paper_reduction(self) -> float | None:
+        """Return the error reduction that the paper prints, which is DBA's, as a fraction."""
+        return self.paper.error_reduction / 100 if self.paper and self.selects else None
 
     @property
     def paper_difference(self) -> float | None:
@@ -134,24 +196,3 @@ def ranges(numbers: Iterable[int]) -> str:
     numbered = enumerate(sorted(numbers))
     runs = [[number for _, number in run] for _, run in groupby(numbered, key=lambda pair: pair[1] - pair[0])]
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-def data_text(dataset: str, title: str, source: str) -> str:
-    """Return ``official MNIST`` or ``embedded MNIST sample``; of a user's own module the title alone."""
-    if ":" in dataset:
-        return title
-    return f"embedded {title} sample" if source == "embedded" else f"{source} {title}"
-
-
-def draw_text(draw: Iterable[tuple[str, float | str]]) -> str:
-    """Return ``1 %`` or ``10 per class by facility location``; other draws by their keys."""
-    parts = list(draw)
-    sizes = ", ".join(_part(key, value) for key, value in parts if key != "by")
-    chosen = [f" by {str(value).replace('_', ' ')}" for key, value in parts if key == "by"]
-    return sizes + "".join(chosen)
-
-
-def _part(key: str, value: float | str) -> str:
-    if key == "fraction":
-        return f"{100 * float(value):.10g} %"
-    return f"{value} per class" if key == "per_class" else f"{key} {value}"

@@ -4,16 +4,14 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from dba_cli.comparison import compare, render, rich_table
+from dba_cli.comparison import compare, print_tables, render
 
 PAPER = {"test_accuracy": 97.79, "error_reduction": 81.78}
 
 
 def shown(results, width, **console):
     out = io.StringIO()
-    terminal = Console(file=out, width=width, **console)
-    for section in compare(results.root).sections:
-        terminal.print(rich_table(section))
+    print_tables(compare(results.root), Console(file=out, width=width, **console))
     return out.getvalue()
 
 
