@@ -14,7 +14,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 from dba_cli.data._datasets import dataset_row
-from dba_cli.data._idx import DataStatus, IdxFiles, fetch_command
+from dba_cli.data._idx import DataStatus, IdxFiles, bad_file
 from dba_cli.data._torchvision import import_torchvision
 from dba_cli.errors import UserError
 
@@ -51,10 +51,7 @@ def fetch(
         return before
     if not before.absent and not force:
         bad = next(file for file in before.files if file.problem)
-        raise UserError(
-            f"{bad.path}: {bad.problem}; to replace all four files run"
-            f" `{fetch_command(dataset, data_dir)} --force`"
-        )
+        raise bad_file(dataset, data_dir, bad.path, bad.problem)
     try:
         download(files, data_dir, progress)
     except UserError as error:

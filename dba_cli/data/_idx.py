@@ -187,6 +187,12 @@ class IdxFiles:
                 )
 
 
+def bad_file(dataset: str, data_dir: Path, path: Path, problem: object) -> UserError:
+    """Return the error for a file that is there but not as it must be."""
+    command = f"{fetch_command(dataset, data_dir)} --force"
+    return UserError(f"{path}: {problem}; to replace all four files run `{command}`")
+
+
 def fetch_command(dataset: str, data_dir: Path) -> str:
     """Return the command line that puts the files in place; error messages end with it."""
     named = [] if dataset == "mnist" else ["--dataset", dataset]

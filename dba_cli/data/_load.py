@@ -10,7 +10,7 @@ from torch import Tensor
 from dba_cli.data._datasets import Dataset, dataset_row, made_by
 from dba_cli.data._download import download
 from dba_cli.data._embedded import NOTICE
-from dba_cli.data._idx import IdxFiles, fetch_command
+from dba_cli.data._idx import IdxFiles, bad_file, fetch_command
 from dba_cli.errors import UserError
 
 
@@ -106,10 +106,7 @@ def load(
         try:
             tensors.append(file.read())
         except ValueError as error:
-            raise UserError(
-                f"{file.found or file.path}: {error}; to replace all four files run"
-                f" `{fetch_command(dataset, data_dir)} --force`"
-            ) from error
+            raise bad_file(dataset, data_dir, file.found or file.path, error) from error
     train_images, train_labels, test_images, test_labels = tensors
     arrays = train_images.unsqueeze(1), train_labels.long(), test_images.unsqueeze(1), test_labels.long()
     return ImageData(dataset, "official", *arrays, files.classes, files.sizes[0], row.title)

@@ -115,11 +115,6 @@ def test_the_generator_advances_alike_whatever_is_drawn() -> None:
     assert first.get_state().equal(second.get_state())
 
 
-def test_too_many_per_class_names_the_largest_possible() -> None:
-    with pytest.raises(UserError, match=r"per_class: 7000 .* class 5 has only 5421 .* use 5421 or less"):
-        draw(labels_of(MNIST_COUNTS), per_class=7000)
-
-
 @settings(deadline=None)
 @given(available=st.integers(1, 3000), excess=st.floats(0.1, 0.99))
 def test_too_large_a_fraction_names_one_that_works(available: int, excess: float) -> None:
@@ -132,11 +127,24 @@ def test_too_large_a_fraction_names_one_that_works(available: int, excess: float
     assert available - 1 <= len(indices) <= available
 
 
-def test_a_fraction_of_no_image_names_the_smallest() -> None:
-    labels = torch.zeros(5, dtype=torch.int64)
-    with pytest.raises(UserError, match=r"use 0\.00002 or more"):
-        draw(labels, fraction=1e-6)
-    assert len(draw(labels, fraction=0.00002)) == 1
+@pytest.mark.parametrize(
+    ("asked", "reason", "nearest"),
+    [
+        (
+            {"per_class": 7000},
+            "per_class: 7000 .* class 5 has only 5421 .* use 5421 or less",
+            {"per_class": 5421},
+        ),
+        ({"fraction": 1e-6}, r"fraction: 1e-06 .* is none: use 0\.00002 or more", {"fraction": 0.00002}),
+    ],
+)
+def test_what_cannot_be_drawn_names_the_nearest_that_can(
+    asked: dict[str, Any], reason: str, nearest: dict[str, Any]
+) -> None:
+    labels = labels_of(MNIST_COUNTS)
+    with pytest.raises(UserError, match=reason):
+        draw(labels, **asked)
+    assert len(draw(labels, **nearest)) in (1, 54_210)
 
 
 def test_sha256_is_of_little_endian_int64() -> None:

@@ -74,17 +74,6 @@ def test_embedded_asks_neither_disk_nor_network(
     assert downloads == []
 
 
-def test_auto_falls_back_loudly(tmp_path: Path, lines: list[str], downloads: list[str]) -> None:
-    data = load("mnist", "auto", tmp_path, lines.append)
-    assert data.source == "embedded"
-    assert downloads == ["MNIST"]
-    assert lines == [
-        f"mnist: no official files in {tmp_path / 'MNIST' / 'raw'}: trying the download",
-        "mnist: the download failed: no mirror can be reached",
-        data.notice,
-    ]
-
-
 def test_auto_loads_what_it_downloaded(
     tmp_path: Path, place: Callable[..., Path], lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
