@@ -58,19 +58,17 @@ def _history(history: list[Evaluation]) -> Table:
     """Return at most so many evaluations, evenly spaced, the first and the last among them."""
     last = len(history) - 1
     shown = sorted({round(i * last / (_ROWS - 1)) for i in range(_ROWS)})
-    rows = []
-    for point in (history[i] for i in shown):
-        loss = "-" if point.train_loss is None else f"{point.train_loss:.4g}"
-        rows.append(
-            (
-                f"{point.step:,}",
-                f"{point.epoch:.4g}",
-                loss,
-                f"{point.test_loss:.4g}",
-                f"{point.test_accuracy:.2%}",
-                seconds_text(point.seconds),
-            )
+    rows = [
+        (
+            f"{point.step:,}",
+            f"{point.epoch:.4g}",
+            "-" if point.train_loss is None else f"{point.train_loss:.4g}",
+            f"{point.test_loss:.4g}",
+            f"{point.test_accuracy:.2%}",
+            seconds_text(point.seconds),
         )
+        for point in (history[i] for i in shown)
+    ]
     return table(["step", "epoch", "train loss", "test loss", "test accuracy", "training time"], rows)
 
 

@@ -40,11 +40,7 @@ def test_a_run_round_trip(tmp_path: Path, record: RunRecord) -> None:
     assert folder.read() is None
     assert not folder.path.exists()  # looking makes nothing
     folder.write(to_yaml(config), [record.final], record)
-    assert sorted(path.name for path in folder.path.iterdir()) == [
-        "config.yaml",
-        "history.csv",
-        "result.json",
-    ]
+    assert {path.name for path in folder.path.iterdir()} == {"config.yaml", "history.csv", "result.json"}
     assert folder.read() == record
     assert folder.history() == [record.final]
     again = load(folder.path / "config.yaml")
@@ -71,6 +67,10 @@ def test_a_discarded_run_is_not_finished(tmp_path: Path, record: RunRecord) -> N
     folder.discard()
     assert folder.read() is None
     assert (folder.path / "history.csv").exists()
+    in_its_place = RunFolder(folder.path / "history.csv")
+    assert in_its_place.read() is None
+    in_its_place.discard()
+    assert in_its_place.path.exists()
 
 
 def test_a_run_that_cannot_be_discarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,14 +80,6 @@ def test_a_run_that_cannot_be_discarded(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("pathlib.Path.unlink", fail)
     message = f"{tmp_path / 'result.json'}: cannot be removed (Read-only file system)"
     assert refusal(RunFolder(tmp_path).discard) == message
-
-
-def test_a_file_in_the_place_of_a_run(tmp_path: Path) -> None:
-    (tmp_path / "seed-0").write_text("")
-    folder = RunFolder(tmp_path / "seed-0")
-    assert folder.read() is None
-    folder.discard()
-    assert (tmp_path / "seed-0").exists()
 
 
 def test_a_record_truncated_anywhere(tmp_path: Path, record: RunRecord) -> None:

@@ -54,12 +54,6 @@ def test_a_record_of_before(run_data: Data) -> None:
     assert "stack" not in record.model_dump()
 
 
-def test_a_plan_reads_back(plan_data: Data) -> None:
-    record = ExperimentRecord.model_validate(plan_data)
-    assert json.loads(record.model_dump_json()) == plan_data
-    assert list(record.optimizers) == ["sgd", "dba"]
-
-
 @pytest.mark.parametrize(
     ("path", "value"),
     [

@@ -51,9 +51,7 @@ def test_what_goes_in_comes_out_by_image_in_each_step(tmp_path: Path, content: A
     ]
     expected = []
     for number, (images, bits) in enumerate(steps, start=1):
-        order = sorted(
-            range(len(images)), key=lambda i, images=images: images[i]
-        )  # equal ones in their order
+        order = sorted(range(len(images)), key=images.__getitem__)  # equal ones in their order
         expected += [(number, images[i], *(row[i] for row in bits)) for i in order]
     assert found == expected
 
@@ -161,17 +159,13 @@ def test_the_format_by_hand(tmp_path: Path) -> None:
         {"chosen0": np.array([0, 0, 0], np.uint8)},
         {"chosen0": np.array([0.5, 0.5])},
         {"sizes": None},
+        {"layers": np.array([print], dtype=object)},  # no pickle is ever loaded
     ],
     ids=str,
 )
 def test_arrays_that_do_not_fit_together(tmp_path: Path, change: dict[str, Any]) -> None:
     arrays = {name: array for name, array in {**GOOD, **change}.items() if array is not None}
     assert "damaged" in fault(archive(tmp_path / "t.npz", **arrays))
-
-
-def test_no_pickle_is_ever_loaded(tmp_path: Path) -> None:
-    path = archive(tmp_path / "t.npz", **{**GOOD, "layers": np.array([print], dtype=object)})
-    assert "damaged" in fault(path)
 
 
 def test_a_header_that_asks_for_all_memory(tmp_path: Path) -> None:
