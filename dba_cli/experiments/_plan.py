@@ -172,7 +172,9 @@ def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
         if not settings.overwrite and _done(folder, hashed):
             found.done.append(folder)
             continue
-        failure = None if settings.overwrite else _failed(folder, hashed)
+        failure = None if settings.overwrite else read_failure(folder)
+        if failure is not None and failure.config_hash != hashed:
+            failure = None  # of another config: this one may succeed
         if failure is not None and not settings.retry_failed:
             found.failed.append(failure)
             continue
@@ -200,12 +202,6 @@ def _done(run: RunFolder, wanted: str) -> bool:
             "--overwrite replaces it, --results DIR keeps both"
         )
     return True
-
-
-def _failed(run: RunFolder, wanted: str) -> FailureRecord | None:
-    """Return how this very run failed; one of another config may succeed."""
-    failure = read_failure(run)
-    return failure if failure is not None and failure.config_hash == wanted else None
 
 
 def _brief(seeds: Sequence[int]) -> str:

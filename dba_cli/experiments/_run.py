@@ -59,20 +59,13 @@ def run_experiments(configs: Sequence[Config], settings: Settings, reporter: Rep
     """Do every run that the configs name and that is not done.
 
     A run that ends in an exception is recorded as failed; it is left alone from then on unless failed runs
-    are retried.
-
-    Raises:
-        UserError: As for :func:`prepare`.
+    are retried. Refusals are those of :func:`prepare`.
     """
     return _do(prepare(configs, settings, reporter), reporter)
 
 
 def run_sweep(sweep: Sweep, folder: Path, settings: Settings, reporter: Reporter) -> Summary:
-    """Do what is missing of the sweep's runs, in ``folder``; ``settings.results`` is not looked at.
-
-    Raises:
-        UserError: As for :func:`prepare`, for any of the points.
-    """
+    """Do what is missing of the sweep's runs, in ``folder``; ``settings.results`` is not looked at."""
     points = [PointRecord(name=point.name, values=point.values) for point in sweep.points]
     index = SweepRecord(experiment=sweep.experiment, points=points)
     configs = [point.config for point in sweep.points]
@@ -125,7 +118,13 @@ def prepare(
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         todo = [replace(run, folder=RunFolder(run.folder.path.absolute())) for run in todo]
     todo = [replace(run, number=number) for number, run in enumerate(todo, start=1)]
-    _announce(plans, todo, reporter, None if sweep is None else settings.results.name)
+    if sweep is not None:
+        done = sum(len(each.done) for each in plans)
+        reporter.planned(f"{settings.results.name} ({len(plans)} points)", todo, done)
+    for each in [] if sweep is not None else plans:
+        if each.todo or not each.failed:
+            name = each.record.name
+            reporter.planned(name, [run for run in todo if run.experiment == name], len(each.done))
     desk = settings.results.absolute() / f"{DESKS}{uuid.uuid4().hex}"
     session = Session(settings, Provenance.now(settings.device), desk, os.getpid())
     prepared = Prepared(plans, todo, images, session)
@@ -146,11 +145,7 @@ def _do(prepared: Prepared, reporter: Reporter) -> Summary:
 
 
 def planned(config: Config, images: Images, settings: Settings) -> Plan:
-    """Return what there is to do of ``config``; refuse what its data or its network make impossible.
-
-    Raises:
-        UserError: The data cannot be had, an impossible draw or batch size, a finished run of another config.
-    """
+    """Return what there is to do of ``config``; refuse what its data or its network make impossible."""
     data = images.of(config.data)
     check_images(config, data)
     n = draw_size(config.data, data)
@@ -174,15 +169,3 @@ def planned(config: Config, images: Images, settings: Settings) -> Plan:
         except (TypeError, ValueError) as error:
             raise UserError(f"{config.experiment.name}: optimizer {entry.name}: {error}") from None
     return found
-
-
-def _announce(
-    plans: Sequence[Plan], todo: Sequence[PlannedRun], reporter: Reporter, sweep: str | None
-) -> None:
-    if sweep is not None:
-        reporter.planned(f"{sweep} ({len(plans)} points)", todo, sum(len(each.done) for each in plans))
-        return
-    for each in plans:
-        if each.todo or not each.failed:
-            name = each.record.name
-            reporter.planned(name, [run for run in todo if run.experiment == name], len(each.done))
