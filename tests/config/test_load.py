@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dba_cli.config import Config, config_hash, load, load_sweep, parse_seeds, to_yaml
 from dba_cli.errors import UserError
+
+from .conftest import TINY
 
 Put = Callable[..., Path]
 Fault = Callable[..., str]
@@ -18,6 +21,7 @@ Fault = Callable[..., str]
 DISTINCT = "optimizer names must be distinct"
 EPOCHS_OR_STEPS = "give exactly one of epochs and steps (null removes one)"
 FRACTION_OR_CLASS = "give exactly one of fraction and per_class (null removes one)"
+PAPER = {"test_accuracy": 1.0, "error_reduction": 2.0}
 NESTEROV = "nesterov needs a momentum above 0"
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -64,28 +68,28 @@ def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
     assert config.experiment.name == "tiny"
 
 
-def test_null_removes_a_value_of_the_base(put: Put) -> None:
-    put(name="base.yaml")
-    config = load(put("extends: base.yaml\ndata: {draw: {per_class: null, fraction: 0.5}}\n"))
-    assert config.data.draw.model_dump() == {"fraction": 0.5, "per_class": None, "by": "random"}
-
-
-def test_another_kind_of_model_drops_the_keys_of_the_first(put: Put) -> None:
-    put(name="base.yaml")
-    model = load(put("extends: base.yaml\nmodel: {kind: cnn}\n")).model
-    assert model.model_dump(mode="json") == {"kind": "cnn", "channels": [16, 32], "activation": "relu"}
-
-
-def test_the_same_kind_of_model_keeps_them(put: Put) -> None:
-    put(name="base.yaml")
-    model = load(put("extends: base.yaml\nmodel: {kind: mlp, activation: tanh}\n")).model
-    assert model.model_dump(mode="json") == {"kind": "mlp", "hidden": [8], "activation": "tanh"}
-
-
-def test_another_schedule_keeps_the_warm_up(put: Put, tiny: str) -> None:
+@pytest.mark.parametrize(
+    ("over", "section", "value"),
+    [
+        # null removes a value, another kind of model drops the keys of the first, the same kind keeps them
+        (
+            "data: {draw: {per_class: null, fraction: 0.5}}",
+            "draw",
+            {"fraction": 0.5, "per_class": None, "by": "random"},
+        ),
+        ("model: {kind: cnn}", "model", {"kind": "cnn", "channels": [16, 32], "activation": "relu"}),
+        (
+            "model: {kind: mlp, activation: tanh}",
+            "model",
+            {"kind": "mlp", "hidden": [8], "activation": "tanh"},
+        ),
+        ("training: {schedule: {kind: cosine}}", "schedule", {"kind": "cosine", "warmup_steps": 5}),
+    ],
+)
+def test_what_is_kept_of_a_base(put: Put, tiny: str, over: str, section: str, value: dict[str, Any]) -> None:
     put(tiny.replace("batch_size: 50", "schedule: {kind: constant, warmup_steps: 5}"), "base.yaml")
-    config = load(put("extends: base.yaml\ntraining: {schedule: {kind: cosine}}\n"))
-    assert config.training.schedule.model_dump() == {"kind": "cosine", "warmup_steps": 5}
+    found = load(put(f"extends: base.yaml\n{over}\n")).model_dump(mode="json")
+    assert (found | found["data"] | found["training"])[section] == value
 
 
 @pytest.mark.parametrize(
@@ -108,18 +112,18 @@ def test_a_base_that_cannot_be_read_is_a_fault_of_its_line(
     assert fault(path) == message
 
 
-def test_a_missing_base_further_down_is_a_fault_of_the_file_that_names_it(put: Put, fault: Fault) -> None:
-    put("\nextends: bose.yaml\n", "base.yaml")
-    message = "base.yaml:2: extends: bose.yaml: no such file; did you mean 'base.yaml'?"
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("extends: bose.yaml", "base.yaml:2: extends: bose.yaml: no such file; did you mean 'base.yaml'?"),
+        ("extends: c.yaml", "base.yaml:2: extends: c.yaml extends itself, directly or through others"),
+    ],
+)
+def test_further_down_it_is_a_fault_of_the_file_that_names_it(
+    put: Put, fault: Fault, base: str, message: str
+) -> None:
+    put(f"\n{base}\n", "base.yaml")
     assert fault(put("extends: base.yaml\n")) == message
-
-
-def test_a_cycle_names_the_line_that_closes_it(put: Put, fault: Fault) -> None:
-    put("extends: d/b.yaml\n", "a.yaml")
-    put("\nextends: ../c.yaml\n", "d/b.yaml")
-    put("\n\nextends: d/b.yaml\n", "c.yaml")
-    message = "c.yaml:3: extends: d/b.yaml extends itself, directly or through others"
-    assert fault(Path("a.yaml")).replace("d/../", "") == message
 
 
 @pytest.mark.parametrize(
@@ -167,11 +171,7 @@ def test_a_file_without_sections(put: Put, fault: Fault, text: str, over: str) -
         ("experiment.description=a=b", ("experiment", "description"), "a=b"),
         ("experiment.description=no", ("experiment", "description"), "no"),
         ("experiment.description='1'", ("experiment", "description"), "1"),
-        (
-            "experiment.paper={test_accuracy: 1, error_reduction: 2}",
-            ("experiment", "paper", "error_reduction"),
-            2.0,
-        ),
+        ("experiment.paper={test_accuracy: 1, error_reduction: 2}", ("experiment", "paper"), PAPER),
         ("model.hidden=[3, 4]", ("model", "hidden"), [3, 4]),
         ("model.hidden.0=9", ("model", "hidden"), [9]),
         ("optimizers.plain.lr=1e-3", ("optimizers", 0, "lr"), 1e-3),
@@ -196,17 +196,12 @@ def test_an_override_changes_one_value(put: Put, override: str, path: tuple[Any,
     assert changed == expected
 
 
-def test_overrides_apply_in_order_and_together(put: Put) -> None:
-    config = load(
-        put(), ["training.epochs=5", "training.epochs=null", "training.steps=7", "optimizers.plain.lr=3"]
-    )
-    assert (config.training.epochs, config.training.steps, config.optimizers[0].lr) == (None, 7, 3.0)
-
-
-def test_a_name_goes_before_a_position(put: Put, tiny: str) -> None:
+def test_overrides_apply_in_order_and_a_name_goes_before_a_position(put: Put, tiny: str) -> None:
     path = put(tiny.replace("name: dynamic", "name: '0'"))
-    config = load(path, ["optimizers.0.base.lr=5"])
-    assert config.optimizers[1].base.lr == 5
+    config = load(
+        path, ["training.epochs=5", "training.epochs=null", "training.steps=7", "optimizers.0.base.lr=5"]
+    )
+    assert (config.training.epochs, config.training.steps, config.optimizers[1].base.lr) == (None, 7, 5)
 
 
 @pytest.mark.parametrize(
@@ -252,22 +247,22 @@ def test_a_fault_of_an_override_is_placed_there(put: Put, fault: Fault, override
 
 def test_a_fault_of_the_file_stays_there(put: Put, fault: Fault, tiny: str) -> None:
     path = put(tiny.replace("    lr: 0.1\n", "", 1))
-    overrides = ["optimizers.plain.momentum=0.5", "training.epochs=5"]
-    assert fault(path, *overrides) == "c.yaml:12: optimizers.plain.lr: required, but not given"
+    found = fault(path, "optimizers.plain.momentum=0.5", "training.epochs=5")
+    assert found == "c.yaml:12: optimizers.plain.lr: required, but not given"
 
 
-def test_the_last_override_of_a_section_is_the_one_to_blame(put: Put, fault: Fault) -> None:
-    overrides = ["training={epochs: 1}", "training.steps=2", "training.batch_size=3"]
-    message = f"--set training.batch_size=3: training: {EPOCHS_OR_STEPS}"
-    assert fault(put(), *overrides) == message
-    overrides = ["training.epochs=1", "training={epochs: 1, steps: 2}"]
-    message = f"--set {overrides[1]}: training: {EPOCHS_OR_STEPS}"
-    assert fault(put(), *overrides) == message
-
-
-def test_an_override_of_another_section_is_not_to_blame(put: Put, fault: Fault) -> None:
-    message = f"--set training.steps=2: training: {EPOCHS_OR_STEPS}"
-    assert fault(put(), "training.steps=2", "optimizers.plain.lr=3") == message
+@pytest.mark.parametrize(
+    ("overrides", "blamed"),
+    [
+        (["training={epochs: 1}", "training.steps=2", "training.batch_size=3"], 2),
+        (["training.epochs=1", "training={epochs: 1, steps: 2}"], 1),
+        (["training.steps=2", "optimizers.plain.lr=3"], 0),
+    ],
+)
+def test_the_last_override_of_the_section_is_to_blame(
+    put: Put, fault: Fault, overrides: list[str], blamed: int
+) -> None:
+    assert fault(put(), *overrides) == f"--set {overrides[blamed]}: training: {EPOCHS_OR_STEPS}"
 
 
 def test_an_override_written_on_two_lines_is_shown_on_one(put: Put, fault: Fault) -> None:
@@ -277,36 +272,31 @@ def test_an_override_written_on_two_lines_is_shown_on_one(put: Put, fault: Fault
 # -- seeds --
 
 
+def test_seeds() -> None:
+    for text, seeds in [("0", [0]), ("7", [7]), ("0-4", [0, 1, 2, 3, 4]), (" 2 - 3 ", [2, 3]), ("5-5", [5])]:
+        assert parse_seeds(text, "--seed") == seeds
+    for text, seeds in [("2147483647", [2**31 - 1]), ("007", [7]), ("0-9999", list(range(10_000)))]:
+        assert parse_seeds(text, "--seed") == seeds
+
+
 @pytest.mark.parametrize(
-    ("text", "seeds"),
+    ("texts", "said"),
     [
-        ("0", [0]),
-        ("7", [7]),
-        ("0-4", [0, 1, 2, 3, 4]),
-        (" 2 - 3 ", [2, 3]),
-        ("5-5", [5]),
-        ("2147483647", [2147483647]),
-        ("007", [7]),
-        ("0-9999", list(range(10_000))),
+        (
+            ["", "-", "-1", "1-", "1-2-3", "a", "1,2", "0x1", "1.0", "٣", "9" * 11],
+            "is no seed; give N or A-B, such as 0 or 0-4",
+        ),
+        (
+            ["2147483648", "0-10000", "2147483640-2147483648"],
+            "is out of range (seeds 0 to 2147483647, at most 10000 of them)",
+        ),
     ],
 )
-def test_seeds(text: str, seeds: list[int]) -> None:
-    assert parse_seeds(text, "--seed") == seeds
-
-
-@pytest.mark.parametrize("text", ["", "-", "-1", "1-", "1-2-3", "a", "1,2", "0x1", "1.0", "٣", "9" * 11])
-def test_no_seeds(text: str) -> None:
-    with pytest.raises(UserError) as caught:
-        parse_seeds(text, "--seed")
-    assert str(caught.value) == f"--seed: {text!r} is no seed; give N or A-B, such as 0 or 0-4"
-
-
-@pytest.mark.parametrize("text", ["2147483648", "0-10000", "2147483640-2147483648"])
-def test_seeds_out_of_range(text: str) -> None:
-    with pytest.raises(UserError) as caught:
-        parse_seeds(text, "--seed")
-    message = f"--seed: {text!r} is out of range (seeds 0 to 2147483647, at most 10000 of them)"
-    assert str(caught.value) == message
+def test_no_seeds(texts: list[str], said: str) -> None:
+    for text in texts:
+        with pytest.raises(UserError) as caught:
+            parse_seeds(text, "--seed")
+        assert str(caught.value) == f"--seed: {text!r} {said}"
 
 
 def test_seeds_as_text_in_a_file(put: Put, fault: Fault, tiny: str) -> None:
@@ -369,30 +359,17 @@ def test_resolved_configs_read_back(put: Put, name: str) -> None:
         assert config_hash(again) == config_hash(run)
 
 
-@pytest.mark.parametrize(
-    "name", ["1e-3", "089", "0123", "12", "1.5", "true", "null", "no", "0x1F", "2020-1-1"]
-)
-def test_names_that_look_like_numbers_read_back(put: Put, tiny: str, name: str) -> None:
-    config = load(put(tiny.replace("tiny", f"'{name}'")))
-    assert config.experiment.name == name
-    assert load(put(to_yaml(config))) == config
-
-
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(st.text(max_size=300), st.floats(0, 1000, exclude_min=True), st.floats(0, 1, exclude_min=True))
 def test_any_description_and_any_float_read_back(
     tmp_path_factory: pytest.TempPathFactory, description: str, lr: float, fraction: float
 ) -> None:
-    config = Config.model_validate(
-        {
-            "experiment": {"name": "x", "description": description},
-            "data": {"draw": {"fraction": fraction}},
-            "model": {"kind": "mlp"},
-            "training": {"epochs": 1},
-            "optimizers": [{"name": "a", "kind": "sgd", "lr": lr}],
-            "seeds": [0],
-        }
-    )
+    values = yaml.safe_load(TINY) | {
+        "experiment": {"name": "1e-3", "description": description},
+        "data": {"draw": {"fraction": fraction}},
+        "optimizers": [{"name": "0123", "kind": "sgd", "lr": lr}],
+    }
+    config = Config.model_validate(values)
     path = tmp_path_factory.getbasetemp() / "resolved.yaml"
     path.write_bytes(to_yaml(config).encode())
     assert load(path) == config

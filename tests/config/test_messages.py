@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import TINY
+
+ENTRIES = TINY[TINY.index("optimizers:") : TINY.index("seeds:")]
 Put = Callable[..., Path]
 Fault = Callable[..., str]
 
@@ -40,14 +43,10 @@ def edited(text: str, old: str, new: str) -> str:
             "15: optimizers.dynamic: min_fraction 0.25 is above max_fraction 0.1; lower the one or raise the "
             "other",
         ),
-        (
-            "per_class: 10",
-            "",
-            "4: data.draw: give exactly one of fraction and per_class (null removes one)",
-        ),
+        ("per_class: 10", "", "4: data.draw: give exactly one of fraction and per_class (null removes one)"),
         (
             "epochs: 2",
-            "epochs: 2\n  steps: 2",
+            "steps: 2\n  epochs: 1",
             "8: training: give exactly one of epochs and steps (null removes one)",
         ),
         ("seeds: [0, 1]", "seeds: [2, 1, 2]", "20: seeds: seeds must be distinct, got 2 more than once"),
@@ -56,11 +55,7 @@ def edited(text: str, old: str, new: str) -> str:
             "name: Plain",
             "11: optimizers: optimizer names must be distinct, got plain more than once",
         ),
-        (
-            "lr: 0.1",
-            "lr: 0.1\n    nesterov: true",
-            "12: optimizers.plain: nesterov needs a momentum above 0",
-        ),
+        ("lr: 0.1", "lr: 1\n    nesterov: true", "12: optimizers.plain: nesterov needs a momentum above 0"),
         (
             "kind: sgd",
             "kind: LBFGS",
@@ -87,12 +82,7 @@ def test_wording(put: Put, fault: Fault, tiny: str, old: str, new: str, message:
         ("per_class", "perclass", "4: data.draw.perclass", "per_class"),
         ("batch_size: 50", "schedule:\n    warmup: 5", "11: training.schedule.warmup", "warmup_steps"),
         ("    lr: 0.1\n", "    lr: 0.1\n    momentun: 0\n", "15: optimizers.plain.momentun", "momentum"),
-        (
-            "      lr: 0.1",
-            "      lr: 1\n      weightdecay: 0",
-            "20: optimizers.dynamic.base.weightdecay",
-            "weight_decay",
-        ),
+        ("      lr: 0.1", "      weightdecay: 0", "19: optimizers.dynamic.base.weightdecay", "weight_decay"),
         ("kind: sgd\n    lr", "kind: AdamW\n    amsgard", "14: optimizers.plain.amsgard", "amsgrad"),
         ("kind: dba\n", "kind: dba\n    rul: all\n", "17: optimizers.dynamic.rul", "rule"),
         ("kind: mlp", "kind: cnn\n  chanels: [5]", "7: model.chanels", "channels"),
@@ -155,23 +145,18 @@ def test_the_nearest_choice(
         ("kind: sgd", "kind: SparseAdam", "13: optimizers.plain.kind"),
         ("kind: sgd", "kind: torch.nn:Linear", "13: optimizers.plain.kind"),
         ("kind: mlp", "kind: torch.nn:Nothing", "6: model.kind"),
+        # optimizers that are none
+        *((ENTRIES, f"optimizers: {none}\n", "11: optimizers") for none in ["[]", "{}", "3"]),
+        *((ENTRIES, f"optimizers: {none}\n", "11: optimizers.0") for none in ["[3]", "[null]"]),
+        # long input, cut short
+        ("name: tiny", f"? {'k' * 5000}\n  : 1", f"2: experiment.{'k' * 60}"),
+        ("kind: mlp", f"kind: {'m' * 5000}", "6: model.kind"),
     ],
 )
 def test_places(put: Put, fault: Fault, tiny: str, old: str, new: str, place: str) -> None:
     found = fault(put(edited(tiny, old, new)))
     assert found.startswith(f"c.yaml:{place}: ")
     assert len(found) < 300
-
-
-@pytest.mark.parametrize(
-    ("value", "place"),
-    [("[]", ""), ("{}", ""), ("3", ""), ("[3]", ".0"), ("[null]", ".0")],
-)
-def test_optimizers_that_are_none(put: Put, fault: Fault, tiny: str, value: str, place: str) -> None:
-    head = tiny[: tiny.index("optimizers:")]
-    assert fault(put(f"{head}optimizers: {value}\nseeds: [0]\n")).startswith(
-        f"c.yaml:11: optimizers{place}: "
-    )
 
 
 def test_other_faults_are_counted(put: Put, fault: Fault, tiny: str) -> None:
@@ -184,21 +169,11 @@ def test_what_cannot_be_printed_is_shown_escaped(put: Put, fault: Fault, tiny: s
     assert found.startswith("c.yaml:2: experiment.two\\nlines: unknown key 'two\\nlines'; choose from ")
 
 
-@pytest.mark.parametrize(
-    ("key", "names"),
-    [
+def test_without_a_near_choice_all_are_listed(put: Put, fault: Fault, tiny: str) -> None:
+    for key, names in [
         ("metric", {"diversity", "noise_scale", "norm", "snr", "variance"}),
         ("order", {"alignment", "distance", "norm", "projection"}),
         ("rule", {"all", "prefix", "random"}),
-    ],
-)
-def test_without_a_near_choice_all_are_listed(
-    put: Put, fault: Fault, tiny: str, key: str, names: set[str]
-) -> None:
-    message = fault(put(edited(tiny, "kind: dba", f"kind: dba\n    {key}: QQQQ")))
-    assert names <= set(re.findall(r"\w+", message))
-
-
-def test_long_input_is_cut_short(put: Put, fault: Fault, tiny: str) -> None:
-    for old, new in [("name: tiny", f"? {'k' * 5000}\n  : 1"), ("kind: mlp", f"kind: {'m' * 5000}")]:
-        assert len(fault(put(edited(tiny, old, new)))) < 300
+    ]:
+        message = fault(put(edited(tiny, "kind: dba", f"kind: dba\n    {key}: QQQQ")))
+        assert names <= set(re.findall(r"\w+", message))

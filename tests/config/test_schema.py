@@ -162,45 +162,25 @@ def test_sections_cannot_be_changed() -> None:
         config.batch_size = 5  # type: ignore[misc]
 
 
-def config_of(names: list[str], seeds: list[int]) -> Config:
-    return Config.model_validate(
-        {
-            "experiment": {"name": "x"},
-            "data": {"draw": {"per_class": 1}},
-            "model": {"kind": "mlp"},
-            "training": {"epochs": 1},
-            "optimizers": [{**SGD, "name": name} for name in names],
-            "seeds": seeds,
-        }
-    )
+def config_of(*optimizers: dict[str, Any], **sections: Any) -> Config:
+    rest = {"experiment": {"name": "x"}, "data": DATA, "model": MLP, "training": ONE, "seeds": [0]}
+    return Config.model_validate({**rest, "optimizers": list(optimizers), **sections})
 
 
 def test_narrowing_to_one_run() -> None:
-    config = config_of(["a", "b"], [3, 4])
+    entries = [{**SGD, "name": "a"}, {**SGD, "name": "b"}]
+    config = config_of(*entries, seeds=[3, 4])
     run = config.narrowed("b", 4, "embedded")
     assert ([entry.name for entry in run.optimizers], run.seeds, run.data.source) == (["b"], [4], "embedded")
-    assert (run.experiment, run.data.draw, run.model, run.training) == (
-        config.experiment,
-        config.data.draw,
-        config.model,
-        config.training,
-    )
-    assert config == config_of(["a", "b"], [3, 4])
+    changed = {"optimizers", "seeds", "data"}
+    assert run.model_dump(exclude=changed) == config.model_dump(exclude=changed)
+    assert run.data.draw == config.data.draw
+    assert config == config_of(*entries, seeds=[3, 4])
 
 
-def budget(
-    *optimizers: dict[str, Any], draw: dict[str, Any] | None = None, batch_size: int = 1000, budget: int = 100
-) -> Config:
-    return Config.model_validate(
-        {
-            "experiment": {"name": "x"},
-            "data": {"draw": draw or {"fraction": 1.0}},
-            "model": {"kind": "mlp"},
-            "training": {"epochs": 1, "batch_size": batch_size, "step_budget": budget},
-            "optimizers": list(optimizers),
-            "seeds": [0],
-        }
-    )
+def budget(*optimizers: dict[str, Any], **draw: Any) -> Config:
+    training = {"epochs": 1, "batch_size": 1000, "step_budget": 100}
+    return config_of(*optimizers, data={"draw": draw or {"fraction": 1.0}}, training=training)
 
 
 @pytest.mark.parametrize(
@@ -241,4 +221,4 @@ def test_above_the_step_budget(entry: dict[str, Any], used: int) -> None:
 )
 def test_a_step_budget_is_of_every_training_image(draw: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="step_budget needs every training image"):
-        budget({**SGD, "batch_size": 1}, draw=draw)
+        budget({**SGD, "batch_size": 1}, **draw)

@@ -18,12 +18,6 @@ def read(text: str) -> Any:
     return read_text(text, "here").data
 
 
-def refusal(text: str) -> str:
-    with pytest.raises(UserError) as caught:
-        read(text)
-    return str(caught.value)
-
-
 # Written down from section 10.3 of the YAML 1.2.2 specification, not from the implementation.
 @pytest.mark.parametrize(
     ("text", "value"),
@@ -34,6 +28,7 @@ def refusal(text: str) -> str:
         *((text, float(text)) for text in ["1e-3", "1E3", "+1.5e+2", "-.5", "5.", "0."]),
         *((text, math.inf) for text in [".inf", "+.Inf", "9" * 5000]),
         ("-.INF", -math.inf),
+        *((text, math.nan) for text in [".nan", ".NaN", ".NAN"]),
         *((word, word) for word in ["nULL", "tRUE", "no", "No", "yes", "on", "off", "y", "n", "ON"]),
         *((word, word) for word in ["1_000", "1:30", "2001-12-14", "0b11", ".", "e3", "1e", "1.2.3"]),
         *((word, word) for word in ["inf", "nan", "-.nan", "<<", "="]),
@@ -44,38 +39,19 @@ def refusal(text: str) -> str:
 )
 def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
     found = read(text)
-    assert (type(found), found) == (type(value), value)
-
-
-@pytest.mark.parametrize("text", [".nan", ".NaN", ".NAN"])
-def test_not_a_number(text: str) -> None:
-    assert math.isnan(read(text))
+    assert (type(found), repr(found)) == (type(value), repr(value))
 
 
 def test_every_value_knows_its_line(put: Callable[..., Path]) -> None:
     document = read_file(put("# a comment\na:\n  b:\n    - 1\n    - c: 2\nd: x\n"))
-    lines = {
-        (): 2,
-        ("a",): 2,
-        ("a", "b"): 3,
-        ("a", "b", 0): 4,
-        ("a", "b", 1): 5,
-        ("a", "b", 1, "c"): 5,
-        ("d",): 6,
-    }
-    assert document.places == {where: f"c.yaml:{line}" for where, line in lines.items()}
+    wheres: list[Any] = [(), ("a",), ("a", "b"), ("a", "b", 0), ("a", "b", 1), ("a", "b", 1, "c"), ("d",)]
+    lines = [2, 2, 3, 4, 5, 5, 6]
+    assert document.places == {w: f"c.yaml:{line}" for w, line in zip(wheres, lines, strict=True)}
     assert document.place(("a", "b", 1, "nothing", "here")) == "c.yaml:5"
 
 
 def test_aliases_stand_for_what_they_name() -> None:
     assert read("{a: &x [1, {b: 2}], c: *x}") == {"a": [1, {"b": 2}], "c": [1, {"b": 2}]}
-
-
-@pytest.mark.parametrize(
-    "text", ["!!str 5", '!!int ""', "!!set {a}", "[!!python/object/apply:os.getcwd []]", "! 5"]
-)
-def test_tags_are_refused(text: str) -> None:
-    assert "; write a plain value" in refusal(text)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +76,26 @@ def test_tags_are_refused(text: str) -> None:
         ("a: &x\n  - *x", 1, "not valid YAML: nested too deeply"),
         ("a: " + "[" * 5000, 1, "not valid YAML: nested too deeply"),
         ("a: 1\nb: !mine 5", 2, "not valid YAML: the tag '!mine' is not allowed; write a plain value"),
+        ("! 5", 1, "not valid YAML: the tag '!' is not allowed; write a plain value"),
+        *(
+            (
+                text,
+                1,
+                f"not valid YAML: the tag 'tag:yaml.org,2002:{tag}' is not allowed; write a plain value",
+            )
+            for text, tag in [
+                *[("!!str 5", "str"), ('!!int ""', "int"), ("!!set {a}", "set")],
+                ("[!!python/object/apply:os.getcwd []]", "python/object/apply:os.getcwd"),
+            ]
+        ),
+        (b"a: 1\nb: caf\xe9", 2, "not valid YAML: not UTF-8 text"),
+        (bytes(range(256)), 2, "not valid YAML: not UTF-8 text"),
+        (b"\xff\xfea\x00\n\x00b", 2, "not valid YAML: not UTF-16 text"),
+        (b"\x7fELF\x02\x01", 1, "not valid YAML: the character U+007F is not allowed"),
+        (b"a: 1\n\x00", 2, "not valid YAML: the character U+0000 is not allowed"),
     ],
 )
-def test_refusals_name_the_line(put: Callable[..., Path], text: str, line: int, what: str) -> None:
+def test_refusals_name_the_line(put: Callable[..., Path], text: str | bytes, line: int, what: str) -> None:
     with pytest.raises(UserError) as caught:
         read_file(put(text))
     assert str(caught.value) == f"c.yaml:{line}: {what}"
@@ -113,23 +106,6 @@ def test_refusals_name_the_line(put: Callable[..., Path], text: str, line: int, 
 )
 def test_byte_order_marks(put: Callable[..., Path], raw: bytes) -> None:
     assert read_file(put(raw)).data == {"a": "é"}
-
-
-@pytest.mark.parametrize(
-    ("raw", "message"),
-    [
-        (b"a: 1\nb: caf\xe9", "c.yaml:2: not valid YAML: not UTF-8 text"),
-        (bytes(range(256)), "c.yaml:2: not valid YAML: not UTF-8 text"),
-        (b"\xff\xfea\x00\n\x00b", "c.yaml:2: not valid YAML: not UTF-16 text"),
-        (b"\x7fELF\x02\x01", "c.yaml:1: not valid YAML: the character U+007F is not allowed"),
-        (b"a: 1\n\x00", "c.yaml:2: not valid YAML: the character U+0000 is not allowed"),
-    ],
-    ids=["latin-1", "bytes", "utf-16", "program", "nul"],
-)
-def test_files_that_are_no_text(put: Callable[..., Path], raw: bytes, message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        read_file(put(raw))
-    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
