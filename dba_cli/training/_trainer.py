@@ -19,14 +19,7 @@ from dba_cli.training._clock import Clock
 from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._gradients import GradientRule
 from dba_cli.training._recorder import SelectionRecorder
-from dba_cli.training._state import (
-    Keeper,
-    Position,
-    Since,
-    State,
-    generator_states,
-    set_generator_states,
-)
+from dba_cli.training._state import POSITION, Keeper, Position, Since, State
 from dba_cli.training._timeline import Timeline
 
 
@@ -92,7 +85,7 @@ class Training:
         self._train_data, self._test_data, self._observer = train_data, test_data, observer or Observer()
         self._device = train_data.labels.device
         self._batches = BatchOrder(len(train_data), timeline.batch_size, order, whole=timeline.whole_batches)
-        self._at = Position()
+        self._at = Position(step=0, processed=0, since=Since(0.0, 0, {}), history=[])
         self._clock = Clock(self._device)
         self._updating = False
         groups = learning.optimizer.param_groups
@@ -162,9 +155,9 @@ class Training:
             "optimizer": learning.optimizer.state_dict(),
             "scheduler": learning.scheduler.state_dict(),
             "batches": self._batches.state_dict(),
-            "generators": generator_states(learning.generators),
+            "generators": {name: each.get_state() for name, each in learning.generators.items()},
             "recorder": None if learning.recorder is None else learning.recorder.state_dict(),
-            "position": self._at.state_dict(),
+            "position": POSITION.dump_python(self._at),
             "seconds": [self._clock.running, self._clock.evaluating],
         }
 
@@ -175,10 +168,11 @@ class Training:
         learning.optimizer.load_state_dict(state["optimizer"])
         learning.scheduler.load_state_dict(state["scheduler"])
         self._batches.load_state_dict(state["batches"])
-        set_generator_states(learning.generators, state["generators"])
+        for name, each in learning.generators.items():
+            each.set_state(state["generators"][name])
         if learning.recorder is not None:
             learning.recorder.load_state_dict(state["recorder"])
-        self._at.load_state_dict(state["position"])
+        self._at = POSITION.validate_python(state["position"])
         self._clock = Clock(self._device, *state["seconds"])
 
     def _update(self) -> bool:
@@ -220,7 +214,7 @@ class Training:
         at.since.loss += loss * len(batch)
         if selection is not None:
             for name, size in used.items():
-                at.since.chosen[name] += size
+                at.since.chosen[name] = at.since.chosen.get(name, 0) + size
         self._updating = False
         self._observer.step(at.step, loss)
         return True
@@ -249,7 +243,7 @@ class Training:
                 **_figures(self._model, self._test_data),
             )
             at.history.append(row)
-            at.since = Since()
+            at.since = Since(0.0, 0, {})
             self._observer.evaluated(row)
 
     def _save(self, keeper: Keeper) -> None:
