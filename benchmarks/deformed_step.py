@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from dba_cli.config import OptimizerConfig, load
-from dba_cli.training import DeformedImages, TrainingSamples
+from dba_cli.training import DeformedImages, TensorData
 
 BATCH, WIDTH, STEPS, TARGET = 256, 800, 40, 1.3
 CONFIG = Path(__file__).parents[1] / "configs/mnist_1pct_deformed.yaml"
@@ -28,7 +28,7 @@ def measured(rounds: int) -> Iterator[dict[str, object]]:
     assert deformation is not None
     plain = harness.images(0)
     deformed = DeformedImages(plain.images, plain.labels, deformation, torch.Generator().manual_seed(0))
-    data: dict[str, TrainingSamples] = {"plain": plain, "deformed": deformed}
+    data: dict[str, TensorData | DeformedImages] = {"plain": plain, "deformed": deformed}
     for precision in ("float32", "bfloat16"):
         for name, entry in OPTIMIZERS.items():
             harness.say(f"{precision}, {name}")

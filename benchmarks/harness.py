@@ -27,7 +27,6 @@ from dba_cli.training import (
     TensorData,
     Timeline,
     Training,
-    TrainingSamples,
     build_scheduler,
     gradient_rule,
 )
@@ -108,7 +107,7 @@ def network(width: int) -> nn.Module:
 def training(
     entry: OptimizerConfig,
     model: nn.Module,
-    data: TrainingSamples,
+    data: TensorData,
     steps: int,
     batch: int,
     **learning: Any,
