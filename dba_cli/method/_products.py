@@ -23,10 +23,9 @@ def row_products(a: Tensor, b: Tensor) -> Tensor:
 
 def is_faster(a: Tensor, b: Tensor) -> bool:
     """Whether oneDNN's kernel takes the product ``a b'``, and the product is large enough for it to pay."""
-    if not a.dtype == b.dtype == torch.float32 or a.device.type != "cpu":
+    if a.shape[0] * b.numel() < _WORTH_IT or not a.dtype == b.dtype == torch.float32:
         return False
-    heavy = a.shape[0] * a.shape[1] * b.shape[0] >= _WORTH_IT
-    return heavy and bool(torch.backends.mkldnn.enabled) and _onednn_works()
+    return a.device.type == "cpu" and bool(torch.backends.mkldnn.enabled) and _onednn_works()
 
 
 def _onednn(a: Tensor, b: Tensor) -> Tensor:
@@ -89,7 +88,7 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, in_features) to (n, out_features)."""
-        if x.dim() == 2 and not torch.is_autocast_enabled(x.device.type) and is_faster(x, self.weight):
+        if x.dim() == 2 and is_faster(x, self.weight) and not torch.is_autocast_enabled(x.device.type):
             return _Product.apply(x, self.weight, self.bias)  # type: ignore[no-any-return,no-untyped-call]
         return F.linear(x, self.weight, self.bias)
 
