@@ -60,8 +60,8 @@ class Kinded(Section):
 
     @staticmethod
     def supplied(parameters: list[str]) -> list[str]:
-        """Return those ``parameters`` of a table's entry that the program gives, which are no keys."""
-        raise NotImplementedError
+        """Return those ``parameters`` of an entry that the program gives, which are no keys: the first."""
+        return parameters[:1]
 
     @staticmethod
     def unusable(builder: Builder) -> str | None:

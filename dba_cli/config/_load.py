@@ -1,14 +1,15 @@
-"""From config files and ``--set`` overrides to a validated :class:`Config`."""
+"""From config files and ``--set`` overrides to a validated :class:`Config`, or one line about the fault."""
 
 import re
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from dba_cli.config._messages import describe
+from dba_cli.config._kinds import Kinded
 from dba_cli.config._schema import MAX_SEED, Config
 from dba_cli.config._yaml import Document, Where, read_file, read_text, write_text
 from dba_cli.errors import UserError, did_you_mean
@@ -25,10 +26,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read ``path``, what it extends, and the overrides, unchecked."""
-    document = _read_with_bases(path, (), "")
-    for override in overrides:
-        document = _override(document, override)
-    return document
+    return reduce(_override, overrides, _read_with_bases(path, (), ""))
 
 
 def validated(document: Document, name: str) -> Config:
@@ -39,7 +37,7 @@ def validated(document: Document, name: str) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise UserError(describe(error, document, name)) from None
+        raise UserError(_describe(error, document, name)) from None
 
 
 def to_yaml(config: Config) -> str:
@@ -145,3 +143,71 @@ def _position(entries: list[Any], part: str, place: str) -> int:
     raise UserError(
         f"{place}: no entry {part!r:.60} in the list of {len(entries)}{did_you_mean(part, known)}"
     )
+
+
+def _describe(error: ValidationError, document: Document, name: str) -> str:
+    """Return the first fault, most specific kind first, and how many more there are."""
+    faults = error.errors(include_url=False)
+    # An unknown key is usually what causes a missing one; name the cause.
+    first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+    where, shown = _path(first["loc"], document.data)
+    # A section whose values contradict one another: the option that last changed one of them did it.
+    place = document.changed.get(where) if first["type"] == "value_error" else None
+    place = place or document.place(where) or name
+    line = f"{place}: {'.'.join(shown) or 'config'}: {_what(first, document.data)}"
+    return line + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "")
+
+
+def _path(loc: tuple[int | str, ...], data: Any) -> tuple[Where, list[str]]:
+    """Turn pydantic's location into a path into the data and the names a person knows."""
+    where: list[str | int] = []
+    shown: list[str] = []
+    node = data
+    for step in loc:
+        if isinstance(node, dict) and isinstance(step, str):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int):
+            node = node[step] if step < len(node) else None
+        else:
+            continue  # of a value that may be written in several ways
+        where.append(step)
+        named = isinstance(step, int) and isinstance(node, dict) and isinstance(node.get("name"), str)
+        shown.append(f"{node['name'] if named and node is not None else step!s:.60}")
+    return tuple(where), shown
+
+
+def _what(fault: Any, data: Any) -> str:
+    kind, context, value = fault["type"], fault.get("ctx", {}), fault["input"]
+    if kind == "extra_forbidden":
+        key = str(fault["loc"][-1])
+        return f"unknown key {key!r:.60}{did_you_mean(key, _keys(fault['loc'][:-1], data))}"
+    if kind == "missing":
+        return "required, but not given"
+    if kind == "literal_error":
+        choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
+        return f"unknown choice {value!r:.60}{did_you_mean(str(value), choices)}"
+    if kind in {"model_type", "model_attributes_type"}:
+        return f"a section with keys is needed, got {value!r:.60}"
+    if kind == "value_error":
+        return str(context["error"])
+    message = fault["msg"][0].lower() + fault["msg"][1:]
+    return f"{message}, got {value!r:.60}" if not isinstance(value, dict) else message
+
+
+def _keys(loc: tuple[int | str, ...], data: Any) -> list[str]:
+    """Return the keys that the schema knows at ``loc``."""
+    section: type[BaseModel] | None = Config
+    for step in loc:
+        data = data[step]
+        if isinstance(step, str) and section is not None:
+            section = _section_in(section.model_fields[step].annotation)
+        if section is not None and issubclass(section, Kinded) and isinstance(data, dict):
+            section = section.of_kind(data["kind"])
+    return sorted(section.model_fields) if section is not None else []
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section class inside an annotation such as ``list[A] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)

@@ -230,11 +230,6 @@ class BaseOptimizerConfig(Kinded):
             return "its step needs a closure that evaluates the loss anew; here a step has one gradient"
         return None
 
-    @staticmethod
-    def supplied(parameters: list[str]) -> list[str]:
-        """Return the first parameter of an optimizer: the weights."""
-        return parameters[:1]
-
     def check_arguments(self) -> None:
         """Raise ValueError where the optimizer refuses its arguments."""
         if self.kind not in {"sgd", "adam"}:  # whose bounds are written down; building one takes torch 0.8 s
@@ -243,11 +238,7 @@ class BaseOptimizerConfig(Kinded):
             raise ValueError("nesterov needs a momentum above 0")
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """Return the optimizer of ``parameters``.
-
-        Raises:
-            ValueError: It refuses its arguments or the parameters.
-        """
+        """Return the optimizer of ``parameters``; ValueError where it refuses them or its arguments."""
         try:
             optimizer = OPTIMIZERS[self.kind](parameters, **self.arguments)
         except Exception as error:  # torch's checks, and a user's class, any line of which may fail
