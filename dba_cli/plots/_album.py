@@ -121,11 +121,10 @@ class _Scene:
 
     def predictions(self) -> dict[Row, dict[int, RunFolder]]:
         """Return the runs with predictions, by row and seed; say so where there are none."""
-        found = {
-            row: {seed: run for seed, run in self.study.folders(row) if run.predictions_file.is_file()}
-            for row in self.study.rows
-        }
-        found = {row: folders for row, folders in found.items() if folders}
+        found = {}
+        for row in self.study.rows:
+            if runs := {seed: run for seed, run in self.study.folders(row) if run.predictions_file.is_file()}:
+                found[row] = runs
         if not found:
             self.lacks(_TRACE)
         elif not self.has_data(next(iter(next(iter(found.values())).values()))):
@@ -181,11 +180,6 @@ def _chosen(scene: _Scene, says: str, figure_of: Callable[[Rates, Images, Labels
                 title = f"{scene.study.title}\n{row.optimizer}, seed {seed}"
                 figure = figure_of(rates, images, labels, title)
                 yield f"{row.optimizer}-seed-{seed}", f"{says.format(row.optimizer)}, seed {seed}", figure
-
-
-def _choice_map(scene: _Scene) -> _Drawn:
-    says = "how often each layer of {} chose each image"
-    return _chosen(scene, says, lambda rates, _, labels, title: choice_map(rates, labels, title))
 
 
 def _disagreements(scene: _Scene) -> _Drawn:
@@ -261,7 +255,11 @@ _OF_EACH: dict[str, Callable[[_Scene], _Drawn]] = {
     "targets": _targets,
     "fractions": _fractions,
     "drawn": _drawn,
-    "choices": _choice_map,
+    "choices": lambda scene: _chosen(
+        scene,
+        "how often each layer of {} chose each image",
+        lambda rates, _, labels, title: choice_map(rates, labels, title),
+    ),
     "chosen": lambda scene: _chosen(scene, "the images that {} chose most and least often", chosen_images),
     "disagreements": _disagreements,
     "confusion": _confusion,

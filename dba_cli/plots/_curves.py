@@ -32,7 +32,10 @@ def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
     handles = [_draw_band(axes, each, i) for i, each in enumerate(bands) for axes in panels]
     for axes in panels:
         for i, line in enumerate(lines):
-            _draw_diverged(axes, line, x, i)
+            for run in line.diverged:
+                points = [(position(point, x), 100 * point.test_accuracy) for point in run.history]
+                axes.plot(*zip(*points, strict=True), **look(i) | {"marker": ""}, linewidth=0.7)
+                axes.plot(*points[-1], **look(i) | {"marker": "x", "linestyle": "none"})
         few_ticks(axes)
         if axes.dataLim.x1 <= 0:  # nothing but the evaluation before training
             axes.set(xlim=(-0.05, 1), xticks=[0])
@@ -92,14 +95,6 @@ def _draw_band(axes: Axes, each: Band, index: int) -> Line2D:
     if (high > low).any():
         axes.fill_between(x, low, high, color=line.get_color(), alpha=0.16, linewidth=0.5, zorder=1.5)
     return line
-
-
-def _draw_diverged(axes: Axes, line: Line, x: XAxis, index: int) -> None:
-    how = look(index)
-    for run in line.diverged:
-        points = [(position(point, x), 100 * point.test_accuracy) for point in run.history]
-        axes.plot(*zip(*points, strict=True), **how | {"marker": ""}, linewidth=0.7)
-        axes.plot(*points[-1], **how | {"marker": "x", "linestyle": "none"})
 
 
 def _enlarged(bands: Sequence[Band]) -> tuple[float, float] | None:

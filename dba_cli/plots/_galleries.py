@@ -123,5 +123,4 @@ def _mosaic(
     axes.set_xticks([])
     axes.set_yticks([i * down + height / 2 - 0.5 for i in range(len(names))], names)
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)

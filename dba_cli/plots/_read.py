@@ -12,11 +12,7 @@ from dba_cli.records import ExperimentFolder, RunFolder
 
 @dataclass(frozen=True)
 class Study:
-    """The runs of one experiment that share a setting, as the tables group them.
-
-    ``name`` is the stem of its files, ``rows`` and ``lines`` belong together one by one: the optimizers of
-    the plan that have runs.
-    """
+    """The runs of one experiment that share a setting; each optimizer that has some is a row and a line."""
 
     name: str
     section: Section
@@ -57,7 +53,14 @@ def read_studies(results: Path, names: Sequence[str] | None, optimizers: Sequenc
         folder = ExperimentFolder(results / section.experiment)
         earlier = sum(study.section.experiment == section.experiment for study in studies)
         name = f"{section.experiment}-{earlier + 1}" if earlier else section.experiment
-        studies.append(Study(name, section, rows, [_line(folder, row) for row in rows], folder))
+        lines = []
+        for row in rows:
+            seeds = sorted((*row.finished, *row.diverged))
+            runs = [
+                Run(seed, folder.run(row.optimizer, seed).history(), seed in row.diverged) for seed in seeds
+            ]
+            lines.append(Line(row.optimizer, runs, row.planned))
+        studies.append(Study(name, section, rows, lines, folder))
     if not studies:
         wanted = ", ".join(names) if names else results
         raise UserError(f"{wanted}: no run with the plan's config to draw; `dba run` does the missing ones")
@@ -69,11 +72,3 @@ def together(studies: Sequence[Study]) -> list[Line]:
     if len(studies) == 1:
         return list(studies[0].lines)
     return [replace(line, label=f"{study.name}: {line.label}") for study in studies for line in study.lines]
-
-
-def _line(folder: ExperimentFolder, row: Row) -> Line:
-    runs = [
-        Run(seed, folder.run(row.optimizer, seed).history(), diverged=seed in row.diverged)
-        for seed in sorted((*row.finished, *row.diverged))
-    ]
-    return Line(row.optimizer, runs, row.planned)

@@ -3,8 +3,8 @@
 import io
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
     "font.size": 8,
     "axes.titlesize": 8,
-    "axes.labelsize": 8,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "legend.fontsize": 7.5,
@@ -59,12 +58,9 @@ def look(index: int) -> dict[str, Any]:
     return {key: values[index % len(values)] for key, values in ways.items()}
 
 
-@contextmanager
-def styled() -> Iterator[None]:
-    """Apply the style, whatever the user's matplotlibrc says, and put everything back afterwards."""
-    defaults: Any = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}
-    with mpl.rc_context(defaults | _RC):
-        yield
+_DEFAULTS: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}
+styled = partial(mpl.rc_context, _DEFAULTS | _RC)
+"""Apply the style, whatever the user's matplotlibrc says, and put everything back afterwards."""
 
 
 def new_figure(height: float, title: str = "", width: float = WIDTH) -> Figure:
