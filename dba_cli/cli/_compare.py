@@ -36,11 +36,9 @@ def compare(
     ] = False,
 ) -> None:
     comparison = read(results, experiments, strict=strict)
-    if style == "table" and output is None:
+    if output is not None:
+        write_atomically(output, render(comparison, style))
+    elif style == "table":
         print_tables(comparison)
-        return
-    text = render(comparison, style)
-    if output is None:
-        typer.echo(text, nl=False)
     else:
-        write_atomically(output, text)
+        typer.echo(render(comparison, style), nl=False)

@@ -46,9 +46,8 @@ def demo(
             if not quiet and sys.stdout.isatty():
                 names = [entry.name for entry in config.optimizers]
                 reporter = progress = Progress(TITLE, names, len(config.seeds))
-                progress.refresh = shown.enter_context(
-                    Live(progress, console=console, auto_refresh=False)
-                ).refresh
+                live = shown.enter_context(Live(progress, console=console, auto_refresh=False))
+                progress.refresh = live.refresh
             elif not quiet:
                 typer.echo(TITLE)
                 reporter = _Lines()
@@ -74,12 +73,11 @@ class _Line(Observer):
     def __init__(self, run: PlannedRun) -> None:
         self._run = run
 
-    def evaluated(self, evaluation: Evaluation) -> None:
-        run, row = self._run, evaluation
+    def evaluated(self, row: Evaluation) -> None:
+        run = self._run
         steps, period = run.timeline.steps, run.timeline.evaluation_period
-        if row.step and (
-            row.step % max(period, -(-steps // 10) // period * period) == 0 or row.step == steps
-        ):
+        tenth = max(period, -(-steps // 10) // period * period)
+        if row.step and (row.step % tenth == 0 or row.step == steps):
             kept = "".join(f"  {layer} keeps {share:.0%}" for layer, share in row.fractions.items())
             typer.echo(
                 f"seed {run.seed}  {run.optimizer:<4}  step {row.step}/{steps}"

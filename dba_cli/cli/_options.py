@@ -1,4 +1,4 @@
-"""What several commands share: options, each declared once, and how a warning is said.
+"""What several commands share: options, each declared once, how a warning is said, and how runs are trained.
 
 Nothing here waits for torch, so that ``dba run --help`` does not either.
 """
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -106,3 +106,33 @@ def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
     parameters = [*(each for each in own if each.kind is not each.VAR_KEYWORD), *shared]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
+
+
+def execute(
+    work: Literal["train", "train_sweep"], *arguments: Any, results: Path, quiet: bool, **how: Any
+) -> None:
+    """Do ``work`` of :mod:`dba_cli.api`, with a display; exit with 1 where runs failed, 130 at Ctrl-C."""
+    # Not above: ``--help`` does not wait for torch.
+    from dba_cli import api
+    from dba_cli.cli._progress import reporter
+
+    with reporter(results, quiet=quiet) as report:
+        try:
+            done = getattr(api, work)(*arguments, results=results, reporter=report, **how)
+        except KeyboardInterrupt:
+            report.notice(
+                "interrupted; finished runs are kept, and the state of those under way; "
+                "the same command goes on from there"
+            )
+            sys.exit(130)
+        failures = done.summary.failures
+        for failure in failures:
+            report.notice(
+                f"failed: {failure.experiment} {failure.optimizer} seed {failure.seed}: {failure.error}"
+            )
+        if failures:
+            report.notice(
+                f"{'1 run has' if len(failures) == 1 else f'{len(failures)} runs have'} failed; "
+                "--retry-failed does them again; failure.json in the folder of each has the traceback"
+            )
+            sys.exit(1)

@@ -18,8 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dba_cli.cli._execute import execute
-from dba_cli.cli._options import with_training_options
+from dba_cli.cli._options import execute, with_training_options
 
 
 @with_training_options

@@ -19,8 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dba_cli.cli._execute import execute
-from dba_cli.cli._options import option, with_training_options
+from dba_cli.cli._options import execute, option, with_training_options
 
 
 @with_training_options
