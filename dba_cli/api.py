@@ -37,7 +37,7 @@ from dba_cli.experiments import (
     run_sweep,
     sweep_folder,
 )
-from dba_cli.records import RunRecord, read_failure
+from dba_cli.records import RunRecord
 from dba_cli.training import resolve_device
 
 if TYPE_CHECKING:  # pandas is imported where it is used: the commands do without
@@ -114,7 +114,7 @@ class Done:
             for _, _, folder in narrowed_runs(config, config.data.source, self.settings):
                 if record := folder.read():
                     rows.append(_figures(record) | dict(values))
-                elif failure := read_failure(folder):
+                elif failure := folder.failure():
                     named = failure.model_dump(include={"experiment", "optimizer", "seed", "error"})
                     rows.append(named | {"status": "failed"} | dict(values))
         return pd.DataFrame(rows)

@@ -16,7 +16,7 @@ from dba_cli.experiments._plan import Ended, PlannedRun
 from dba_cli.experiments._progress_files import Relay, open_desk
 from dba_cli.experiments._reporter import Reporter
 from dba_cli.experiments._worker import Session, failure_of, work, work_and_tell
-from dba_cli.records import locked, write_failure
+from dba_cli.records import locked
 from dba_cli.training import Observer
 
 _BARREN_DEATHS = 3  # of workers without any run in hand, before the fault is the machine's
@@ -133,7 +133,7 @@ class _Crew:
         failure = failure_of(run, cause, self._session.provenance.git_revision)
         with contextlib.suppress(Exception), locked(run.folder.path) as mine:
             if mine:
-                write_failure(run.folder, failure)
+                run.folder.write_failure(failure)
         with self._lock:
             self._note(run, Ended(run.number, failure=failure))
 

@@ -18,7 +18,6 @@ from dba_cli.records import (
     FailureRecord,
     RunFolder,
     RunRecord,
-    read_failure,
 )
 from dba_cli.training import Timeline
 
@@ -172,7 +171,7 @@ def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
         if not settings.overwrite and _done(folder, hashed):
             found.done.append(folder)
             continue
-        failure = None if settings.overwrite else read_failure(folder)
+        failure = None if settings.overwrite else folder.failure()
         if failure is not None and failure.config_hash != hashed:
             failure = None  # of another config: this one may succeed
         if failure is not None and not settings.retry_failed:

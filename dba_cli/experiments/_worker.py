@@ -19,7 +19,7 @@ from dba_cli.experiments._plan import Ended, PlannedRun, Settings, stamp
 from dba_cli.experiments._progress_files import ProgressFile
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._tensorboard import shown_on_tensorboard
-from dba_cli.records import FailureRecord, RunRecord, discard_failure, locked, read_failure, write_failure
+from dba_cli.records import FailureRecord, RunRecord, locked
 from dba_cli.training import Observer
 
 _ERROR_LENGTH = 500
@@ -72,12 +72,12 @@ def work(
             if other is not None:
                 return other
             try:
-                discard_failure(run.folder)
+                run.folder.discard_failure()
                 return Ended(run.number, record=_train(run, session, images, watch()))
             except Exception as error:
                 failure = failure_of(run, error, revision)
                 with contextlib.suppress(UserError):  # a full disk fails the run, and then the note of it
-                    write_failure(run.folder, failure)
+                    run.folder.write_failure(failure)
                 return Ended(run.number, failure=failure)
     except KeyboardInterrupt:
         if session.stop_file.exists():  # asked for by the watching process, which waits for the answer
@@ -137,7 +137,7 @@ def _ended_elsewhere(run: PlannedRun) -> Ended | None:
             raise UserError(f"{run.folder.path}: another process did a run of another config here meanwhile")
         if record is not None:
             return Ended(run.number, record=record, elsewhere=True)
-    failure = read_failure(run.folder)
+    failure = run.folder.failure()
     if failure is not None and failure.config_hash == run.hash and failure != run.failure:
         return Ended(run.number, failure=failure, elsewhere=True)
     return None

@@ -9,11 +9,8 @@ from dba_cli.records._files import write_atomically as write_atomically
 from dba_cli.records._layout import ExperimentFolder as ExperimentFolder
 from dba_cli.records._layout import RunFolder as RunFolder
 from dba_cli.records._layout import add_to_sweep as add_to_sweep
-from dba_cli.records._layout import discard_failure as discard_failure
 from dba_cli.records._layout import experiments_in as experiments_in
-from dba_cli.records._layout import read_failure as read_failure
 from dba_cli.records._layout import read_sweep as read_sweep
-from dba_cli.records._layout import write_failure as write_failure
 from dba_cli.records._result import DataRecord as DataRecord
 from dba_cli.records._result import DeviceRecord as DeviceRecord
 from dba_cli.records._result import Durations as Durations

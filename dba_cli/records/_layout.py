@@ -95,6 +95,22 @@ class RunFolder:
         write_atomically(self.path / "history.csv", history_text(history))
         write_atomically(self.result_file, record.model_dump_json(indent=2) + "\n")
 
+    def failure(self) -> FailureRecord | None:
+        """Return how the run failed; None where it did not, or where nothing whole says so."""
+        try:
+            return read_model(self.path / "failure.json", FailureRecord)
+        except UserError:
+            return None  # it only says to leave the run alone: without it, the run is done again
+
+    def write_failure(self, failure: FailureRecord) -> None:
+        """Write ``failure.json`` atomically; raise UserError where the folder cannot be written."""
+        write_atomically(self.path / "failure.json", failure.model_dump_json(indent=2) + "\n")
+
+    def discard_failure(self) -> None:
+        """Forget that the run failed, before it is done again."""
+        with contextlib.suppress(OSError):
+            (self.path / "failure.json").unlink(missing_ok=True)
+
 
 @dataclass(frozen=True)
 class ExperimentFolder:
@@ -136,29 +152,6 @@ class ExperimentFolder:
 def experiments_in(results: Path) -> list[ExperimentFolder]:
     """Return the experiments recorded directly under ``results``, by name."""
     return [ExperimentFolder(path.parent) for path in sorted(results.glob("*/experiment.json"))]
-
-
-def read_failure(run: RunFolder) -> FailureRecord | None:
-    """Return how the run failed; None where it did not, or where nothing whole says so."""
-    try:
-        return read_model(run.path / "failure.json", FailureRecord)
-    except UserError:
-        return None  # it only says to leave the run alone: without it, the run is done again
-
-
-def write_failure(run: RunFolder, failure: FailureRecord) -> None:
-    """Write ``failure.json`` atomically.
-
-    Raises:
-        UserError: The folder cannot be written.
-    """
-    write_atomically(run.path / "failure.json", failure.model_dump_json(indent=2) + "\n")
-
-
-def discard_failure(run: RunFolder) -> None:
-    """Forget that the run failed, before it is done again."""
-    with contextlib.suppress(OSError):
-        (run.path / "failure.json").unlink(missing_ok=True)
 
 
 def read_sweep(folder: Path) -> SweepRecord | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dba_cli.records import RunFolder, read_failure
+from dba_cli.records import RunFolder
 
 from .lab import ADAM, DBA, SGD, Reporter, config, do, result, timeless
 
@@ -87,7 +87,7 @@ def test_a_failed_run_stops_no_other_and_is_retried_on_demand(
     assert [(each.optimizer, each.error) for each in reporter.failures] == [
         ("faulty", "ValueError: a fault of two lines")
     ] * 2
-    failure = read_failure(RunFolder(results / "exp" / "faulty" / "seed-1"))
+    failure = RunFolder(results / "exp" / "faulty" / "seed-1").failure()
     assert failure is not None
     assert "in faulty" in failure.traceback
 
@@ -128,4 +128,4 @@ def test_a_run_that_kills_its_worker_twice_has_failed(results: Path, marks: Path
     assert [each.optimizer for each in reporter.failures] == ["deadly"]
     assert "its worker died twice" in reporter.failures[0].error
     assert reporter.others == []
-    assert read_failure(RunFolder(results / "exp" / "deadly" / "seed-0")) is not None
+    assert RunFolder(results / "exp" / "deadly" / "seed-0").failure() is not None

@@ -10,7 +10,7 @@ import torch
 from dba_cli.experiments import Images, PlannedRun, _worker
 from dba_cli.experiments._plan import Ended
 from dba_cli.experiments._worker import failure_of, work, work_and_tell
-from dba_cli.records import locked, write_failure
+from dba_cli.records import locked
 from dba_cli.training import Observer
 
 from .lab import SGD, config, do, planned, session_of
@@ -68,7 +68,7 @@ def test_a_record_of_another_config_is_not_overwritten(run: PlannedRun, tmp_path
 
 def test_a_failure_of_another_process_stands(run: PlannedRun, tmp_path: Path) -> None:
     failure = failure_of(run, ValueError("theirs"), None)
-    write_failure(run.folder, failure)
+    run.folder.write_failure(failure)
     assert worked(run, never) == Ended(1, failure=failure, elsewhere=True)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dba_cli.records import FailureRecord, RunFolder, discard_failure, read_failure, write_failure
+from dba_cli.records import FailureRecord, RunFolder
 
 FAILURE = FailureRecord(
     experiment="exp",
@@ -18,22 +18,22 @@ FAILURE = FailureRecord(
 
 def test_it_reads_back_until_it_is_discarded(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
-    assert read_failure(run) is None
-    write_failure(run, FAILURE)
-    assert read_failure(run) == FAILURE
+    assert run.failure() is None
+    run.write_failure(FAILURE)
+    assert run.failure() == FAILURE
     assert run.read() is None  # no result
-    discard_failure(run)
-    discard_failure(run)
-    assert read_failure(run) is None
+    run.discard_failure()
+    run.discard_failure()
+    assert run.failure() is None
 
 
 def test_a_damaged_one_says_nothing(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    write_failure(run, FAILURE)
+    run.write_failure(FAILURE)
     path = tmp_path / "failure.json"
     whole = path.read_bytes()
     for end in range(0, len(whole) - 2):
         path.write_bytes(whole[:end])
-        assert read_failure(run) is None
+        assert run.failure() is None
     path.write_bytes(b"\xff\xfe")
-    assert read_failure(run) is None
+    assert run.failure() is None
