@@ -32,8 +32,6 @@ class Sweep:
 
     experiment: str
     points: list[SweepPoint]
-    random: int | None
-    seed: int
 
 
 def load_sweep(
@@ -89,7 +87,7 @@ def load_sweep(
             points.append(_point(document, base, name, values | more, within | places, str(path)))
     if len({point.name.lower() for point in points}) < len(points):
         raise UserError(f"{path}: sweep.points: two points would have the same name; rename one")
-    return Sweep(base.experiment.name, points, random, seed)
+    return Sweep(base.experiment.name, points)
 
 
 def _option(text: str) -> tuple[str, Any]:

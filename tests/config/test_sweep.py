@@ -35,11 +35,13 @@ def test_a_point_is_the_config_with_its_values_set() -> None:
 
 def test_an_option_takes_the_place_of_the_section(tmp_path: Path) -> None:
     path = written(tmp_path, "{grid: {training.batch_size: [10, 20]}, random: 1, seed: 5}")
-    assert [len(load_sweep(path).points), load_sweep(path).seed] == [1, 5]
+    wide = ["training.batch_size={low: 1, high: 1000000}"]
+    (drawn,), (same,), (other,) = (load_sweep(path, grid=wide, seed=seed).points for seed in (None, 5, 0))
+    assert drawn.values == same.values != other.values
     sizes = {point.values["training.batch_size"] for point in load_sweep(path, random=2).points}
     assert sizes == {10, 20}
-    other = load_sweep(path, grid=["training.batch_size=30,40"], random=2).points
-    assert {point.values["training.batch_size"] for point in other} == {30, 40}
+    listed = load_sweep(path, grid=["training.batch_size=30,40"], random=2).points
+    assert {point.values["training.batch_size"] for point in listed} == {30, 40}
 
 
 def test_a_range_is_drawn_from() -> None:
