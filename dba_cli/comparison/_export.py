@@ -152,16 +152,11 @@ def csv_text(comparison: Comparison) -> str:
 
 def _section(section: Section) -> dict[str, object]:
     setting = section.setting
-    return {
-        "experiment": section.experiment,
-        "description": section.description,
-        "setting": None if setting is None else asdict(setting) | {"draw": dict(setting.draw)},
-        "notice": section.notice,
-        "seeds": section.seeds,
-        "rows": [_row(row) for row in section.rows],
-        "notes": section.notes,
-        "sets": section.sets,
-    }
+    given = None if setting is None else asdict(setting) | {"draw": dict(setting.draw)}
+    return vars(section) | {"setting": given, "rows": [_row(row) for row in section.rows]}
+
+
+_AS_THEY_ARE = ("optimizer", "kind", "config_hash", "current", "planned", "finished", "diverged", "missing")
 
 
 def _row(row: Row) -> dict[str, object]:
@@ -172,14 +167,7 @@ def _row(row: Row) -> dict[str, object]:
         "difference": _rounded(row.paper_difference),
     }
     return {
-        "optimizer": row.optimizer,
-        "kind": row.kind,
-        "config_hash": row.config_hash,
-        "current": row.current,
-        "planned": row.planned,
-        "finished": row.finished,
-        "diverged": row.diverged,
-        "missing": row.missing,
+        **{name: getattr(row, name) for name in _AS_THEY_ARE},
         "accuracy": _estimate(row.accuracy),
         "error": _estimate(row.error),
         "reduction_vs_sgd": _estimate(row.vs_sgd),
