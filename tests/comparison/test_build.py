@@ -6,7 +6,9 @@ from math import sqrt
 
 import pytest
 
-from dba_cli.comparison import compare
+from dba_cli.comparison import Estimate, compare
+
+from .conftest import PAPER
 
 T_2 = 4.302652729911275  # Student's t: 97.5 % quantile, 2 degrees of freedom
 
@@ -38,12 +40,7 @@ def test_reductions_by_hand(paper_results):
     assert (vs_adam.mean, vs_adam.n) == (pytest.approx(-0.415 / 3), 3)
     assert table["adam"].vs_sgd.mean == pytest.approx((2 / 12 + 3 / 13 + 1 / 11) / 3)
     assert table["sgd"].vs_adam.mean == pytest.approx(-0.2)
-
-
-def test_a_baseline_is_not_compared_with_itself(paper_results):
-    table = rows(paper_results)
-    assert table["sgd"].vs_sgd is None
-    assert table["adam"].vs_adam is None
+    assert (table["sgd"].vs_sgd, table["adam"].vs_adam) == (None, None)
 
 
 def test_the_papers_figures(paper_results):
@@ -54,22 +51,23 @@ def test_the_papers_figures(paper_results):
     assert table["sgd"].paper_difference == pytest.approx(0.88 - 0.8787, abs=5e-5)
 
 
-def test_the_paper_says_nothing_of_other_optimizers(results):
-    results.plan(["rmsprop"], [0], paper={"test_accuracy": 97.79, "error_reduction": 81.78})
-    results.run("rmsprop", 0, 1000, optimizer_kind="rmsprop")
-    assert rows(results)["rmsprop"].paper is None
-
-
-@pytest.mark.parametrize("change", [{"source": "embedded"}, {"dataset": "kmnist"}])
-def test_the_paper_stands_beside_official_mnist_only(results, change):
-    results.plan(["dba"], [0], paper={"test_accuracy": 97.79, "error_reduction": 81.78})
-    results.run("dba", 0, 1000, **change)
-    assert rows(results)["dba"].paper is None
-    assert rows(results)["dba"].paper_difference is None
+@pytest.mark.parametrize(
+    ("optimizer", "change"),
+    [
+        ("rmsprop", {"optimizer_kind": "rmsprop"}),
+        ("dba", {"source": "embedded"}),
+        ("dba", {"dataset": "kmnist"}),
+    ],
+)
+def test_the_paper_stands_beside_its_optimizers_on_official_mnist_only(results, optimizer, change):
+    results.plan([optimizer], [0], paper=PAPER)
+    results.run(optimizer, 0, 1000, **change)
+    row = rows(results)[optimizer]
+    assert (row.paper, row.paper_difference) == (None, None)
 
 
 def test_no_paper_where_it_implies_nothing(results):
-    results.plan(["sgd"], [0], paper={"test_accuracy": 97.79, "error_reduction": 100.0})
+    results.plan(["sgd"], [0], paper={**PAPER, "error_reduction": 100.0})
     results.run("sgd", 0, 1000)
     assert rows(results)["sgd"].paper_accuracy is None
 
@@ -94,24 +92,27 @@ def test_all_diverged(results):
     assert dba.notes == ("seed 0 diverged: in no figure",)
 
 
-def test_pairs_are_the_seeds_that_both_have(results):
-    results.plan(["sgd", "dba"], range(4))
-    for seed, errors in ((0, 1000), (1, 1000)):
-        results.run("sgd", seed, errors)
-    for seed, errors in ((1, 900), (2, 1), (3, 1)):
-        results.run("dba", seed, errors)
-    dba = rows(results)["dba"]
-    assert (dba.vs_sgd.mean, dba.vs_sgd.half_width, dba.vs_sgd.n) == (pytest.approx(0.1), None, 1)
-    assert "vs SGD over 1 of 3 finished seeds" in dba.notes
-
-
-def test_no_pairs_at_all(results):
-    results.plan(["sgd", "dba"], [0, 1])
-    results.run("sgd", 0, 1000)
-    results.run("dba", 1, 900)
-    dba = rows(results)["dba"]
-    assert dba.vs_sgd is None
-    assert dba.notes == ("seed 0 missing", "vs SGD over 0 of 1 finished seeds")
+@pytest.mark.parametrize(
+    ("sgd", "dba", "reduction", "notes"),
+    [
+        (
+            {0: 1000, 1: 1000},
+            {1: 900, 2: 1, 3: 1},
+            Estimate(pytest.approx(0.1), None, 1),
+            ("seed 0 missing", "vs SGD over 1 of 3 finished seeds"),
+        ),
+        ({0: 1000}, {1: 900}, None, ("seed 0 missing", "vs SGD over 0 of 1 finished seeds")),
+        ({0: 1000, 1: 0}, {0: 900, 1: 0}, None, ("vs SGD undefined: sgd makes no error with seed 1",)),
+    ],
+    ids=["some pairs", "no pairs", "no errors"],
+)
+def test_pairs_are_the_seeds_that_both_have(results, sgd, dba, reduction, notes):
+    results.plan(["sgd", "dba"], sorted(sgd | dba))
+    for optimizer, runs in (("sgd", sgd), ("dba", dba)):
+        for seed, errors in runs.items():
+            results.run(optimizer, seed, errors)
+    row = rows(results)["dba"]
+    assert (row.vs_sgd, row.notes) == (reduction, notes)
 
 
 def test_a_seed_that_drew_other_images_is_no_pair(results):
@@ -127,37 +128,21 @@ def test_a_seed_that_drew_other_images_is_no_pair(results):
     )
 
 
-def test_a_baseline_without_errors_leaves_the_reduction_undefined(results):
-    results.plan(["sgd", "dba"], [0, 1])
-    results.runs("sgd", [1000, 0])
-    results.runs("dba", [900, 0])
-    dba = rows(results)["dba"]
-    assert dba.vs_sgd is None
-    assert dba.notes == ("vs SGD undefined: sgd makes no error with seed 1",)
-
-
-def test_the_only_entry_of_its_kind_is_the_baseline(results):
-    results.plan(["momentum", "dba"], [0])
-    results.run("momentum", 0, 1000, optimizer_kind="sgd")
-    results.run("dba", 0, 900)
-    assert rows(results)["dba"].vs_sgd.mean == pytest.approx(0.1)
-    assert rows(results)["momentum"].vs_sgd is None
-
-
-def test_the_entry_named_sgd_is_the_baseline_among_several(results):
-    results.plan(["momentum", "sgd", "dba"], [0])
-    results.run("momentum", 0, 500, optimizer_kind="sgd")
-    results.run("sgd", 0, 1000)
-    results.run("dba", 0, 900)
-    assert rows(results)["dba"].vs_sgd.mean == pytest.approx(0.1)
-    assert rows(results)["momentum"].vs_sgd.mean == pytest.approx(0.5)
-
-
-def test_an_entry_named_sgd_of_another_kind_is_no_baseline(results):
-    results.plan(["sgd", "dba"], [0])
-    results.run("sgd", 0, 1000, optimizer_kind="dba")
-    results.run("dba", 0, 900)
-    assert rows(results)["dba"].vs_sgd is None
+@pytest.mark.parametrize(
+    ("runs", "reductions"),
+    [
+        ({"momentum": ("sgd", 1000), "dba": ("dba", 900)}, [None, 0.1]),
+        ({"momentum": ("sgd", 500), "sgd": ("sgd", 1000), "dba": ("dba", 900)}, [0.5, None, 0.1]),
+        ({"sgd": ("dba", 1000), "dba": ("dba", 900)}, [None, None]),
+    ],
+    ids=["the only one of its kind", "the one named so", "none of another kind"],
+)
+def test_which_entry_is_the_baseline(results, runs, reductions):
+    results.plan(list(runs), [0])
+    for name, (kind, errors) in runs.items():
+        results.run(name, 0, errors, optimizer_kind=kind)
+    found = [row.vs_sgd and row.vs_sgd.mean for row in only_section(results).rows]
+    assert found == pytest.approx(reductions)
 
 
 def test_several_entries_of_a_kind_and_none_named_so_is_said(results):
@@ -165,7 +150,7 @@ def test_several_entries_of_a_kind_and_none_named_so_is_said(results):
     for optimizer in ("a", "b"):
         results.run(optimizer, 0, 1000, optimizer_kind="adam")
     results.run("dba", 0, 900)
-    (section,) = compare(results.root).sections
+    section = only_section(results)
     assert all(row.vs_adam is None for row in section.rows)
     assert section.notes == (
         "no baseline for vs Adam: several entries of kind adam, none of them named 'adam'",
@@ -174,10 +159,10 @@ def test_several_entries_of_a_kind_and_none_named_so_is_said(results):
 
 @pytest.mark.parametrize("stale", ["sgd", "dba"])
 def test_runs_of_another_config_are_not_compared(results, stale):
-    results.plan(["sgd", "dba"], [0], paper={"test_accuracy": 97.79, "error_reduction": 81.78})
+    results.plan(["sgd", "dba"], [0], paper=PAPER)
     for optimizer in ("sgd", "dba"):
         results.run(optimizer, 0, 1000, **({"config_hash": "f" * 64} if optimizer == stale else {}))
-    (section,) = compare(results.root).sections
+    section = only_section(results)
     assert all(row.vs_sgd is None for row in section.rows)
     (old,) = [row for row in section.rows if not row.current]
     assert (old.optimizer, old.planned, old.paper) == (stale, None, None)
@@ -280,20 +265,18 @@ def test_what_the_plan_is_about_comes_before_what_is_left_of_other_configs(resul
     assert second.rows[0].current is False
 
 
-def test_complete_experiments_have_nothing_incomplete(paper_results):
-    assert compare(paper_results.root).incomplete == []
-
-
-def test_a_diverged_run_leaves_nothing_to_complete(results):
-    results.plan(["sgd"], [0, 1])
-    results.runs("sgd", [1000, None])
-    assert compare(results.root).incomplete == []
-
-
-def test_incomplete_says_what_is_missing(results):
-    results.plan(["sgd"], range(5))
-    results.runs("sgd", [1000, None])
-    assert compare(results.root).incomplete == ["exp: sgd: 2 of 5 runs recorded, seeds 2-4 missing"]
+@pytest.mark.parametrize(
+    ("seeds", "errors", "said"),
+    [
+        (2, [1000, 1100], []),
+        (2, [1000, None], []),
+        (5, [1000, None], ["exp: sgd: 2 of 5 runs recorded, seeds 2-4 missing"]),
+    ],
+)
+def test_incomplete_is_what_was_never_recorded(results, seeds, errors, said):
+    results.plan(["sgd"], range(seeds))
+    results.runs("sgd", errors)
+    assert compare(results.root).incomplete == said
 
 
 def test_the_notice_of_the_runs_is_the_sections(results):
@@ -302,24 +285,20 @@ def test_the_notice_of_the_runs_is_the_sections(results):
     assert only_section(results).notice == "NOT OFFICIAL"
 
 
-def test_the_terminal_table_waits_for_neither_torch_nor_pandas(paper_results):
-    code = """
+@pytest.mark.parametrize(
+    ("call", "unneeded"),
+    [
+        ("comparison.print_tables(tables)", {"torch", "pandas"}),
+        ("[comparison.render(tables, name) for name in comparison.FORMATS]", {"torch"}),
+    ],
+)
+def test_no_output_waits_for_what_it_does_not_need(paper_results, call, unneeded):
+    code = f"""
 import sys
 from pathlib import Path
-from dba_cli.comparison import compare, print_tables
-print_tables(compare(Path(sys.argv[1])))
-sys.exit("torch" in sys.modules or "pandas" in sys.modules)
+from dba_cli import comparison
+tables = comparison.compare(Path(sys.argv[1]))
+{call}
+sys.exit(bool({unneeded} & sys.modules.keys()))
 """
     subprocess.run([sys.executable, "-c", code, paper_results.root], check=True, stdout=subprocess.DEVNULL)
-
-
-def test_no_format_waits_for_torch(paper_results):
-    code = """
-import sys
-from pathlib import Path
-from dba_cli.comparison import FORMATS, compare, render
-for name in FORMATS:
-    render(compare(Path(sys.argv[1])), name)
-sys.exit("torch" in sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", code, paper_results.root], check=True)

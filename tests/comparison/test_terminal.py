@@ -6,7 +6,7 @@ from rich.console import Console
 
 from dba_cli.comparison import compare, print_tables, render
 
-PAPER = {"test_accuracy": 97.79, "error_reduction": 81.78}
+from .conftest import PAPER
 
 
 def shown(results, width, **console):

@@ -54,34 +54,22 @@ def head(git: Callable[..., str]) -> str:
 
 
 @needs_git
-def test_a_clean_checkout_is_its_commit(head: str) -> None:
+@pytest.mark.parametrize(
+    ("changed", "mark"), [("README.md", ""), ("dba_cli/__init__.py", "-dirty"), ("dba_cli/new.py", "-dirty")]
+)
+def test_a_checkout_is_its_commit_and_dirty_where_code_differs(
+    package: Path, head: str, changed: str, mark: str
+) -> None:
     assert re.fullmatch(r"[0-9a-f]{40}", head)
     assert git_revision() == head
+    (package.parent / changed).write_text("changed = True\n", encoding="utf-8")
+    assert git_revision() == f"{head}{mark}"
 
 
 @needs_git
-@pytest.mark.parametrize("name", ["__init__.py", "new.py"])
-def test_changed_and_new_code_is_dirty(package: Path, head: str, name: str) -> None:
-    (package / name).write_text("changed = True\n", encoding="utf-8")
-    assert git_revision() == f"{head}-dirty"
-
-
-@needs_git
-def test_changes_outside_the_code_are_not_its(package: Path, head: str) -> None:
-    (package.parent / "README.md").write_text("More.\n", encoding="utf-8")
-    assert git_revision() == head
-
-
-@needs_git
-@pytest.mark.usefixtures("git")
-def test_an_installed_copy_within_another_repository_has_none(git: Callable[..., str]) -> None:
-    git("commit", "--quiet", "--allow-empty", "--message=somebody else's")
-    assert git_revision() is None
-
-
-@needs_git
-def test_a_repository_without_a_commit_has_none(git: Callable[..., str]) -> None:
-    git("add", ".")
+@pytest.mark.parametrize("command", ["add .", "commit --quiet --allow-empty --message=another's"])
+def test_code_that_is_in_no_commit_of_the_repository_has_none(git: Callable[..., str], command: str) -> None:
+    git(*command.split())
     assert git_revision() is None
 
 

@@ -22,20 +22,20 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "expected"),
-    [((), "cpu"), (("cuda",), "cuda"), (("mps",), "mps"), (("mps", "cuda"), "cuda")],
+    ("kinds", "name", "expected"),
+    [
+        ((), "auto", "cpu"),
+        (("cuda",), "auto", "cuda"),
+        (("mps",), "auto", "mps"),
+        (("mps", "cuda"), "auto", "cuda"),
+        *((("mps", "cuda"), name, name) for name in ("cpu", "cuda", "mps")),
+    ],
 )
-def test_auto_takes_the_fastest_there_is(
-    machine: Callable[..., None], kinds: tuple[str, ...], expected: str
+def test_a_device_is_the_one_named_or_the_fastest(
+    machine: Callable[..., None], kinds: tuple[str, ...], name: str, expected: str
 ) -> None:
     machine(*kinds)
-    assert resolve_device("auto") == torch.device(expected)
-
-
-@pytest.mark.parametrize("name", ["cpu", "cuda", "mps"])
-def test_a_device_by_name(machine: Callable[..., None], name: str) -> None:
-    machine("cuda", "mps")
-    assert resolve_device(name) == torch.device(name)
+    assert resolve_device(name) == torch.device(expected)
 
 
 @pytest.mark.parametrize(
@@ -61,22 +61,24 @@ def test_a_gpu_is_called_by_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe_device(torch.device("cuda")) == "a model of cuda"
 
 
-def test_a_processor_is_called_by_its_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_bytes(b"processor\t: 0\nmodel name\t: Model\xff 9: fast \nmodel name\t: second\n")
-    monkeypatch.setattr(module, "Path", lambda path: cpuinfo if path == "/proc/cpuinfo" else Path(path))
-    assert describe_device(torch.device("cpu")) == "Model\N{REPLACEMENT CHARACTER} 9: fast"
+NAMELESS = b"processor\t: 0\nBogoMIPS\t: 50.00\n"
+NAMED = b"processor\t: 0\nmodel name\t: Model\xff 9: fast \nmodel name\t: second\n"
 
 
-@pytest.mark.parametrize("text", [None, "processor\t: 0\nBogoMIPS\t: 50.00\n"])
-@pytest.mark.parametrize(("processor", "expected"), [("arm", "arm"), ("", "aarch64")])
-def test_a_processor_without_a_model_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, processor: str, expected: str
+@pytest.mark.parametrize(
+    ("content", "processor", "expected"),
+    [
+        (NAMED, "arm", "Model\N{REPLACEMENT CHARACTER} 9: fast"),
+        *((content, *names) for content in (None, NAMELESS) for names in (("arm", "arm"), ("", "aarch64"))),
+    ],
+)
+def test_a_processor_is_called_by_its_model_or_its_kind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, processor: str, expected: str
 ) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    if text is not None:
-        cpuinfo.write_text(text, encoding="utf-8")
-    monkeypatch.setattr(module, "Path", lambda path: cpuinfo)
+    if content is not None:
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc/cpuinfo").write_bytes(content)
+    monkeypatch.setattr(module, "Path", lambda path: tmp_path / path.removeprefix("/"))
     monkeypatch.setattr(platform, "processor", lambda: processor)
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert describe_device(torch.device("cpu")) == expected
