@@ -47,9 +47,7 @@ class Results:
         )
         ExperimentFolder(self.root / (folder or name)).write_plan(plan)
 
-    def run(
-        self, optimizer: str, seed: int, errors: int | None, *, folder: str | None = None, **changes: Any
-    ) -> None:
+    def run(self, optimizer: str, seed: int, errors: int | None, **changes: Any) -> None:
         """Record a run with ``errors`` of 10 000; None is one that diverged at step 7."""
         n_test = changes.pop("n_test", 10_000)
         data = {
@@ -95,7 +93,7 @@ class Results:
             },
         }
         record = RunRecord.model_validate(content | changes)
-        place = ExperimentFolder(self.root / record.experiment).run(folder or optimizer, seed)
+        place = ExperimentFolder(self.root / record.experiment).run(optimizer, seed)
         write_atomically(place.result_file, record.model_dump_json())
 
     def runs(self, optimizer: str, errors: Sequence[int | None], **changes: Any) -> None:

@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
-from dba_cli.experiments import _provenance
+from dba_cli.experiments import PlannedRun, _provenance
 
-from .lab import REVISION
+from .lab import REVISION, SGD, config, planned
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -17,3 +18,13 @@ def _one_thread_and_one_revision() -> Iterator[None]:
         patch.setattr(_provenance, "git_revision", lambda: REVISION)
         yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> PlannedRun:
+    return planned(tmp_path, config(SGD))[0]

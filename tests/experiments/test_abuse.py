@@ -54,11 +54,6 @@ def own(reporter: Reporter) -> list[str]:
     return lines
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    return tmp_path / "results"
-
-
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     results = tmp_path_factory.mktemp("undisturbed") / "results"

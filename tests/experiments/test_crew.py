@@ -37,11 +37,6 @@ FAULTY = {**DBA, "name": "faulty", "metric": "own_dying:faulty"}
 DEADLY = {**DBA, "name": "deadly", "metric": "own_dying:deadly"}
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    return tmp_path / "results"
-
-
 @pytest.fixture(scope="module")
 def marks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of the module, on the path of workers that start from now on."""

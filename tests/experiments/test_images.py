@@ -117,9 +117,6 @@ def test_the_split_is_a_sixth_of_the_official_training_set() -> None:
 
 def test_without_the_split_every_training_image_can_be_drawn() -> None:
     assert drawn(config(FULL).data, DATA, 0).tolist() == list(range(1200))
-    samples = evaluation_samples(config().data, DATA, CPU)
-    torch.testing.assert_close(samples.images, DATA.test_images / 255)
-    assert samples.labels.equal(DATA.test_labels)
 
 
 def test_a_seed_decides_a_random_draw_and_no_selected_one() -> None:
@@ -131,22 +128,18 @@ def test_a_seed_decides_a_random_draw_and_no_selected_one() -> None:
         assert torch.bincount(DATA.train_labels[drawn(whole.data, DATA, 0)]).tolist() == [4] * 10
 
 
-def test_training_reads_the_drawn_images_in_their_order() -> None:
-    indices = torch.tensor([3, 700, 9])
-    samples = drawn_images(config().data, DATA, indices, CPU)[0]
-    torch.testing.assert_close(samples.images_at(torch.tensor([1])), DATA.train_images[[700]] / 255)
+@pytest.mark.parametrize("preprocessing", ["none", "deskew"])
+def test_training_reads_the_drawn_images_in_their_order_prepared_as_in_evaluation(preprocessing: str) -> None:
+    data, indices = config(preprocessing=preprocessing).data, torch.tensor([3, 700, 9])
+    samples, tested = drawn_images(data, DATA, indices, CPU)[0], evaluation_samples(data, DATA, CPU)
+    seen, test = DATA.train_images[indices] / 255, DATA.test_images / 255
+    if preprocessing == "deskew":
+        assert not deskew(seen).isclose(seen, atol=0.01).all()
+        seen, test = deskew(seen), deskew(test)
+    torch.testing.assert_close(samples.images_at(torch.tensor([1, 2])), seen[1:])
+    torch.testing.assert_close(tested.images, test)
     assert samples.labels.equal(DATA.train_labels[indices])
-
-
-def test_training_and_evaluation_are_prepared_alike() -> None:
-    whole = config(preprocessing="deskew")
-    indices = torch.tensor([3, 700, 9])
-    samples = drawn_images(whole.data, DATA, indices, CPU)[0]
-    expected = deskew(DATA.train_images[indices].float() / 255)
-    torch.testing.assert_close(samples.images_at(torch.arange(3)), expected)
-    assert not expected.isclose(DATA.train_images[indices] / 255, atol=0.01).all()
-    tested = evaluation_samples(whole.data, DATA, CPU)
-    torch.testing.assert_close(tested.images, deskew(DATA.test_images.float() / 255))
+    assert tested.labels.equal(DATA.test_labels)
 
 
 @pytest.mark.parametrize("preprocessing", ["none", "deskew"])

@@ -18,11 +18,6 @@ from dba_cli.training import DeformedImages, Stream, generator
 from .lab import ALL_THREE, DBA, EXPLODING, SGD, config, do, history, result, timeless
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    return tmp_path / "results"
-
-
 def changed(base: Config, **data: Any) -> Config:
     """The config with other keys of ``data``."""
     content = base.model_dump()

@@ -14,7 +14,7 @@ from dba_cli.experiments._worker import Session, failure_of, work_and_tell
 from dba_cli.records import Evaluation
 from dba_cli.training import Observer
 
-from .lab import SGD, config, planned, session_of
+from .lab import session_of
 
 ROW = Evaluation(
     step=3,
@@ -34,11 +34,6 @@ def session(tmp_path: Path) -> Session:
     session = session_of(tmp_path)
     session.desk.mkdir()
     return session
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> PlannedRun:
-    return planned(tmp_path, config(SGD))[0]
 
 
 @pytest.fixture

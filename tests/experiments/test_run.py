@@ -26,11 +26,6 @@ from .lab import ADAM, ALL_THREE, DBA, EXPLODING, SGD, Reporter, config, do, fil
 RANDOM = {**DBA, "name": "random", "rule": "random"}
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    return tmp_path / "results"
-
-
 def refused(results: Path, *arguments: Any, **keys: Any) -> str:
     """Run, expect a refusal of one line before anything is trained, and return the line."""
     reporter = Reporter()
@@ -346,8 +341,11 @@ def test_a_changed_config_is_refused_before_any_other_run(results: Path) -> None
 @pytest.mark.parametrize(
     ("whole", "keys", "words"),
     [
-        (config(SGD, batch_size=31), {}, "exp: training.batch_size 31 is more than the 30 images"),
-        (config(SGD, batch_size=31), {}, "give at most 30"),
+        (
+            config(SGD, batch_size=31),
+            {},
+            "more than the 30 images of the draw; give at most 30",
+        ),
         (config(SGD, draw={"per_class": 101}), {}, "data.draw.per_class"),
         (config(SGD, draw={"fraction": 0.5}), {}, "data.draw.fraction"),
         (config(SGD), {"optimizers": ["sdg"]}, "did you mean 'sgd'?"),

@@ -37,13 +37,8 @@ def test_it_grows_with_each_evaluation(tmp_path: Path, run: Path) -> None:
 
 
 def test_it_goes_on_with_the_run(tmp_path: Path, run: Path) -> None:
-    class Stopped(Reporter):
-        def step(self, step: int, loss: float) -> None:
-            if step == 7:
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        do(tmp_path / "results", config(DBA, steps=9), reporter=Stopped())
+        do(tmp_path / "results", config(DBA, steps=9), reporter=Reporter(("dba", 0), at_step=7))
     assert [row["step"] for row in history(run)] == ["0", "3", "6"]
     follower = Follower(run)
     do(tmp_path / "results", config(DBA, steps=9), reporter=follower)

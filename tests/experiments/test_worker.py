@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 
 from dba_cli.experiments import Images, PlannedRun, _worker
@@ -14,11 +13,6 @@ from dba_cli.records import locked
 from dba_cli.training import Observer
 
 from .lab import SGD, config, do, planned, session_of
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> PlannedRun:
-    return planned(tmp_path, config(SGD))[0]
 
 
 def worked(run: PlannedRun, watch: Callable[[], Observer] = Observer, **options: bool) -> Ended:

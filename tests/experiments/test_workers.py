@@ -12,11 +12,6 @@ from dba_cli.experiments import Workers
 from .lab import ADAM, DBA, SGD, Reporter, config, do, timeless
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    return tmp_path / "results"
-
-
 # Ray leaves its sockets and the handles of its processes to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_cluster_leaves_the_same_bits_and_records_failures(tmp_path: Path) -> None:

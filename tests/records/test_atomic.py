@@ -75,22 +75,20 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert old is None or path.read_text() == old
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [(KeyboardInterrupt, "text"), (MemoryError, "text"), (UnicodeEncodeError, "\ud800")],
+    ids=["interrupted", "no memory", "no UTF-8"],
+)
 def test_an_interruption_passes_through_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException], text: str
 ) -> None:
     def interrupt(*_: Any) -> None:
         raise stop
 
     monkeypatch.setattr("os.fsync", interrupt)
     with pytest.raises(stop):
-        write_atomically(tmp_path / "file", "text")
-    assert everything_in(tmp_path) == []
-
-
-def test_text_that_cannot_be_encoded_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(tmp_path / "file", "\ud800")
+        write_atomically(tmp_path / "file", text)
     assert everything_in(tmp_path) == []
 
 

@@ -44,28 +44,21 @@ def test_one_owner_at_a_time_in_one_process(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*.lock")) == []
 
 
-def test_a_lock_whose_owner_was_killed_is_free(tmp_path: Path) -> None:
+def test_a_lock_is_waited_for_until_told_and_free_once_its_owner_was_killed(tmp_path: Path) -> None:
     with process(HOLD, tmp_path) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "True\n"
         with locked(tmp_path) as mine:
             assert not mine
+        began = time.monotonic()
+        with locked(tmp_path, wait=True, until=lambda: time.monotonic() > began + 0.3) as mine:
+            assert not mine
+        assert time.monotonic() - began > 0.3
         owner.send_signal(signal.SIGKILL)
         owner.wait()
         assert (tmp_path / ".lock").exists()  # the dead owner's file is there, and means nothing
         with locked(tmp_path) as mine:
             assert mine
-
-
-def test_waiting_ends_when_it_is_told_to(tmp_path: Path) -> None:
-    with process(HOLD, tmp_path) as owner:
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == "True\n"
-        began = time.monotonic()
-        with locked(tmp_path, wait=True, until=lambda: time.monotonic() > began + 0.3) as mine:
-            assert not mine
-        assert time.monotonic() - began > 0.3
-        owner.kill()
 
 
 def test_many_processes_never_hold_it_together(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli.config import ScheduleConfig, TrainingConfig
-from dba_cli.method import NonFiniteError
 from dba_cli.records import Evaluation
 from dba_cli.training import Learning, TensorData, Timeline, Training, _clock, build_scheduler
 
@@ -294,24 +293,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(period: int) -> None
     assert [step for step, _ in watcher.steps] == list(range(1, expected))
     assert all(math.isfinite(loss) for _, loss in watcher.steps)
     assert [row.step for row in outcome.history] == list(range(0, expected, period))
-
-
-def test_gradients_that_are_not_finite_end_the_run_before_the_update() -> None:
-    calls = []
-
-    def rule(losses: Tensor, labels: Tensor) -> Any:
-        calls.append(len(losses))
-        if len(calls) == 7:
-            raise NonFiniteError
-        losses.mean().backward()
-        return SimpleNamespace(sizes={})
-
-    model, shorter = network(), network()
-    outcome = trained(model, backward=rule)
-    assert outcome.diverged_at_step == 7
-    assert [row.step for row in outcome.history] == [0, 4]
-    trained(shorter, lasting=timeline(6))
-    assert weights(model) == weights(shorter)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

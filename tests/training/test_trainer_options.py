@@ -14,7 +14,7 @@ from dba_cli.errors import UserError
 from dba_cli.method import NonFiniteError
 from dba_cli.training import DeformedImages, TensorData, Timeline
 
-from .lab import CLASSES, TEST, TRAIN, N, assert_same, batches, dba_rule, network, sgd, trained
+from .lab import CLASSES, TEST, TRAIN, N, assert_same, batches, dba_rule, network, sgd, timeline, trained
 
 STEPS = 12
 
@@ -196,18 +196,22 @@ def test_the_recorder_is_told_every_step_and_changes_nothing(rule: str) -> None:
         assert share == pytest.approx(kept / sum(len(batch) for batch, _ in since_row))
 
 
-def test_a_step_that_is_not_taken_is_not_recorded() -> None:
+def test_gradients_that_are_not_finite_end_the_run_before_the_update_which_is_not_recorded() -> None:
     recorder, calls = Recorder(), []
 
     def backward(losses: Tensor, labels: Tensor) -> Any:
         calls.append(len(losses))
-        if len(calls) == 4:
+        if len(calls) == 7:
             raise NonFiniteError
         losses.mean().backward()
         return SimpleNamespace(sizes={})
 
-    assert trained(network(), backward=backward, recorder=recorder).diverged_at_step == 4
-    assert len(recorder.notes) == 3
+    model, shorter = network(), network()
+    outcome = trained(model, backward=backward, recorder=recorder)
+    assert (outcome.diverged_at_step, len(recorder.notes)) == (7, 6)
+    assert [row.step for row in outcome.history] == [0, 4]
+    trained(shorter, lasting=timeline(6))
+    assert_same(model, shorter, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("backward", ["plain", "all", "gradmatch-like"])
