@@ -8,6 +8,7 @@ import pytest
 
 from dba_cli.errors import UserError
 from dba_cli.inspection import run_table
+from dba_cli.records import RunFolder
 
 from .screen import lines
 
@@ -18,6 +19,7 @@ RUN = REFERENCE / "mnist_1pct/dba/seed-3"
 def test_every_value_of_the_record_is_shown() -> None:
     shown, record = lines(run_table(RUN)), json.loads((RUN / "result.json").read_text())
     assert shown[0] == "mnist_1pct / dba / seed 3"
+    record["config"] = RunFolder(RUN).read().settings  # by dotted key; the rest of it stands above
     for name, part in record.items():
         keys = part.keys() - {"notice"} if isinstance(part, dict) else [name]
         for key in keys:
