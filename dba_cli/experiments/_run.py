@@ -158,12 +158,6 @@ def planned(config: Config, images: Images, settings: Settings) -> Plan:
                 f"{config.experiment.name}: {key} {batch_size} is more than the {n} images of the draw; "
                 f"give at most {n}"
             )
-        budget = config.training.step_budget
-        if budget is not None and budget < data.num_classes and entry.arguments.get("stratified"):
-            raise UserError(
-                f"{config.experiment.name}: optimizer {entry.name}: a stratified choice keeps one image of "
-                f"each of the {data.num_classes} classes, above training.step_budget {budget}"
-            )
         try:
             check_network(config, entry, data)
         except (TypeError, ValueError) as error:

@@ -230,7 +230,7 @@ def test_a_step_above_the_budget_stops_the_run_before_the_update(backward: str) 
     assert all(map(torch.equal, model.parameters(), before))
 
 
-def test_a_step_within_the_budget_is_made() -> None:
-    model = network()
-    outcome = trained(model, backward=dba_rule(model, rule="top_k", size=2), step_budget=2)
-    assert outcome.history[-1].step == STEPS
+@pytest.mark.parametrize("stratified", [False, True])  # of three classes, two may be kept
+def test_a_step_within_the_budget_is_made(stratified: bool) -> None:
+    rule = dba_rule(model := network(), rule="top_k", size=2, stratified=stratified)
+    assert trained(model, backward=rule, step_budget=2).history[-1].step == STEPS
