@@ -7,7 +7,7 @@ REFERENCE := results/reference
 JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint compare bench reference tables reproduce reproduce-quick report docs clean
+.PHONY: help install run test zoo lint compare bench reference tables reproduce reproduce-quick report docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ run: install  ## train SGD, Adam and DBA on 1 % of MNIST and print the table
 test: $(VENV)/installed-test  ## pass the tests
 	@# Two processes of one thread each: more threads than cores wait for each other longer than they compute.
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+zoo: $(VENV)/installed-zoo  ## pass the tests with other people's networks and trainers (timm, transformers, accelerate, peft)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/zoo
 
 lint: $(VENV)/installed-lint  ## ruff, mypy and the import contract
 	$(VENV)/bin/ruff check .
@@ -82,6 +85,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-zoo: $(VENV)/installed-test
+	$(PIP_INSTALL) --editable '.[zoo]'
 	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed

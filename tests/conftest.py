@@ -1,6 +1,9 @@
 """What every test runs under."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,21 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), "as it should be? then: pytest --golden"
 
     return check
+
+
+@pytest.fixture
+def example() -> Callable[..., str]:
+    """Run a program of examples/ as a user would, in a process of its own; returns what it printed."""
+
+    def run(name: str, *options: str) -> str:
+        program = Path(__file__).parents[1] / "examples" / name
+        done = subprocess.run(
+            [sys.executable, str(program), *options], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture(autouse=True)

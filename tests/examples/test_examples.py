@@ -2,8 +2,7 @@
 
 import copy
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from runpy import run_path
@@ -15,20 +14,13 @@ from torch import nn
 
 from dba_cli import DynamicBatch
 
+Example = Callable[..., str]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REFERENCE = run_path(str(EXAMPLES / "reference.py"))
 
 
-def output_of(name: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name)], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_own_loop() -> None:
-    lines = output_of("own_loop.py").splitlines()
+def test_own_loop(example: Example) -> None:
+    lines = example("own_loop.py").splitlines()
     assert len(lines) == 10
     assert float(re.search(r"accuracy ([\d.]+)%", lines[-1])[1]) > 80
     assert re.search(r"layer 0: \d+ of 100, layer 2: \d+ of 100", lines[-1])
@@ -40,8 +32,8 @@ def test_own_loop_marks_one_changed_line() -> None:
 
 
 @pytest.mark.skipif(find_spec("lightning") is None, reason="lightning is an optional extra")
-def test_lightning_module() -> None:
-    output = output_of("lightning_module.py")
+def test_lightning_module(example: Example) -> None:
+    output = example("lightning_module.py")
     assert float(re.search(r"accuracy\W+\s(0\.\d+)", output)[1]) > 0.8
 
 
