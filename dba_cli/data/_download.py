@@ -4,12 +4,12 @@ import gzip
 import hashlib
 import os
 import tempfile
-import threading
-import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import Future
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from threading import Thread
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -21,10 +21,8 @@ from dba_cli.errors import UserError
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, its bytes so far and its total bytes (None where the server does not say)."""
 
-PROBE_LIMIT_S = 4.0
-"""Seconds for all mirrors together to answer at all, however they hang."""
 STALL_LIMIT_S = 5.0
-"""Seconds without a byte after which a connection is given up."""
+"""Seconds without an answer or a byte after which a mirror is given up."""
 _CHUNK = 2**15
 
 
@@ -72,7 +70,7 @@ def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) 
     if os.environ.get("DBA_OFFLINE", "0") not in {"", "0"}:
         raise UserError("the network is switched off by DBA_OFFLINE")
     source = getattr(import_torchvision().datasets, files.folder)
-    mirrors = reachable(source.mirrors, source.resources[-1][0])
+    mirrors = list(source.mirrors)
     target = files.raw(data_dir)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -99,47 +97,12 @@ def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) 
         raise UserError(f"cannot write to {where}: {reason}") from error
 
 
-def reachable(mirrors: Sequence[str], filename: str, limit_s: float = PROBE_LIMIT_S) -> list[str]:
-    """Return the mirrors that answer a request for ``filename``, in the given order.
-
-    All are asked at once, and the wait ends with the first in that order that answers: those after it are
-    in the result only if they have answered by then. Each has a daemon thread, because a name look-up that
-    hangs obeys no timeout.
-
-    Raises:
-        UserError: no mirror answered within ``limit_s`` seconds; gives each one's reason.
-    """
-    deadline = time.monotonic() + limit_s
-    failures = dict.fromkeys(mirrors, f"no answer within {limit_s:g} s")
-
-    def ask(mirror: str) -> None:
-        try:
-            with _opened(mirror + filename, limit_s):
-                failures[mirror] = ""
-        except Exception as error:  # whatever it is, this mirror is of no use
-            failures[mirror] = _one_line(error)
-
-    threads = [threading.Thread(target=ask, args=(mirror,), daemon=True) for mirror in mirrors]
-    for thread in threads:
-        thread.start()
-    for mirror, thread in zip(mirrors, threads, strict=True):
-        thread.join(max(0.0, deadline - time.monotonic()))
-        if not failures[mirror]:
-            break
-    reasons = dict(failures)  # those that answer from now on are too late
-    found = [mirror for mirror in mirrors if not reasons[mirror]]
-    if not found:
-        said = "; ".join(f"{urlsplit(mirror).netloc}: {reason}" for mirror, reason in reasons.items())
-        raise UserError(f"no mirror can be reached ({said})")
-    return found
-
-
 def _unpacked(mirrors: list[str], archive: str, md5: str, progress: Progress) -> bytes:
     """Return what an archive holds; a mirror that fails is taken off ``mirrors``, for later ones too."""
     reasons = []
     while mirrors:
         try:
-            with _opened(mirrors[0] + archive, STALL_LIMIT_S) as response:
+            with _opened(mirrors[0] + archive) as response:
                 total, content = response.length, bytearray()
                 progress(archive, 0, total)
                 while chunk := response.read(_CHUNK):
@@ -153,11 +116,23 @@ def _unpacked(mirrors: list[str], archive: str, md5: str, progress: Progress) ->
     raise UserError(f"{archive} failed ({'; '.join(reasons)})")
 
 
-def _opened(url: str, timeout: float) -> HTTPResponse:
+def _opened(url: str) -> HTTPResponse:
+    """Return a server's answer; in a daemon thread, because a name look-up that hangs obeys no timeout."""
+    answer: Future[HTTPResponse] = Future()
     # Under torchvision's name, which its mirrors let in.
     request = urllib.request.Request(url, headers={"User-Agent": "pytorch/vision"})
-    response: HTTPResponse = urllib.request.urlopen(request, timeout=timeout)
-    return response
+
+    def ask() -> None:
+        try:
+            answer.set_result(urllib.request.urlopen(request, timeout=STALL_LIMIT_S))
+        except Exception as error:  # whatever it is, the mirror is of no use
+            answer.set_exception(OSError(_one_line(error)))
+
+    Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(STALL_LIMIT_S)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {STALL_LIMIT_S:g} s") from None
 
 
 def _one_line(error: BaseException) -> str:

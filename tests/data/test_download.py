@@ -7,7 +7,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -185,7 +184,6 @@ def test_the_next_mirror_takes_over(tmp_path: Path, mirror: Mirror, monkeypatch:
     good = dataset.mirrors[0]
     with socket.create_server(("127.0.0.1", 0)) as closed:
         dead = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-    monkeypatch.setattr(_download, "reachable", lambda mirrors, filename: list(mirrors))
     monkeypatch.setattr(dataset, "mirrors", [dead, good])
     assert fetch("fashion_mnist", tmp_path).complete
 
@@ -207,7 +205,6 @@ def test_whatever_fails_auto_falls_back_loudly(
     if broken == "torchvision":
         monkeypatch.setattr(_download, "import_torchvision", fail)
     monkeypatch.setenv("DBA_OFFLINE", "1" if broken == "network" else "0")
-    monkeypatch.setattr(_download, "reachable", lambda mirrors, filename: list(mirrors))
     (tmp_path / "file").write_text("")
     data_dir = tmp_path / "file" / "data"
     lines: list[str] = []
@@ -221,55 +218,25 @@ def test_whatever_fails_auto_falls_back_loudly(
     assert mirror.requests == []
 
 
-FIRST, SECOND = "https://first.example/mnist/", "http://second.example/mnist/"
-
-
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Let each host answer, fail, or hang until the test is over as a dropped packet does."""
+def test_a_look_up_that_hangs_is_given_up(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a name is where packets are dropped: it obeys no timeout."""
     over = threading.Event()
 
-    def install(**hosts: Exception | str) -> None:
-        def urlopen(request: urllib.request.Request, timeout: float) -> AbstractContextManager[None]:
-            behaviour = hosts[request.host.partition(".")[0]]
-            if isinstance(behaviour, Exception):
-                raise behaviour
-            if behaviour == "hangs":
-                over.wait()
-            return nullcontext()
+    def urlopen(request: urllib.request.Request, timeout: float) -> None:
+        if request.host == "second.example":
+            over.wait()
+        raise URLError(OSError("Name or service\nnot known"))
 
-        monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-
-    yield install
-    over.set()
-
-
-@pytest.mark.parametrize(
-    ("hosts", "found"),
-    [
-        ({"first": "answers", "second": "hangs"}, [FIRST]),
-        ({"first": TimeoutError(), "second": "answers"}, [SECOND]),
-        ({"first": "hangs", "second": "answers"}, [SECOND]),
-    ],
-)
-def test_the_mirrors_that_answer_are_found_at_once(
-    answer: Callable[..., None], hosts: dict[str, Exception | str], found: list[str]
-) -> None:
-    answer(**hosts)
-    start = time.monotonic()
-    limit = 0.5 if hosts["first"] == "hangs" else 30
-    assert _download.reachable([FIRST, SECOND], "labels.gz", limit_s=limit) == found
-    assert time.monotonic() - start < 10
-
-
-def test_without_an_answer_each_reason_is_given_within_the_limit(answer: Callable[..., None]) -> None:
-    answer(first=URLError(OSError("Name or service\nnot known")), second="hangs")
+    dataset = import_torchvision().datasets.FashionMNIST
+    monkeypatch.setattr(dataset, "mirrors", ["https://first.example/", "https://second.example/"])
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(_download, "STALL_LIMIT_S", 0.2)
     with pytest.raises(
         UserError,
-        match=r"^no mirror can be reached \(first\.example: Name or service not known;"
-        r" second\.example: no answer within 0\.2 s\)$",
+        match=r"first\.example: Name or service not known; second\.example: no answer within 0\.2 s\)",
     ):
-        _download.reachable([FIRST, SECOND], "labels.gz", limit_s=0.2)
-    answer(first=TimeoutError(), second=TimeoutError())
-    with pytest.raises(UserError, match=r"first\.example: TimeoutError"):
-        _download.reachable([FIRST, SECOND], "labels.gz")
+        fetch("fashion_mnist", tmp_path)
+    over.set()
+    assert names(tmp_path) == []
