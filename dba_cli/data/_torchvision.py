@@ -5,7 +5,6 @@ operators it would have registered are missing, and ``import torchvision`` stops
 torchvision::nms does not exist" although datasets and transforms need no operator at all.
 """
 
-import functools
 import importlib
 import sys
 import warnings
@@ -15,6 +14,9 @@ from typing import Any
 import torch
 
 from dba_cli.errors import UserError
+
+# The schemas live only as long as the library that declares them.
+_OPERATORS: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
 
 
 def import_torchvision() -> ModuleType:
@@ -31,31 +33,15 @@ def import_torchvision() -> ModuleType:
             except RuntimeError as error:
                 if "operator torchvision::" not in str(error):
                     raise
-            _forget("torchvision")
-            _declare_operators()
+            # What the failed import left: a second one would never bind it to the package.
+            for name in [name for name in sys.modules if name.startswith("torchvision.")]:
+                del sys.modules[name]
+            for operator in ("nms", "qnms"):  # those that it describes at import, by their schema alone
+                _OPERATORS.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             return importlib.import_module("torchvision")
         except (ImportError, RuntimeError) as error:
-            _forget("torchvision")
             reason = " ".join(str(error).split())
             raise UserError(
                 f"torchvision does not import beside torch {torch.__version__} ({reason}): install the"
                 " torchvision release that belongs to this torch"
             ) from error
-
-
-def _forget(package: str) -> None:
-    """Drop the sub-modules that a failed import left: a second one would never bind them to the package."""
-    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
-        del sys.modules[name]
-
-
-@functools.cache
-def _declare_operators() -> Any:
-    """Declare the operators that torchvision describes at import; a schema is all that it needs of them.
-
-    The cache keeps the library: the schemas live only as long as it does.
-    """
-    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library

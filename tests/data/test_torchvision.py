@@ -2,7 +2,7 @@ import importlib
 import subprocess
 import sys
 import warnings
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -25,8 +25,10 @@ def imported(monkeypatch: pytest.MonkeyPatch, *outcomes: ModuleType | Exception)
         return outcome
 
     monkeypatch.setattr(importlib, "import_module", import_module)
-    monkeypatch.setattr(_torchvision, "_forget", lambda package: done.append(f"forget {package}"))
-    monkeypatch.setattr(_torchvision, "_declare_operators", lambda: done.append("declare"))
+    define = SimpleNamespace(define=lambda schema: done.append(schema.partition("(")[0]))
+    monkeypatch.setattr(_torchvision, "_OPERATORS", define)
+    left = {"torchvision.left": MODULE, "torchvision_other": MODULE}
+    monkeypatch.setattr(sys, "modules", {**sys.modules, **left})
     return done
 
 
@@ -43,15 +45,14 @@ def test_in_a_fresh_interpreter_without_a_warning() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "steps"), [([MODULE], []), ([MISSING, MODULE], ["forget torchvision", "declare"])]
-)
-def test_operators_are_declared_where_they_are_missing(
-    monkeypatch: pytest.MonkeyPatch, outcomes: list[ModuleType | Exception], steps: list[str]
-) -> None:
-    done = imported(monkeypatch, *outcomes)
+def test_operators_are_declared_where_they_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = imported(monkeypatch, MODULE, MISSING, MODULE)
     assert _torchvision.import_torchvision() is MODULE
-    assert done == steps
+    assert done == []
+    assert _torchvision.import_torchvision() is MODULE
+    assert done == ["nms", "qnms"]
+    assert "torchvision.left" not in sys.modules
+    assert "torchvision_other" in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -61,11 +62,4 @@ def test_another_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exc
     done = imported(monkeypatch, error)
     with pytest.raises(UserError, match=r"^torchvision does not import beside torch .*: install [^\n]*$"):
         _torchvision.import_torchvision()
-    assert done == ["forget torchvision"]
-
-
-def test_forgets_the_package_and_its_parts_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("fakevision", "fakevision.extension", "fakevision_extras"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    _torchvision._forget("fakevision")
-    assert [name for name in sys.modules if name.startswith("fakevision")] == ["fakevision_extras"]
+    assert done == []
