@@ -12,9 +12,8 @@ from joblib import delayed
 from dba_cli.errors import UserError
 from dba_cli.experiments._backends import Pool, pool_of
 from dba_cli.experiments._images import Images
-from dba_cli.experiments._plan import Ended, PlannedRun
+from dba_cli.experiments._plan import Ended, PlannedRun, Reporter
 from dba_cli.experiments._progress_files import Relay, open_desk
-from dba_cli.experiments._reporter import Reporter
 from dba_cli.experiments._worker import Session, failure_of, work, work_and_tell
 from dba_cli.records import locked
 from dba_cli.training import Observer

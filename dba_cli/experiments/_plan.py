@@ -1,4 +1,4 @@
-"""The forms of a run on its way, and which runs a config names.
+"""The forms of a run on its way, who is told of them, and which runs a config names.
 
 A run is a config, then a `PlannedRun`, then a training (`OneRun`), then a record; `Ended` says how it ended.
 """
@@ -19,7 +19,7 @@ from dba_cli.records import (
     RunFolder,
     RunRecord,
 )
-from dba_cli.training import Timeline
+from dba_cli.training import Observer, Timeline
 
 Backend = Literal["loky", "ray"]
 
@@ -120,6 +120,29 @@ class Plan:
     todo: list[PlannedRun]
     done: list[RunFolder]
     failed: list[FailureRecord]
+
+
+class Reporter:
+    """Is told what happens, and must not change it. This one ignores everything."""
+
+    def notice(self, line: str) -> None:
+        """A line that must be seen, such as a fallback to other data."""
+
+    def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
+        """What is about to begin, an experiment or a sweep: runs to do, and how many were found done."""
+
+    def started(self, run: PlannedRun) -> Observer:
+        """A run begins; what is returned watches its training."""
+        return Observer()
+
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        """A run's record is on disk."""
+
+    def failed(self, run: PlannedRun, failure: FailureRecord) -> None:
+        """A run ended in an exception; the others go on."""
+
+    def elsewhere(self, run: PlannedRun) -> None:
+        """A run was done by another process meanwhile."""
 
 
 def narrowed_runs(config: Config, source: str, settings: Settings) -> list[tuple[Config, str, RunFolder]]:

@@ -12,10 +12,9 @@ from dba_cli.errors import UserError
 from dba_cli.experiments._crew import do_runs
 from dba_cli.experiments._images import Images, check_images, draw_size
 from dba_cli.experiments._one_run import check_network
-from dba_cli.experiments._plan import Plan, PlannedRun, Settings, plan
+from dba_cli.experiments._plan import Plan, PlannedRun, Reporter, Settings, plan
 from dba_cli.experiments._progress_files import DESKS
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._reporter import Reporter
 from dba_cli.experiments._tensorboard import require_tensorboard
 from dba_cli.experiments._worker import Session
 from dba_cli.records import (

@@ -1,7 +1,7 @@
 """The training loop. SGD, Adam and DBA run through these same lines."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,16 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from dba_cli.config import OptimizerConfig
 from dba_cli.errors import UserError
-from dba_cli.method import NonFiniteError
+from dba_cli.method import DynamicBatch, NonFiniteError, Selection
 from dba_cli.records import Evaluation
 from dba_cli.training._batches import BatchOrder, TensorData
 from dba_cli.training._clock import Clock
 from dba_cli.training._deformation import DeformedImages
-from dba_cli.training._gradients import GradientRule
-from dba_cli.training._recorder import SelectionRecorder
-from dba_cli.training._state import POSITION, Keeper, Position, Since, State
+from dba_cli.training._state import POSITION, Keeper, Position, SelectionRecorder, Since, State
 from dba_cli.training._timeline import Timeline
+
+GradientRule = Callable[[Tensor, Tensor], Selection]
+"""Turns losses (n,) and classes (n,) of a batch into ``.grad``; returns what each layer used.
+
+It raises NonFiniteError where there is nothing to select from.
+"""
 
 
 class Observer:
@@ -56,6 +61,23 @@ class Learning:
     step_budget: int | None = None
     recorder: SelectionRecorder | None = None
     generators: Mapping[str, torch.Generator] = field(default_factory=dict)
+
+
+def gradient_rule(
+    entry: OptimizerConfig, model: nn.Module, generator: torch.Generator
+) -> GradientRule | None:
+    """Return the rule of a config entry, None for plain training on the gradient of the mean loss.
+
+    ``generator`` feeds rules that draw at random.
+
+    Raises:
+        ValueError: DBA cannot watch a module of the model.
+    """
+    if not entry.selects:
+        return None
+    arguments = {key: value for key, value in entry.arguments.items() if key != "base"}
+    dba = DynamicBatch(model, **arguments, generator=generator)
+    return lambda losses, labels: dba.backward(losses, labels=labels)
 
 
 class Training:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from dba_cli.config import Deformation
 from dba_cli.data._embedded import load_embedded
 from dba_cli.training import DeformedImages
-from dba_cli.training._strokes import stroke_variants
+from dba_cli.training._deformation import stroke_variants
 
 SIDE = 28
 COPIES = 400

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dba_cli.config import DBAConfig, OptimizerConfig
 from dba_cli.method import NonFiniteError
-from dba_cli.training import _gradients as module
+from dba_cli.training import _trainer as module
 from dba_cli.training import gradient_rule
 
 N = 12

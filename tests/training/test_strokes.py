@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from dba_cli.data._embedded import load_embedded
-from dba_cli.training._strokes import stroke_variants
+from dba_cli.training._deformation import stroke_variants
 
 
 @pytest.fixture(scope="module")
