@@ -7,8 +7,7 @@ give the same bytes everywhere.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dba_cli.comparison._documents import latex, markdown
 from dba_cli.comparison._model import Comparison, Row, Section, Setting
@@ -138,10 +137,10 @@ def json_text(comparison: Comparison) -> str:
     content = {
         "format": 1,
         "units": "accuracies, errors and reductions are fractions of 1",
-        "sections": [_section(section) for section in comparison.sections],
+        "sections": comparison.sections,
         "incomplete": comparison.incomplete,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
 
 
 def csv_text(comparison: Comparison) -> str:
@@ -150,38 +149,34 @@ def csv_text(comparison: Comparison) -> str:
     return table.to_csv(index=False, lineterminator="\n")
 
 
-def _section(section: Section) -> dict[str, object]:
-    setting = section.setting
-    given = None if setting is None else asdict(setting) | {"draw": dict(setting.draw)}
-    return vars(section) | {"setting": given, "rows": [_row(row) for row in section.rows]}
-
-
 _AS_THEY_ARE = ("optimizer", "kind", "config_hash", "current", "planned", "finished", "diverged", "missing")
 
 
-def _row(row: Row) -> dict[str, object]:
+def _plain(value: Any) -> dict[str, object]:
+    """Return a part of a comparison as JSON has it."""
+    match value:
+        case Estimate(mean, half_width, n):
+            return {"mean": _rounded(mean), "ci95": _rounded(half_width), "n": n}
+        case Setting():
+            return vars(value) | {"draw": dict(value.draw)}
+        case Section():
+            return vars(value)
     paper = {
-        "accuracy": _rounded(row.paper_accuracy),
-        "implied": not row.selects,
-        "error_reduction": _rounded(row.paper_reduction),
-        "difference": _rounded(row.paper_difference),
+        "accuracy": _rounded(value.paper_accuracy),
+        "implied": not value.selects,
+        "error_reduction": _rounded(value.paper_reduction),
+        "difference": _rounded(value.paper_difference),
     }
     return {
-        **{name: getattr(row, name) for name in _AS_THEY_ARE},
-        "accuracy": _estimate(row.accuracy),
-        "error": _estimate(row.error),
-        "reduction_vs_sgd": _estimate(row.vs_sgd),
-        "reduction_vs_adam": _estimate(row.vs_adam),
-        "paper": None if row.paper_accuracy is None else paper,
-        "notes": row.notes,
-        "settings": row.settings,
+        **{name: getattr(value, name) for name in _AS_THEY_ARE},
+        "accuracy": value.accuracy,
+        "error": value.error,
+        "reduction_vs_sgd": value.vs_sgd,
+        "reduction_vs_adam": value.vs_adam,
+        "paper": None if value.paper_accuracy is None else paper,
+        "notes": value.notes,
+        "settings": value.settings,
     }
-
-
-def _estimate(estimate: Estimate | None) -> dict[str, float | int | None] | None:
-    if estimate is None:
-        return None
-    return {"mean": _rounded(estimate.mean), "ci95": _rounded(estimate.half_width), "n": estimate.n}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from dba_cli.experiments._images import Images as Images
 from dba_cli.experiments._images import drawn as drawn
-from dba_cli.experiments._images import evaluation_samples as evaluation_samples
 from dba_cli.experiments._one_run import OneRun as OneRun
 from dba_cli.experiments._one_run import Trainee as Trainee
 from dba_cli.experiments._plan import Backend as Backend

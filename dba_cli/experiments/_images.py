@@ -134,7 +134,7 @@ class Images:
     """
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None] = lambda line: None) -> None:
-        self._data_dir, self._notify = data_dir, notify
+        self.data_dir, self._notify = data_dir, notify
         self._loaded: dict[tuple[str, str], ImageData] = {}
         self._evaluation: dict[tuple[str, torch.device], TensorData] = {}
 
@@ -142,7 +142,7 @@ class Images:
         """Return the dataset that ``config`` names; UserError if it cannot be had."""
         key = (config.dataset, config.source)
         if key not in self._loaded:
-            data = load(config.dataset, config.source, self._data_dir, notify=self._notify)
+            data = load(config.dataset, config.source, self.data_dir, notify=self._notify)
             # A run's config names the source that was found.
             self._loaded[key] = self._loaded[config.dataset, data.source] = data
         return self._loaded[key]

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from dba_cli.comparison import Row
 from dba_cli.data import status
 from dba_cli.errors import UserError, did_you_mean
+from dba_cli.experiments import Images as DataSets
 from dba_cli.plots._choices import Labels, Rates, choice_map
 from dba_cli.plots._confusion import confusion, confusion_matrices
 from dba_cli.plots._curves import fractions_kept, learning_curves
-from dba_cli.plots._evidence import Load, draw, evaluation, loader, predictions_of, rates_of, run_config
+from dba_cli.plots._evidence import draw, evaluation, predictions_of, rates_of, run_config
 from dba_cli.plots._galleries import Images, chosen_images, disagreements, drawn_images
 from dba_cli.plots._ladder import Rung, ladder
 from dba_cli.plots._read import Study, read_studies, together
@@ -70,7 +71,7 @@ def make_album(
         if kind not in KINDS:
             raise UserError(f"unknown kind of figure {kind!r}{did_you_mean(kind, list(KINDS))}")
     studies = read_studies(results, names, optimizers)
-    load = loader(data_dir)
+    data_sets = DataSets(data_dir)  # the notice of embedded data stands over every figure already
     pictures: list[Picture] = []
     reasons: dict[str, dict[str, None]] = {}  # why something is missing: the kinds that lack it, in order
     for kind in dict.fromkeys(kinds or [kind for kind in KINDS if kind != "overlay"]):
@@ -80,7 +81,7 @@ def make_album(
                 stem = "-".join(filter(None, (kind, detail)))
                 pictures.append(Picture(stem, None, f"{says.capitalize()}.", figure))
         for study in studies if kind in _OF_EACH else ():
-            for detail, says, figure in _OF_EACH[kind](_Scene(study, target, data_dir, load, kind, reasons)):
+            for detail, says, figure in _OF_EACH[kind](_Scene(study, target, data_sets, kind, reasons)):
                 stem = "-".join(filter(None, (study.name, kind, detail)))
                 caption = f"{study.section.experiment}: {says}."
                 pictures.append(Picture(stem, study.name, caption, figure))
@@ -100,8 +101,7 @@ class _Scene:
 
     study: Study
     target: float | None
-    data_dir: Path
-    load: Load
+    data_sets: DataSets
     kind: str
     reasons: dict[str, dict[str, None]]
 
@@ -111,10 +111,10 @@ class _Scene:
 
     def has_data(self, folder: RunFolder) -> bool:
         """Return whether the images of a run are there; if not, say so."""
-        data = run_config(folder).data
-        if data.source == "embedded" or not status(data.dataset, self.data_dir).absent:
+        data, data_dir = run_config(folder).data, self.data_sets.data_dir
+        if data.source == "embedded" or not status(data.dataset, data_dir).absent:
             return True
-        missing = f"the official {data.dataset} images are not in {self.data_dir}; give --data DIR, or run "
+        missing = f"the official {data.dataset} images are not in {data_dir}; give --data DIR, or run "
         missing += f"`dba data fetch --dataset {data.dataset}`"
         self.reasons.setdefault(missing, {})[self.kind] = None
         return False
@@ -160,7 +160,7 @@ def _drawn(scene: _Scene) -> _Drawn:
     elif scene.has_data(runs[0][1]):
         seed, folder = min(runs, key=lambda run: run[0])
         title = f"{scene.study.title}\nTraining images of seed {seed}"
-        figure = drawn_images(*draw(folder, scene.load), title)
+        figure = drawn_images(*draw(folder, scene.data_sets), title)
         yield f"seed-{seed}", f"the training images of seed {seed}", figure
 
 
@@ -175,7 +175,7 @@ def _chosen(scene: _Scene, says: str, figure_of: Callable[[Rates, Images, Labels
             scene.lacks(_TRACE)
         elif scene.has_data(runs[0][1]):
             seed, folder = runs[0]
-            images, labels = draw(folder, scene.load)
+            images, labels = draw(folder, scene.data_sets)
             if rates := rates_of(folder, len(labels)):
                 title = f"{scene.study.title}\n{row.optimizer}, seed {seed}"
                 figure = figure_of(rates, images, labels, title)
@@ -202,7 +202,7 @@ def _disagreements(scene: _Scene) -> _Drawn:
             continue
         seed = min(common)
         folders = predicted[first][seed], predicted[second][seed]
-        images, labels, classes = evaluation(folders[0], scene.load)
+        images, labels, classes = evaluation(folders[0], scene.data_sets)
         one, other = (predictions_of(folder, len(labels), classes) for folder in folders)
         record = folders[0].read()
         noun = f"{record.data.evaluated_on if record is not None else 'test'} images"
@@ -216,7 +216,7 @@ def _confusion(scene: _Scene) -> _Drawn:
     """Draw the confusion matrix of each optimizer, summed over the seeds that have predictions."""
     matrices = []
     for row, folders in scene.predictions().items():
-        _, labels, classes = evaluation(next(iter(folders.values())), scene.load)
+        _, labels, classes = evaluation(next(iter(folders.values())), scene.data_sets)
         counts = [
             confusion(labels, predictions_of(folder, len(labels), classes), classes)
             for folder in folders.values()

@@ -1,49 +1,35 @@
 """What the pictures of images need beside the records: the data set, the draw, the trace, the predictions."""
 
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import torch
 from pydantic import ValidationError
 
-from dba_cli.config import Config, DataConfig
+from dba_cli.config import Config
 from dba_cli.config import load as load_config
-from dba_cli.data import ImageData, as_floats, draw_sha256
-from dba_cli.data import load as load_data
+from dba_cli.data import as_floats, draw_sha256
 from dba_cli.errors import UserError
-from dba_cli.experiments import drawn, evaluation_samples
+from dba_cli.experiments import Images as DataSets
+from dba_cli.experiments import drawn
 from dba_cli.plots._choices import Labels, Rates, choice_rates
 from dba_cli.plots._galleries import Images
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
-Load = Callable[[DataConfig], ImageData]
 
-
-def loader(data_dir: Path) -> Load:
-    """Return what reads the data sets that runs saw, each once; nothing is ever downloaded."""
-    # The notice of embedded data stands over every figure already.
-    load = cache(lambda dataset, source: load_data(dataset, source, data_dir, notify=lambda line: None))
-    return lambda config: load(config.dataset, config.source)
-
-
-def draw(folder: RunFolder, load: Load) -> tuple[Images, Labels]:
+def draw(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels]:
     """Return the training images that a finished run saw, as they are in the data set."""
     config, record = run_config(folder), folder.read()
-    data = load(config.data)
+    data = data_sets.of(config.data)
     indices = drawn(config.data, data, config.seeds[0])
     if record is not None and record.data.draw_sha256 != draw_sha256(indices):
         raise UserError(f"{folder.path}: the run drew other images than its config draws now; run it again")
     return _pixels(as_floats(data.train_images[indices])), data.train_labels[indices].numpy()
 
 
-def evaluation(folder: RunFolder, load: Load) -> tuple[Images, Labels, int]:
+def evaluation(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels, int]:
     """Return the images that a run was evaluated on, as its network saw them, and how many classes."""
     config = run_config(folder).data
-    data = load(config)
-    samples = evaluation_samples(config, data, torch.device("cpu"))
-    return _pixels(samples.images), samples.labels.numpy(), data.num_classes
+    samples = data_sets.evaluation(config, torch.device("cpu"))
+    return _pixels(samples.images), samples.labels.numpy(), data_sets.of(config).num_classes
 
 
 def _pixels(images: torch.Tensor) -> Images:
