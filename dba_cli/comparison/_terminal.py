@@ -1,12 +1,11 @@
 """Tables on a terminal, or as plain text of a given width."""
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +24,7 @@ def print_tables(comparison: Comparison, console: Console | None = None) -> None
     for number, section in enumerate(comparison.sections):
         if number:
             console.print()
-        console.print(rich_table(section))
+        console.print(rich_table(section, console.width))
 
 
 def plain_text(comparison: Comparison) -> str:
@@ -40,7 +39,7 @@ def plain_text(comparison: Comparison) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def rich_table(section: Section) -> RenderableType:
+def rich_table(section: Section, width: int) -> RenderableType:
     """Return the section: title, notice if any, protocol and data, table, what its signs mean, notes.
 
     Where numbers do not fit on one line each, intervals go below their means; from 40 columns up no
@@ -50,30 +49,21 @@ def rich_table(section: Section) -> RenderableType:
     parts: list[RenderableType] = [Text(section.experiment, style="bold")]
     if section.notice:
         parts.append(Text(section.notice, style="bold red"))
-    parts += [Text(setting_line(section)), Text(), _Numbers(section), Text()]
+    parts += [Text(setting_line(section)), Text(), _numbers(section, width), Text()]
     if explanation := legend(section):
         parts.append(Text(explanation, style="dim"))
     parts += [Text(f"! {note}", style="yellow") for note in notes(section)]
     return Group(*parts)
 
 
-@dataclass(frozen=True)
-class _Numbers:
-    """The table itself, which suits its form to the width it is given."""
-
-    section: Section
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        shown = columns(self.section)
-        cells = [[column.cell(row) for row in self.section.rows] for column in shown]
-        lines = [
-            _aligned(column, of) if column.numeric else of for column, of in zip(shown, cells, strict=True)
-        ]
-        if _width(shown, lines) <= options.max_width:
-            yield _table(shown, lines, numbers_fit=True)
-        else:
-            stacked = [[cell.replace(" ± ", "\n±") for cell in of] for of in cells]
-            yield _table(shown, stacked, numbers_fit=False)
+def _numbers(section: Section, width: int) -> Table:
+    shown = columns(section)
+    cells = [[column.cell(row) for row in section.rows] for column in shown]
+    lines = [_aligned(column, of) if column.numeric else of for column, of in zip(shown, cells, strict=True)]
+    if _width(shown, lines) <= width:
+        return _table(shown, lines, numbers_fit=True)
+    stacked = [[cell.replace(" ± ", "\n±") for cell in of] for of in cells]
+    return _table(shown, stacked, numbers_fit=False)
 
 
 def _table(shown: Sequence[Column], cells: Sequence[Sequence[str]], *, numbers_fit: bool) -> Table:

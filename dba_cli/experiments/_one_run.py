@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -20,7 +20,6 @@ from dba_cli.records import (
     DataRecord,
     Durations,
     Evaluation,
-    RunFolder,
     RunRecord,
 )
 from dba_cli.training import (
@@ -42,12 +41,16 @@ from dba_cli.training import (
 _FEW_ROWS = 1000
 
 
-class OneRun:
+class OneRun(Observer):
     """A run under way, from where it was stopped if it was: its training, and its folder.
+
+    It watches its training: writes the history as it grows, hears of Ctrl-C, and tells the ``observer``.
 
     Raises:
         UserError: The folder cannot be written.
     """
+
+    _check: Callable[[], None]
 
     def __init__(
         self,
@@ -58,17 +61,16 @@ class OneRun:
         observer: Observer | None = None,
     ) -> None:
         self._run, self._provenance = run, provenance
-        observer = observer or Observer()
+        self._observer = observer = observer or Observer()
         file = run.folder.checkpoint_file(run.hash, provenance.computed_on)
         period = run.config.training.checkpoint
         self._keeper = RunKeeper(run.folder, file, period, provenance.git_revision, observer.notice)
         if run.anew:
             self._keeper.discard()
         run.folder.discard()
-        self._watcher = _Watcher(run.folder, self._keeper, observer)
+        self._next_write = 0.0
         self._trainee = Trainee(run, images, device)
-        self._training = self._keeper.resumed(lambda: self._trainee.training(self._watcher))
-        self._watcher.history = self._training.history
+        self._training = self._keeper.resumed(lambda: self._trainee.training(self))
 
     def advance(self, steps: int | None = None) -> RunRecord | None:
         """Make ``steps`` more updates, all that are left unless given; return the record when it is over.
@@ -77,8 +79,25 @@ class OneRun:
             UserError: The record cannot be written; the state of a long run is kept.
             KeyboardInterrupt: Ctrl-C; the state is saved, or the record where the training was over.
         """
-        with ctrl_c_between_steps() as self._watcher.check:
+        with ctrl_c_between_steps() as self._check:
             return self._recorded() if self._training.advance(steps, self._keeper) else None
+
+    def step(self, step: int, loss: float) -> None:
+        """Pass it on, and stop where Ctrl-C was pressed."""
+        self._observer.step(step, loss)
+        self._check()
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        """Write the history and pass it on."""
+        self._keeper.look()
+        began, history = time.monotonic(), self._training.history
+        if len(history) <= _FEW_ROWS or began >= self._next_write:
+            # It is written once more with the record: a full disk need not end the run before.
+            with contextlib.suppress(UserError):
+                self._run.folder.write_history(history)
+            # All rows are written each time: of many, that may take a tenth of the run, no more.
+            self._next_write = began + 10 * (time.monotonic() - began)
+        self._observer.evaluated(evaluation)
 
     def _recorded(self) -> RunRecord:
         if self._training.diverged_at_step is None:
@@ -183,35 +202,6 @@ class Trainee:
         for _ in range(copies):
             total += predict(self.model, self.train_data.copies_of(self.test_data.images, stream)).softmax(1)
         return int((total.argmax(1) != self.test_data.labels).sum())
-
-
-class _Watcher(Observer):
-    """Writes the history as it grows, hears of Ctrl-C, and tells the observer of the run."""
-
-    check: Callable[[], None]
-
-    def __init__(self, folder: RunFolder, keeper: RunKeeper, observer: Observer) -> None:
-        self._folder, self._keeper, self._observer = folder, keeper, observer
-        self.history: Sequence[Evaluation] = ()
-        self._next = 0.0
-
-    def step(self, step: int, loss: float) -> None:
-        self._observer.step(step, loss)
-        self.check()
-
-    def evaluated(self, evaluation: Evaluation) -> None:
-        self._keeper.look()
-        if len(self.history) <= _FEW_ROWS or time.monotonic() >= self._next:
-            self._write()
-        self._observer.evaluated(evaluation)
-
-    def _write(self) -> None:
-        began = time.monotonic()
-        # It is written once more with the record: a full disk need not end the run before.
-        with contextlib.suppress(UserError):
-            self._folder.write_history(self.history)
-        # All rows are written each time: of many, that may take a tenth of the run, no more.
-        self._next = began + 10 * (time.monotonic() - began)
 
 
 def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> None:

@@ -24,12 +24,9 @@ def require_tensorboard() -> None:
 @contextlib.contextmanager
 def shown_on_tensorboard(run: Path, observer: Observer, *, wanted: bool) -> Iterator[Observer]:
     """Yield an observer that also writes the evaluations to TensorBoard, where that is wanted."""
-    if not wanted:
-        yield observer
-        return
     board = _Board(run / "tensorboard", observer)
     try:
-        yield board
+        yield board if wanted else observer
     finally:
         board.close()
 

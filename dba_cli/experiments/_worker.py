@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -91,7 +92,7 @@ def work(
 def work_and_tell(run: PlannedRun, session: Session, wait: bool) -> Ended:
     """Do ``run`` in a process of its own: read the images there, note its progress and its end."""
     progress = ProgressFile(session.progress_file(run), session.stop_file)
-    end = work(run, session, _images_here(session), progress.begin, wait=wait)
+    end = work(run, session, _images_here(session.desk, session.settings.data_dir), progress.begin, wait=wait)
     progress.end(end)
     return end
 
@@ -143,12 +144,7 @@ def _ended_elsewhere(run: PlannedRun) -> Ended | None:
     return None
 
 
-_in_hand: dict[Path, Images] = {}
-
-
-def _images_here(session: Session) -> Images:
-    """Return the images of the session that this process works for, and forget those of another one."""
-    if session.desk not in _in_hand:
-        _in_hand.clear()
-        _in_hand[session.desk] = Images(session.settings.data_dir)
-    return _in_hand[session.desk]
+@lru_cache(maxsize=1)
+def _images_here(desk: Path, data_dir: Path) -> Images:
+    """Return the images of the session with this ``desk``; those of another session are forgotten."""
+    return Images(data_dir)

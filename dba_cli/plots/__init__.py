@@ -20,10 +20,10 @@ from ._galleries import disagreements as disagreements
 from ._galleries import drawn_images as drawn_images
 from ._ladder import Rung as Rung
 from ._ladder import ladder as ladder
-from ._read import read_studies as read_studies
-from ._read import together as together
 from ._series import Line as Line
 from ._series import Run as Run
+from ._series import read_studies as read_studies
+from ._series import together as together
 from ._style import FORMATS as FORMATS
 from ._style import encode as encode
 from ._style import save as save

@@ -17,8 +17,7 @@ from dba_cli.plots._curves import fractions_kept, learning_curves
 from dba_cli.plots._evidence import draw, evaluation, predictions_of, rates_of, run_config
 from dba_cli.plots._galleries import Images, chosen_images, disagreements, drawn_images
 from dba_cli.plots._ladder import Rung, ladder
-from dba_cli.plots._read import Study, read_studies, together
-from dba_cli.plots._series import X_LABELS
+from dba_cli.plots._series import X_LABELS, Study, read_studies, together
 from dba_cli.plots._targets import default_target, targets
 from dba_cli.records import RunFolder
 

@@ -15,7 +15,6 @@ from dba_cli.training._state import SelectionRecorder as SelectionRecorder
 from dba_cli.training._state import State as State
 from dba_cli.training._timeline import Timeline as Timeline
 from dba_cli.training._timeline import build_scheduler as build_scheduler
-from dba_cli.training._trainer import GradientRule as GradientRule
 from dba_cli.training._trainer import Learning as Learning
 from dba_cli.training._trainer import Observer as Observer
 from dba_cli.training._trainer import Training as Training

@@ -91,4 +91,4 @@ def test_images_of_another_command_are_forgotten(tmp_path: Path) -> None:
         session = session_of(tmp_path / name)
         session.desk.mkdir(parents=True)
         assert work_and_tell(planned(tmp_path / name, config(SGD))[0], session, wait=False).record is not None
-    assert len(_worker._in_hand) == 1
+    assert _worker._images_here.cache_info().currsize == 1

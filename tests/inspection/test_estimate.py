@@ -41,7 +41,7 @@ def test_it_leaves_nothing_behind_and_times_each_optimizer(tmp_path: Path) -> No
 
 
 def test_slow_steps_end_the_measurement_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dba_cli.inspection._estimate._MAX_SECONDS", 0.0)
+    monkeypatch.setattr("dba_cli.inspection._config._MAX_SECONDS", 0.0)
     assert "1 timed steps" in times(config(SGD, steps=100), tmp_path)[0]
 
 
