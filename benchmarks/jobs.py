@@ -19,7 +19,7 @@ import torch
 from harness import ENTRIES, arguments, in_turn, main, ratio, say, table, verdict, wide
 
 from dba_cli.config import Config
-from dba_cli.experiments import Reporter, Settings, Workers, run_experiments
+from dba_cli.experiments import Reporter, Settings, run_experiments
 
 TARGET = 1.8
 
@@ -42,7 +42,7 @@ def seconds(what: Config, jobs: int) -> float:
     """Return the wall time of all runs with ``jobs`` workers, into a folder that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="dba-jobs-") as name:
         folder = Path(name)
-        settings = Settings(folder, folder / "results", torch.device("cpu"), workers=Workers(jobs))
+        settings = Settings(folder, folder / "results", torch.device("cpu"), jobs=jobs)
         began = time.perf_counter()
         summary = run_experiments([what], settings, Reporter())
         took = time.perf_counter() - began

@@ -27,11 +27,9 @@ from dba_cli import comparison
 from dba_cli.config import Config, load, load_sweep, parse_seeds
 from dba_cli.errors import UserError, did_you_mean
 from dba_cli.experiments import (
-    Backend,
     Reporter,
     Settings,
     Summary,
-    Workers,
     narrowed_runs,
     run_experiments,
     run_sweep,
@@ -170,9 +168,6 @@ def _settings(
     data: str | Path | None = None,
     results: str | Path = "results",
     device: str = "auto",
-    jobs: int | None = None,
-    backend: Backend = "loky",
-    address: str | None = None,
     **others: Any,
 ) -> Settings:
     plain = [field.name for field in fields(Settings) if field.default is not MISSING]
@@ -180,8 +175,8 @@ def _settings(
     for name in others:
         if name not in known:
             raise UserError(f"{name}: unknown{did_you_mean(name, known)}")
-    if address is not None and backend != "ray":
-        raise UserError(f"--address {address}: only a Ray cluster has one; add --backend ray")
+    if others.get("address") is not None and others.get("backend") != "ray":
+        raise UserError(f"--address {others['address']}: only a Ray cluster has one; add --backend ray")
     numbers = [number for each in _each(seeds) for number in parse_seeds(str(each), "--seed")]
     return Settings(
         data_dir=Path(data or os.environ.get("DBA_DATA", "data")),
@@ -189,7 +184,6 @@ def _settings(
         device=resolve_device(device),
         optimizers=_each(optimizers),
         seeds=numbers,
-        workers=Workers(jobs, backend, address),
         **others,
     )
 

@@ -9,7 +9,6 @@ from dba_cli.experiments._plan import Plan as Plan
 from dba_cli.experiments._plan import PlannedRun as PlannedRun
 from dba_cli.experiments._plan import Reporter as Reporter
 from dba_cli.experiments._plan import Settings as Settings
-from dba_cli.experiments._plan import Workers as Workers
 from dba_cli.experiments._plan import narrowed_runs as narrowed_runs
 from dba_cli.experiments._plan import plan as plan
 from dba_cli.experiments._run import Prepared as Prepared

@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 
 from dba_cli.errors import UserError
 from dba_cli.experiments._images import Images
-from dba_cli.experiments._plan import Ended, PlannedRun, Reporter, Workers
+from dba_cli.experiments._plan import Ended, PlannedRun, Reporter, Settings
 from dba_cli.experiments._progress_files import Relay, open_desk
 from dba_cli.experiments._worker import Session, failure_of, work, work_and_tell
 from dba_cli.records import locked
@@ -42,10 +42,10 @@ def do_runs(runs: Sequence[PlannedRun], session: Session, images: Images, report
     """
     crew = _Crew(session, reporter)
     with contextlib.ExitStack() as stack:
-        if session.settings.workers.inside:
+        if session.settings.inside:
             do = partial(crew.do_here, images)
         else:
-            do = partial(crew.do_elsewhere, stack.enter_context(pool_of(session.settings.workers)))
+            do = partial(crew.do_elsewhere, stack.enter_context(pool_of(session.settings)))
         do(runs)
         # Each for itself: two processes that wait for more than one lock could wait for each other.
         left = [run for run in runs if run.number not in crew.ended]
@@ -171,12 +171,12 @@ def _runs(number: int) -> str:
 
 
 @contextlib.contextmanager
-def pool_of(workers: Workers) -> Iterator[Pool]:
+def pool_of(settings: Settings) -> Iterator[Pool]:
     """Yield what does the calls; refuse a backend that is not installed, or a cluster that is not there."""
-    jobs = workers.jobs or (-1 if workers.backend == "ray" else 1)
-    with _ray(workers.jobs, workers.address) if workers.backend == "ray" else contextlib.nullcontext():
+    jobs, backend = settings.jobs, settings.backend
+    with _ray(jobs, settings.address) if backend == "ray" else contextlib.nullcontext():
         # One run a batch: joblib would else hold runs back to make batches of short ones.
-        yield lambda calls: list(Parallel(n_jobs=jobs, backend=workers.backend, batch_size=1)(calls))
+        yield lambda calls: list(Parallel(n_jobs=jobs or -1, backend=backend, batch_size=1)(calls))
 
 
 @contextlib.contextmanager

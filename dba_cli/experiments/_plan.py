@@ -4,7 +4,7 @@ A run is a config, then a `PlannedRun`, then a training (`OneRun`), then a recor
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,15 +25,25 @@ Backend = Literal["loky", "ray"]
 
 
 @dataclass(frozen=True)
-class Workers:
-    """``jobs`` processes with one thread each; None is this process, or all the cores of a cluster.
+class Settings:
+    """Where things are, who works, and what may be replaced; every worker gets them whole.
 
-    ``address`` is that of a running Ray cluster; without it Ray starts one on this machine.
+    ``optimizers`` and ``seeds`` narrow a config; empty means all. ``jobs`` processes with one thread each do
+    the work; None is this process, or all the cores of a cluster. ``address`` is that of a running Ray
+    cluster; without it Ray starts one on this machine.
     """
 
+    data_dir: Path
+    results: Path
+    device: torch.device
+    optimizers: Sequence[str] = ()
+    seeds: Sequence[int] = ()
+    overwrite: bool = False
+    retry_failed: bool = False
     jobs: int | None = None
     backend: Backend = "loky"
     address: str | None = None
+    tensorboard: bool = False
 
     @property
     def inside(self) -> bool:
@@ -44,24 +54,6 @@ class Workers:
     def threads(self) -> int | None:
         """Return the threads of each worker; None leaves them as they are."""
         return None if self.backend == "loky" and self.jobs is None else 1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where things are, who works, and what may be replaced; every worker gets them whole.
-
-    ``optimizers`` and ``seeds`` narrow a config; empty means all.
-    """
-
-    data_dir: Path
-    results: Path
-    device: torch.device
-    optimizers: Sequence[str] = ()
-    seeds: Sequence[int] = ()
-    overwrite: bool = False
-    retry_failed: bool = False
-    workers: Workers = field(default_factory=Workers)
-    tensorboard: bool = False
 
 
 @dataclass(frozen=True)

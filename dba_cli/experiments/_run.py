@@ -112,7 +112,7 @@ def prepare(
             folder.discard_checkpoints()
     if sweep is not None:
         add_to_sweep(settings.results, sweep)
-    if not settings.workers.inside:
+    if not settings.inside:
         # A worker may start in another folder.
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         todo = [replace(run, folder=RunFolder(run.folder.path.absolute())) for run in todo]

@@ -123,7 +123,7 @@ def _train(run: PlannedRun, session: Session, images: Images, observer: Observer
 
 def _settle(session: Session) -> None:
     """Make this process a worker of ``session``."""
-    threads = session.settings.workers.threads
+    threads = session.settings.threads
     if threads is not None:
         torch.set_num_threads(threads)
     if os.getpid() != session.watcher and threading.current_thread() is threading.main_thread():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dba_cli.comparison import FORMATS, Comparison, compare, frame, ranges, render
-from dba_cli.comparison._documents import _latex, _markdown
+from dba_cli.comparison._export import _latex, _markdown
 from dba_cli.errors import UserError
 from dba_cli.records import PointRecord, SweepRecord, add_to_sweep
 

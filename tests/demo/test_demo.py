@@ -9,7 +9,7 @@ from rich.console import Console
 from dba_cli.config import Config
 from dba_cli.demo import Progress, demo_config, train_side_by_side
 from dba_cli.errors import UserError
-from dba_cli.experiments import PlannedRun, Reporter, Settings, Workers, run_experiments
+from dba_cli.experiments import PlannedRun, Reporter, Settings, run_experiments
 from dba_cli.records import Evaluation, ExperimentFolder, locked
 from dba_cli.training import Observer
 
@@ -38,7 +38,7 @@ def outcomes(results: Path, config: Config) -> dict[str, tuple[object, str]]:
 def test_the_records_are_those_of_one_run_after_the_other(tmp_path: Path) -> None:
     config = short()
     train_side_by_side(config, tmp_path / "together", Reporter())
-    settings = Settings(tmp_path, tmp_path / "alone", torch.device("cpu"), workers=Workers(1))
+    settings = Settings(tmp_path, tmp_path / "alone", torch.device("cpu"), jobs=1)
     run_experiments([config], settings, Reporter())
     together = outcomes(tmp_path / "together", config)
     assert len(together) == 6

@@ -12,7 +12,7 @@ import torch
 
 from dba_cli import experiments
 from dba_cli.config import Config
-from dba_cli.experiments import PlannedRun, Settings, Workers, plan, run_experiments
+from dba_cli.experiments import PlannedRun, Settings, plan, run_experiments
 from dba_cli.experiments._progress_files import DESKS
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._worker import Session
@@ -108,10 +108,7 @@ def do(
     reporter: Reporter | None = None,
     optimizers: Sequence[str] = (),
     seeds: Sequence[int] = (),
-    overwrite: bool = False,
-    retry_failed: bool = False,
-    jobs: int | None = None,
-    workers: Workers | None = None,
+    **how: Any,
 ) -> list[RunRecord]:
     """Run the configs on the CPU."""
     settings = Settings(
@@ -120,9 +117,7 @@ def do(
         device=torch.device("cpu"),
         optimizers=optimizers,
         seeds=seeds,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
-        workers=workers or Workers(jobs),
+        **how,
     )
     return run_experiments(configs, settings, reporter or Reporter()).records
 
@@ -137,7 +132,7 @@ def planned(results: Path, *configs: Config, **settings: Any) -> list[PlannedRun
 def session_of(results: Path, **settings: Any) -> Session:
     """Return the session of a worker in this very process."""
     device = torch.device("cpu")
-    made = Settings(results.parent / "no-data", results, device, workers=Workers(1), **settings)
+    made = Settings(results.parent / "no-data", results, device, jobs=1, **settings)
     return Session(made, Provenance.now(device), results / f"{DESKS}test", os.getpid())
 
 

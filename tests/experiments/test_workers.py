@@ -3,11 +3,13 @@
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from dba_cli.errors import UserError
-from dba_cli.experiments import Workers
+from dba_cli.experiments import Settings
 
 from .lab import ADAM, DBA, SGD, Reporter, config, do, timeless
 
@@ -19,7 +21,7 @@ def test_a_cluster_leaves_the_same_bits_and_records_failures(tmp_path: Path) -> 
     whole = config(SGD, ADAM, DBA)
     do(tmp_path / "here" / "results", whole, jobs=1)
     reporter = Reporter()
-    records = do(tmp_path / "there" / "results", whole, reporter=reporter, workers=Workers(2, "ray"))
+    records = do(tmp_path / "there" / "results", whole, reporter=reporter, jobs=2, backend="ray")
     assert len(records) == 3
     assert timeless(tmp_path / "here" / "results") == timeless(tmp_path / "there" / "results")
     assert sorted(reporter.runs) == [("adam", 0), ("dba", 0), ("sgd", 0)]
@@ -28,7 +30,7 @@ def test_a_cluster_leaves_the_same_bits_and_records_failures(tmp_path: Path) -> 
 def test_without_ray_it_is_one_line(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"--backend ray: Ray is not installed; pip install 'dba-cli\[ray\]'"):
-        do(results, config(SGD), workers=Workers(2, "ray"))
+        do(results, config(SGD), jobs=2, backend="ray")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -39,11 +41,13 @@ def test_an_address_without_a_cluster_is_one_line(results: Path, address: str) -
         unused.bind(("127.0.0.1", 0))  # nobody listens, and nobody else can
         address = address.format(port=unused.getsockname()[1])
         with pytest.raises(UserError, match=f"--address {address}: no Ray cluster there"):
-            do(results, config(SGD), workers=Workers(2, "ray", address))
+            do(results, config(SGD), jobs=2, backend="ray", address=address)
 
 
-def test_who_works() -> None:
-    assert (Workers().inside, Workers().threads) == (True, None)
-    assert (Workers(1).inside, Workers(1).threads) == (True, 1)
-    assert (Workers(2).inside, Workers(2).threads) == (False, 1)
-    assert (Workers(None, "ray").inside, Workers(1, "ray").threads) == (False, 1)
+@pytest.mark.parametrize(
+    ("given", "inside", "threads"),
+    [({}, True, None), ({"jobs": 1}, True, 1), ({"jobs": 2}, False, 1), ({"backend": "ray"}, False, 1)],
+)
+def test_who_works(given: dict[str, Any], inside: bool, threads: int | None) -> None:
+    settings = Settings(Path(), Path(), torch.device("cpu"), **given)
+    assert (settings.inside, settings.threads) == (inside, threads)
