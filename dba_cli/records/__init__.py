@@ -21,7 +21,8 @@ from dba_cli.records._result import PointRecord as PointRecord
 from dba_cli.records._result import RunRecord as RunRecord
 from dba_cli.records._result import SweepRecord as SweepRecord
 from dba_cli.records._trace import SelectionTrace as SelectionTrace
-from dba_cli.records._trace import TraceWriter as TraceWriter
 from dba_cli.records._trace import read_predictions as read_predictions
 from dba_cli.records._trace import read_trace as read_trace
-from dba_cli.records._trace import write_predictions as write_predictions
+from dba_cli.records._trace import trace_arrays as trace_arrays
+from dba_cli.records._trace import trace_steps as trace_steps
+from dba_cli.records._trace import write_arrays as write_arrays

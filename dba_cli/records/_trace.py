@@ -6,7 +6,7 @@ compress), the batch sizes, and one bit per candidate and layer.
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dba_cli.records._files import read_bytes, write_atomically
 Indices = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
 Packed = npt.NDArray[np.uint8]  # eight truth values in a byte
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -39,40 +40,16 @@ class SelectionTrace:
     chosen: dict[str, Bits]
 
 
-class TraceWriter:
-    """Collects a trace step by step."""
-
-    def __init__(self) -> None:
-        self._images: list[Indices] = []
-        self._chosen: dict[str, list[Packed]] = {}
-
-    def add(self, images: Indices, chosen: Mapping[str, Bits]) -> None:
-        """Add one step: the candidates (n,) and, for each layer, which were chosen (n,)."""
-        order = np.argsort(images, kind="stable")
-        self._images.append(images[order])
-        for layer, bits in chosen.items():
-            self._chosen.setdefault(layer, []).append(np.packbits(bits[order]))
-
-    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Return the trace so far as the arrays of the file."""
-        sizes = np.array([len(images) for images in self._images], dtype=np.uint32)
-        gaps = np.concatenate([np.diff(images, prepend=0) for images in self._images] or [np.zeros(0, int)])
-        arrays: dict[str, npt.NDArray[np.generic]] = {
-            "sizes": sizes,
-            "gaps": gaps.astype(np.min_scalar_type(int(gaps.max(initial=0)))),
-            "layers": np.array(list(self._chosen)),
-        }
-        for i, parts in enumerate(self._chosen.values()):
-            arrays[f"chosen{i}"] = np.concatenate(parts)
-        return arrays
-
-    def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take over the trace so far of another writer."""
-        self._images, self._chosen = _by_step(arrays)
-
-    def write(self, path: Path) -> None:
-        """Write ``path`` atomically."""
-        _write(path, self.arrays())
+def trace_arrays(images: Sequence[Indices], chosen: Mapping[str, Sequence[Packed]]) -> Arrays:
+    """Return the arrays of the file, from each step's candidates, ascending, and layers' choices, packed."""
+    sizes = np.array([len(of) for of in images], dtype=np.uint32)
+    gaps = np.concatenate([np.diff(of, prepend=0) for of in images] or [np.zeros(0, int)])
+    arrays: Arrays = {
+        "sizes": sizes,
+        "gaps": gaps.astype(np.min_scalar_type(int(gaps.max(initial=0)))),
+        "layers": np.array(list(chosen)),
+    }
+    return arrays | {f"chosen{i}": np.concatenate(parts) for i, parts in enumerate(chosen.values())}
 
 
 def read_trace(path: Path) -> SelectionTrace:
@@ -83,7 +60,7 @@ def read_trace(path: Path) -> SelectionTrace:
     """
     arrays = _read(path)
     try:
-        images, packed = _by_step(arrays)
+        images, packed = trace_steps(arrays)
         sizes = arrays["sizes"].astype(np.int64)
         steps = np.repeat(np.arange(1, len(sizes) + 1), sizes)
         chosen = {layer: _bits(parts, sizes) for layer, parts in packed.items()}
@@ -92,7 +69,7 @@ def read_trace(path: Path) -> SelectionTrace:
     return SelectionTrace(list(chosen), np.concatenate([sizes[:0], *images]), steps, chosen)
 
 
-def _by_step(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[list[Indices], dict[str, list[Packed]]]:
+def trace_steps(arrays: Arrays) -> tuple[list[Indices], dict[str, list[Packed]]]:
     """Return the candidates of each step, and each layer's choice; a step's bits begin on a byte."""
     sizes = arrays["sizes"].astype(np.int64)
     images = [np.cumsum(gaps) for gaps in _split(arrays["gaps"].astype(np.int64), sizes)]
@@ -112,11 +89,6 @@ def _bits(parts: list[Packed], sizes: Indices) -> Bits:
     return np.concatenate([np.zeros(0, np.uint8), *unpacked]).astype(bool)
 
 
-def write_predictions(path: Path, predicted: npt.NDArray[np.uint8]) -> None:
-    """Write the predicted classes (n_test,) atomically."""
-    _write(path, {"predicted": predicted})
-
-
 def read_predictions(path: Path) -> npt.NDArray[np.generic]:
     """Read the predicted classes (n_test,).
 
@@ -129,14 +101,15 @@ def read_predictions(path: Path) -> npt.NDArray[np.generic]:
     return arrays["predicted"]
 
 
-def _write(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write a trace, or ``predicted`` classes (n_test,), atomically."""
     out = io.BytesIO()
     # Without a date: the same arrays are the same bytes.
     np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
     write_atomically(path, out.getvalue())
 
 
-def _read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+def _read(path: Path) -> Arrays:
     if (content := read_bytes(path)) is None:
         raise UserError(f"{path}: not there; runs with training.trace: true write it")
     try:

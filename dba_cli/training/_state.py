@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
 from dba_cli.method import Selection
-from dba_cli.records import Evaluation, RunFolder, TraceWriter, write_predictions
+from dba_cli.records import Evaluation, RunFolder, trace_arrays, trace_steps, write_arrays
 
 State = dict[str, Any]
 """Tensors, numbers, texts, None, and lists and dicts of these: what can be written without any code."""
@@ -52,27 +53,32 @@ class SelectionRecorder:
     """Notes what is selected in every step; part of the state, and in the end a trace on disk."""
 
     def __init__(self) -> None:
-        self._writer = TraceWriter()
+        self._images: list[npt.NDArray[np.int64]] = []
+        self._chosen: dict[str, list[npt.NDArray[np.uint8]]] = {}
 
     def add(self, batch: Tensor, selection: Selection | None) -> None:
         """Note the candidates' indices (n,) and each layer's choice, None if all were used."""
-        weights = {} if selection is None else selection.weights
-        chosen = {layer: (weight > 0).cpu().numpy() for layer, weight in weights.items()}
-        self._writer.add(batch.cpu().numpy(), chosen)
+        images = batch.cpu().numpy()
+        order = np.argsort(images, kind="stable")
+        self._images.append(images[order])
+        for layer, weight in ({} if selection is None else selection.weights).items():
+            bits = (weight > 0).cpu().numpy()
+            self._chosen.setdefault(layer, []).append(np.packbits(bits[order]))
 
     def state_dict(self) -> State:
         """Return everything noted so far."""
-        arrays = self._writer.arrays()
+        arrays = trace_arrays(self._images, self._chosen)
         layers = [str(layer) for layer in arrays.pop("layers")]
         return {"layers": layers, "arrays": {k: torch.from_numpy(v) for k, v in arrays.items()}}
 
     def load_state_dict(self, state: State) -> None:
         """Take over what another recorder noted."""
         arrays = {name: tensor.numpy() for name, tensor in state["arrays"].items()}
-        self._writer.load(arrays | {"layers": np.array(state["layers"])})
+        self._images, self._chosen = trace_steps(arrays | {"layers": np.array(state["layers"])})
 
     def write(self, folder: RunFolder, logits: Tensor) -> None:
         """Write the trace, and the classes that ``logits`` (n, classes) predict."""
-        self._writer.write(folder.trace_file)
+        write_arrays(folder.trace_file, trace_arrays(self._images, self._chosen))
         smallest = np.min_scalar_type(logits.shape[1] - 1)  # uint8 for up to 256 classes
-        write_predictions(folder.predictions_file, logits.argmax(1).cpu().numpy().astype(smallest))
+        predicted = logits.argmax(1).cpu().numpy().astype(smallest)
+        write_arrays(folder.predictions_file, {"predicted": predicted})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dba_cli.records import TraceWriter, write_predictions
+from dba_cli.records import trace_arrays, write_arrays
 
 
 def stems(answer) -> list[str]:
@@ -95,9 +95,8 @@ def other_draw():
 
 
 def image_20_of_20():
-    writer = TraceWriter()
-    writer.add(np.array([3, 20]), {"hidden1": np.array([True, False])})
-    writer.write(RUN / "trace.npz")
+    arrays = trace_arrays([np.array([3, 20])], {"hidden1": [np.packbits([True, False])]})
+    write_arrays(RUN / "trace.npz", arrays)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +106,12 @@ def image_20_of_20():
         (other_draw, "drawn", ["drew other images"]),
         (image_20_of_20, "choices", [f"{RUN / 'trace.npz'}: damaged trace", "the 20 of the draw"]),
         (
-            lambda: write_predictions(RUN / "predictions.npz", np.full(4000, 10, dtype=np.uint8)),
+            lambda: write_arrays(RUN / "predictions.npz", {"predicted": np.full(4000, 10, dtype=np.uint8)}),
             "confusion",
             [str(RUN / "predictions.npz"), "below 10"],
         ),
         (
-            lambda: write_predictions(RUN / "predictions.npz", np.zeros(3, dtype=np.uint8)),
+            lambda: write_arrays(RUN / "predictions.npz", {"predicted": np.zeros(3, dtype=np.uint8)}),
             "confusion",
             [str(RUN / "predictions.npz")],
         ),

@@ -3,15 +3,18 @@
 import io
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dba_cli.errors import UserError
-from dba_cli.records import TraceWriter, read_predictions, read_trace, write_predictions
+from dba_cli.records import RunFolder, read_predictions, read_trace, write_arrays
+from dba_cli.training import SelectionRecorder
 
 Step = tuple[list[int], list[list[bool]]]
 
@@ -30,20 +33,20 @@ def _steps(draw: st.DrawFn) -> tuple[list[str], list[Step]]:
     return (layers if steps else []), steps
 
 
-def written(path: Path, layers: list[str], steps: list[Step]) -> Path:
-    writer = TraceWriter()
+def written(folder: Path, layers: list[str], steps: list[Step]) -> Path:
+    recorder = SelectionRecorder()
     for images, bits in steps:
-        chosen = {layer: np.array(row, bool) for layer, row in zip(layers, bits, strict=True)}
-        writer.add(np.array(images, np.int64), chosen)
-    writer.write(path)
-    return path
+        weights = {layer: torch.tensor(row) for layer, row in zip(layers, bits, strict=True)}
+        recorder.add(torch.tensor(images, dtype=torch.int64), SimpleNamespace(weights=weights))
+    recorder.write(RunFolder(folder), torch.zeros(1, 2))
+    return folder / "trace.npz"
 
 
 @given(_steps())
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_goes_in_comes_out_by_image_in_each_step(tmp_path: Path, content: Any) -> None:
     layers, steps = content
-    trace = read_trace(written(tmp_path / "trace.npz", layers, steps))
+    trace = read_trace(written(tmp_path, layers, steps))
     assert trace.layers == layers
     found = [
         (step, image, *(bool(trace.chosen[layer][i]) for layer in layers))
@@ -56,11 +59,11 @@ def test_what_goes_in_comes_out_by_image_in_each_step(tmp_path: Path, content: A
     assert found == expected
 
 
-def test_an_array_that_the_caller_uses_again_is_not_looked_at_later(tmp_path: Path) -> None:
-    writer, images, bits = TraceWriter(), np.arange(4), np.array([True, False, True, True])
-    writer.add(images, {"a": bits})
+def test_a_batch_that_the_caller_uses_again_is_not_looked_at_later(tmp_path: Path) -> None:
+    recorder, images, bits = SelectionRecorder(), torch.arange(4), torch.tensor([True, False, True, True])
+    recorder.add(images, SimpleNamespace(weights={"a": bits}))
     images[:], bits[:] = 9, False
-    writer.write(tmp_path / "trace.npz")
+    recorder.write(RunFolder(tmp_path), torch.zeros(1, 2))
     trace = read_trace(tmp_path / "trace.npz")
     assert trace.images.tolist() == [0, 1, 2, 3]
     assert trace.chosen["a"].tolist() == [True, False, True, True]
@@ -76,7 +79,7 @@ def test_it_takes_few_bits(tmp_path: Path) -> None:
             (shuffled[i : i + 100].tolist(), (random.random((2, 100)) < 0.5).tolist())
             for i in range(0, 600, 100)
         ]
-    path = written(tmp_path / "trace.npz", ["a", "b"], steps)
+    path = written(tmp_path, ["a", "b"], steps)
     # One bit for each layer is what randomness cannot do without; the image's number is at most five more.
     assert 8 * path.stat().st_size / 300_000 < 7
 
@@ -91,7 +94,7 @@ def test_the_same_steps_are_the_same_bytes(tmp_path: Path) -> None:
 def trace(tmp_path: Path) -> Path:
     random = np.random.default_rng(1)
     steps = [(random.permutation(50)[:7].tolist(), (random.random((2, 7)) < 0.5).tolist()) for _ in range(4)]
-    return written(tmp_path / "trace.npz", ["a", "b"], steps)
+    return written(tmp_path, ["a", "b"], steps)
 
 
 def fault(path: Path) -> str:
@@ -186,7 +189,7 @@ def test_what_is_not_there_and_what_is_no_file(tmp_path: Path) -> None:
 
 def test_predictions(tmp_path: Path, trace: Path) -> None:
     path = tmp_path / "predictions.npz"
-    write_predictions(path, np.array([3, 0, 9], np.uint8))
+    write_arrays(path, {"predicted": np.array([3, 0, 9], np.uint8)})
     assert read_predictions(path).tolist() == [3, 0, 9]
     with pytest.raises(UserError, match="damaged predictions"):
         read_predictions(trace)
