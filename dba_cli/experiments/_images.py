@@ -40,11 +40,7 @@ def protocol(config: Config) -> str:
 
 
 def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
-    """Return the indices of the training images that a run sees, ascending.
-
-    Raises:
-        UserError: The source cannot give such a draw.
-    """
+    """Return the indices of the training images that a run sees, ascending; UserError if it is too large."""
     pool, sizes = _pool(config, data), _class_sizes(config, data)
     if config.draw.by == "facility_location":
         return facility_location(data, tuple(pool.tolist()), tuple(sizes))

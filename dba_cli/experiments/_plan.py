@@ -140,8 +140,7 @@ class Reporter:
 def narrowed_runs(config: Config, source: str, settings: Settings) -> list[tuple[Config, str, RunFolder]]:
     """Return config, hash and folder of each run, seed by seed so that pairs are complete early.
 
-    Raises:
-        UserError: The config has no such optimizer or seed.
+    UserError where the config has no such optimizer or seed.
     """
     names = [entry.name for entry in config.optimizers]
     for name in settings.optimizers:
@@ -168,10 +167,8 @@ def narrowed_runs(config: Config, source: str, settings: Settings) -> list[tuple
 def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
     """Return what there is to do of ``config``, whose runs each draw ``n_train`` images from ``source``.
 
-    A finished run with the same config hash is done; with ``settings.overwrite`` none is.
-
-    Raises:
-        UserError: No such optimizer or seed, or a finished run has another config.
+    A finished run with the same config hash is done; with ``settings.overwrite`` none is. UserError where
+    there is no such optimizer or seed, or a finished run has another config.
     """
     every = narrowed_runs(config, source, replace(settings, optimizers=(), seeds=()))
     record = ExperimentRecord(

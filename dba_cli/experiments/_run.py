@@ -94,10 +94,8 @@ def prepare(
 ) -> Prepared:
     """Plan every run and tell ``reporter``, those of a ``sweep`` as one; write the plans, train nothing.
 
-    Everything that can be refused is refused here, before the first run starts.
-
-    Raises:
-        UserError: Bad data, an impossible draw, a changed config, an unwritable folder, no TensorBoard.
+    Everything that can be refused is refused here, before the first run starts: bad data, an impossible draw,
+    a changed config, an unwritable folder, no TensorBoard.
     """
     if settings.tensorboard:
         require_tensorboard()

@@ -73,11 +73,7 @@ def view_config(config: "Config", data_dir: Path, results: Path, notify: Callabl
 
 
 def config_table(view: ConfigView, name: str, data_dir: Path) -> RenderableType:
-    """Return the resolved config, the network and the plan of runs.
-
-    Raises:
-        UserError: The network cannot be built for the images.
-    """
+    """Return the resolved config, the network and the plan of runs; UserError for an impossible network."""
     from dba_cli.config import to_yaml
     from dba_cli.data import image_shape_and_classes
     from dba_cli.training import Stream, build_model, count_parameters, generator

@@ -65,11 +65,7 @@ def predictions_of(folder: RunFolder, images: int, classes: int) -> Labels:
 
 
 def run_config(folder: RunFolder) -> Config:
-    """Return the config of a finished run: the record's, or in records of dba-cli 0.1 the file beside it.
-
-    Raises:
-        UserError: It cannot be read, or is none.
-    """
+    """Return the config of a finished run: the record's, or in records of dba-cli 0.1 the file beside it."""
     record = folder.read()
     if record is None or record.config is None:
         return load_config(folder.path / "config.yaml")
