@@ -118,6 +118,10 @@ def assign(document: Document, key: str, value: Any, place: str) -> Document:
             shown = ".".join(parts[:i])
             raise UserError(f"{place}: {shown} is the single value {target!r:.60}, it has no {part!r}")
         where = (*where, step)
+        if where == ("model", "kind") and value != target.get("kind"):
+            # As in a file: a model of another kind has other keys. Those that options have set stay.
+            for other in [other for other in target if ("model", other) not in document.changed]:
+                del target[other]
         if i == len(parts) - 1:
             target[step] = value
         elif isinstance(target, dict) and target.get(part) is None:
@@ -125,7 +129,7 @@ def assign(document: Document, key: str, value: Any, place: str) -> Document:
             target[part] = {}
             opened[where] = place
         target = target[step]
-    changed = {where[:i]: place for i in range(len(where))}
+    changed = {where[:i]: place for i in range(len(where) + 1)}
     outside, changed_outside = (
         {p: s for p, s in places.items() if p[: len(where)] != where}
         for places in (document.places, document.changed)

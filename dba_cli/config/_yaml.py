@@ -65,7 +65,7 @@ for _name, (_pattern, _) in _SCALARS.items():
 class Document:
     """Plain data and, for each path into it, where it was written (``file:line``).
 
-    ``changed`` names, for a section, the option that last changed a value inside it.
+    ``changed`` names, for a value and for the sections around it, the option that last changed it.
     """
 
     data: Any
