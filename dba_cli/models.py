@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -27,10 +28,10 @@ Activation = Annotated[
 def register_model(name: str) -> Callable[[Builder], Builder]:
     """Register what builds a network, a class or a function, as ``kind: name`` of ``model`` in a config.
 
-    Of ``image_shape`` (channels, height, width), ``classes`` and ``generator`` (a torch.Generator of the
-    run's weights) it is given those that its signature names. Every other parameter is a key of the section:
-    its annotation is the key's type, its default the key's. The network maps images
-    (n, channels, height, width), floats in [0, 1], to logits (n, classes).
+    Of ``image_shape`` (channels, height, width; features of a table), ``classes`` and ``generator`` (a
+    torch.Generator of the run's weights) it is given those that its signature names. Every other parameter is
+    a key of the section: its annotation is the key's type, its default the key's. The network maps images
+    (n, channels, height, width), floats in [0, 1], or tables (n, features) to logits (n, classes).
 
     Raises:
         ValueError: The name is taken, or contains a colon.
@@ -40,7 +41,7 @@ def register_model(name: str) -> Callable[[Builder], Builder]:
 
 @register_model("mlp")
 def mlp(
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     classes: int,
     hidden: Annotated[
         Sequence[Annotated[int, Field(ge=1, le=100_000)]],
@@ -48,10 +49,9 @@ def mlp(
     ] = (100,),
     activation: Activation = "relu",
 ) -> nn.Sequential:
-    """Fully connected network: the pixels, the hidden layers, one output per class."""
+    """Fully connected network: the pixels or columns, the hidden layers, one output per class."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
-    channels, height, width = image_shape
-    units = channels * height * width
+    units = prod(image_shape)
     for i, out in enumerate(hidden, start=1):
         layers[f"hidden{i}"] = nn.Linear(units, out)
         layers[f"activation{i}"] = ACTIVATIONS[activation]()

@@ -7,10 +7,12 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dba_cli.cli._options import DATA, DataDir
-from dba_cli.data import DATASETS
+from dba_cli.data import DATASETS, fetch_command
 from dba_cli.data import fetch as download
 from dba_cli.data import status as look
 from dba_cli.errors import UserError
+
+_NO_FILES = "there are no official files to look at; 'dba run' reads it whole, and refuses what is wrong"
 
 data = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -31,14 +33,15 @@ def status(dataset: DatasetName = "mnist", data: DataDir = DATA) -> None:
     for file in found.files:
         size = f"{file.size} bytes" if file.size is not None else "-"
         typer.echo(f"{file.path}  {size}  {file.problem or 'ok'}")
+    command = fetch_command(dataset, data)
     if not found.files:
-        typer.echo(f"{dataset}: its own module makes it; there are no official files")
+        typer.echo(f"{dataset}: {_NO_FILES}")
     elif found.complete:
-        typer.echo(f"{dataset}: the official files are here; 'dba data verify' reads them whole")
+        typer.echo(f"{dataset}: files of the right sizes are here; 'dba data verify' says whether official")
     elif found.absent:
-        typer.echo(f"{dataset}: not here; 'dba data fetch' downloads it, or give --data DIR (DBA_DATA)")
+        typer.echo(f"{dataset}: not here; '{command}' downloads it, or give --data DIR (DBA_DATA)")
     else:
-        typer.echo(f"{dataset}: not usable as it is; 'dba data fetch --force' replaces the files")
+        typer.echo(f"{dataset}: not usable as it is; '{command} --force' replaces the files")
 
 
 @data.command()
@@ -75,7 +78,7 @@ def verify(dataset: DatasetName = "mnist", data: DataDir = DATA) -> None:
 
       dba data verify --data ~/datasets
     """
-    files = look(dataset, data, whole=True).files
+    files, command = look(dataset, data, whole=True).files, fetch_command(dataset, data)
     for file in files:
         verdict = "ok" if file.expected_sha256 else "structure ok, no digest known"
         typer.echo(f"{file.path}  {file.sha256 or '-'}  {file.problem or verdict}")
@@ -83,7 +86,13 @@ def verify(dataset: DatasetName = "mnist", data: DataDir = DATA) -> None:
     if wrong:
         raise UserError(
             f"{wrong[0].path}: {wrong[0].problem}; {len(wrong)} of {len(files)} files are wrong; "
-            "'dba data fetch --force' replaces them"
+            f"'{command} --force' replaces them"
         )
-    if not files:
-        typer.echo(f"{dataset}: its own module makes it; there are no official files")
+    known = DATASETS[dataset].files
+    if known is None:
+        typer.echo(f"{dataset}: {_NO_FILES}")
+    elif not known.official(data):
+        typer.echo(
+            f"{dataset}: nothing shows that these are the official files: tables call them unverified; "
+            f"'{command} --force' replaces them and keeps their archives, whose MD5 is known"
+        )

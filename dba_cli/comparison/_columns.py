@@ -59,10 +59,12 @@ def setting_line(section: Section) -> str:
 
 
 def _data(setting: Setting) -> str:
-    """Return ``official MNIST`` or ``embedded MNIST sample``; of a user's own module the title alone."""
-    if ":" in setting.dataset:
+    """Return ``official MNIST`` or ``embedded MNIST sample``; of a user's own data the title alone."""
+    # In records of dba-cli 0.1 the data of a user's module is called official.
+    if setting.source == "own" or (":" in setting.dataset and not setting.dataset.startswith("torchvision:")):
         return setting.title
-    return f"embedded {setting.title} sample" if setting.source == "embedded" else f"official {setting.title}"
+    stands_in = setting.source == "embedded" and setting.dataset != "digits"
+    return f"{setting.source} {setting.title}" + (" sample" if stands_in else "")
 
 
 def _draw(setting: Setting) -> str:

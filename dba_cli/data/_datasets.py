@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dba_cli.data._embedded import load_embedded
+from dba_cli.data._embedded import load_digits, load_embedded
 from dba_cli.data._idx import DataStatus, IdxFiles
+from dba_cli.data._torchvision_sets import TorchvisionSet, torchvision_set
 from dba_cli.errors import UserError
 from dba_cli.method import Registry
 
@@ -23,17 +24,20 @@ Function = Callable[[Path], Any]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as a config names it: official files, or a function that makes its images."""
+    """A dataset as a config names it: official files, torchvision's, or a function that makes its images."""
 
     title: str
     """What tables call it."""
-    origin: IdxFiles | Function
+    origin: IdxFiles | TorchvisionSet | Function | None = None
+    """None for what `path` names, and where `sample` is all there is."""
     sample: Callable[[], Arrays] | None = None
     """A part that needs neither disk nor network, for ``data.source: embedded``."""
+    has_path: bool = False
+    """Whether it is read from ``data.path``, the data of a user."""
 
     @property
     def files(self) -> IdxFiles | None:
-        """The official files; None for a dataset that a function makes."""
+        """The official IDX files; None for a dataset that has none."""
         return self.origin if isinstance(self.origin, IdxFiles) else None
 
 
@@ -56,6 +60,11 @@ DATASETS.add(
 )
 DATASETS.add("fashion_mnist", Dataset("Fashion-MNIST", IdxFiles("FashionMNIST")))
 DATASETS.add("kmnist", Dataset("KMNIST", IdxFiles("KMNIST")))
+DATASETS.add("digits", Dataset("scikit-learn's digits", sample=load_digits))
+DATASETS.add("folder", Dataset("a folder of images", has_path=True))
+DATASETS.add("npz", Dataset("an .npz", has_path=True))
+DATASETS.add("csv", Dataset("a CSV", has_path=True))
+DATASETS.add_library("torchvision", lambda name: Dataset(name, torchvision_set(name)))
 
 
 def register_dataset(name: str, *, title: str | None = None) -> Callable[[Function], Function]:
@@ -63,8 +72,9 @@ def register_dataset(name: str, *, title: str | None = None) -> Callable[[Functi
 
     The function takes the data folder (a Path, of ``--data`` or DBA_DATA; it need not use it) and returns
     training images, training labels, test images and test labels, as tensors or NumPy arrays. Images are
-    uint8, or floats in [0, 1], of shape (n, height, width) or (n, channels, height, width). Labels are whole
-    numbers 0, 1, ... of shape (n,), each of them among the training labels.
+    uint8, or floats in [0, 1], of shape (n, height, width) or (n, channels, height, width); a table is floats
+    of shape (n, features). Labels are whole numbers 0, 1, ... of shape (n,), each of them among the training
+    labels.
 
     Args:
         name: the name after the colon.
@@ -129,6 +139,8 @@ def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
 
 def _images(values: Any) -> Tensor:
     images = torch.as_tensor(values)
+    if images.ndim == 2 and images.is_floating_point() and bool(images.isfinite().all()):
+        return images.float()
     if images.ndim == 3:
         images = images.unsqueeze(1)
     if images.ndim != 4 or not images.numel():

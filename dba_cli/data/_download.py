@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from dba_cli.data._datasets import dataset_row
 from dba_cli.data._idx import DataStatus, IdxFiles, bad_file
 from dba_cli.data._torchvision import import_torchvision
+from dba_cli.data._torchvision_sets import TorchvisionSet
 from dba_cli.errors import UserError
 
 Progress = Callable[[str, int, int | None], None]
@@ -37,12 +38,16 @@ def fetch(
     bytes of each compressed file; without it the download is silent.
 
     Raises:
-        UserError: a function makes the dataset; files are there but bad and ``force`` is off; or the download
+        UserError: there is nothing to download; files are there but bad and ``force`` is off; or the download
             failed (no network, offline by DBA_OFFLINE, folder not writable, wrong checksum).
     """
-    files = dataset_row(dataset).files
-    if files is None:
-        raise UserError(f"{dataset} is made by its module: there are no official files")
+    origin = dataset_row(dataset).origin
+    if isinstance(origin, TorchvisionSet):
+        origin.fetch(data_dir)
+        return DataStatus(data_dir)
+    if not isinstance(origin, IdxFiles):
+        raise UserError(f"{dataset} has no official files: there is nothing to download")
+    files = origin
     files.check_folder(data_dir)
     before = files.status(data_dir)
     if before.complete and not force:
@@ -78,9 +83,11 @@ def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) 
             # A folder inside, because the temporary one is closed to everybody but its owner.
             folder = Path(temporary, "raw")
             folder.mkdir()
-            for archive, md5 in source.resources:
-                content = _unpacked(mirrors, archive, md5, progress or (lambda *_: None))
+            for (archive, md5), sha256 in zip(source.resources, files.sha256, strict=True):
+                packed, content = _unpacked(mirrors, archive, md5, progress or (lambda *_: None))
                 (folder / archive.removesuffix(".gz")).write_bytes(content)
+                if sha256 is None:  # only the archive can show later that these are the official files
+                    (folder / archive).write_bytes(packed)
             for file in files.within(folder):
                 try:
                     file.read()
@@ -97,8 +104,8 @@ def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) 
         raise UserError(f"cannot write to {where}: {reason}") from error
 
 
-def _unpacked(mirrors: list[str], archive: str, md5: str, progress: Progress) -> bytes:
-    """Return what an archive holds; a mirror that fails is taken off ``mirrors``, for later ones too."""
+def _unpacked(mirrors: list[str], archive: str, md5: str, progress: Progress) -> tuple[bytes, bytes]:
+    """Return an archive and what it holds; a mirror that fails is taken off ``mirrors``, for later ones."""
     reasons = []
     while mirrors:
         try:
@@ -110,7 +117,7 @@ def _unpacked(mirrors: list[str], archive: str, md5: str, progress: Progress) ->
                     progress(archive, len(content), total)
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
                 raise ValueError("corrupted: not the MD5 of torchvision's list")
-            return gzip.decompress(content)
+            return bytes(content), gzip.decompress(content)
         except (OSError, HTTPException, ValueError) as error:
             reasons.append(f"{urlsplit(mirrors.pop(0)).netloc}: {_one_line(error)}")
     raise UserError(f"{archive} failed ({'; '.join(reasons)})")

@@ -65,7 +65,7 @@ def class_sizes(
     if fraction == 1:
         return counts
     total, available = round(fraction * official_size), sum(counts)
-    asked = f"data.draw.fraction: {fraction:g} of the official {official_size} images is"
+    asked = f"data.draw.fraction: {fraction:g} of the training set's {official_size} samples is"
     # Five decimals tell single images of 60 000 apart; rounded so that the value named is really valid.
     if total == 0:
         raise UserError(f"{asked} none: use {math.ceil(1 / official_size * 1e5) / 1e5:.5f} or more")
@@ -82,6 +82,37 @@ def class_sizes(
     return sizes
 
 
+def imbalanced(sizes: list[int], ratio: float) -> list[int]:
+    """Return how many samples of each class are left of ``sizes`` in a long-tailed draw.
+
+    Class c of C keeps the share ratio ** (-c / (C - 1)), rounded down, at least one sample: all of class 0,
+    one in ``ratio`` of the last (Cui et al. 2019, Class-Balanced Loss Based on Effective Number of Samples).
+    """
+    last = len(sizes) - 1
+    return [min(size, max(1, int(size * ratio ** (-c / last)))) for c, size in enumerate(sizes)]
+
+
+def noisy(labels: Tensor, classes: int, kind: str, rate: float, generator: torch.Generator) -> Tensor:
+    """Return ``labels`` of which round(rate * n), drawn at random, are wrong.
+
+    Args:
+        labels: int64 in 0 .. classes - 1, shape (n,).
+        classes: their number.
+        kind: ``symmetric``: each wrong one is any other class with equal probability; ``pair``: the next
+            class, after the last the first (both as in Han et al. 2018, Co-teaching).
+        rate: 0 to 1.
+        generator: a CPU generator.
+    """
+    n = len(labels)
+    wrong = torch.randperm(n, generator=generator)[: round(rate * n)]
+    steps = torch.ones(len(wrong), dtype=torch.int64)
+    if kind == "symmetric":
+        steps = torch.randint(1, classes, (len(wrong),), generator=generator)
+    changed = labels.clone()
+    changed[wrong] = (labels[wrong] + steps) % classes
+    return changed
+
+
 def draw_sha256(indices: Tensor) -> str:
-    """Return the SHA-256 (hexadecimal) of ``indices`` written as little-endian int64, in their order."""
+    """Return the SHA-256 (hexadecimal) of indices or labels as little-endian int64, in their order."""
     return hashlib.sha256(indices.cpu().numpy().astype("<i8").tobytes()).hexdigest()

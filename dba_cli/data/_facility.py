@@ -21,8 +21,8 @@ def facility_location(data: ImageData, pool: tuple[int, ...], sizes: tuple[int, 
 
     Each image added lowers the sum, over the class, of the squared distances to the nearest chosen image the
     most (a submodular gain, so that greedy is within 1 - 1/e of the best; Nemhauser, Wolsey and Fisher 1978).
-    Distances are Euclidean between blurred images, grey ones deskewed before; squared, as in k-means, they
-    draw the choice to images far from all others. Nothing random: ties go to the first image.
+    Distances are Euclidean between blurred images, grey ones deskewed before, or rows of a table; squared, as
+    in k-means, they draw the choice to samples far from all others. Nothing random: ties go to the first.
 
     Args:
         data: images and labels of a source.
@@ -55,6 +55,8 @@ def _greedy(distances: Tensor, size: int) -> Tensor:
 
 
 def _features(images: Tensor) -> Tensor:
+    if images.ndim == 2:
+        return images
     radius = math.ceil(3 * _BLUR)
     kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * _BLUR**2))
     kernel /= kernel.sum()

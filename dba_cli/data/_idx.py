@@ -6,6 +6,7 @@ import math
 import shlex
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dba_cli.data._torchvision import import_torchvision
 from dba_cli.errors import UserError
 
 _NAMES = (
@@ -70,10 +72,14 @@ class IdxFile:
     classes: int
 
     @property
+    def archive(self) -> Path:
+        """The packed file, beside the unpacked one or instead of it."""
+        return self.path.with_name(f"{self.path.name}.gz")
+
+    @property
     def found(self) -> Path | None:
         """The file, or its archive where that alone is there."""
-        archive = self.path.with_name(f"{self.path.name}.gz")
-        return next((path for path in (self.path, archive) if path.is_file()), None)
+        return next((path for path in (self.path, self.archive) if path.is_file()), None)
 
     @property
     def header(self) -> bytes:
@@ -166,6 +172,28 @@ class IdxFiles:
             IdxFile(folder / name, shape, sha256, self.classes)
             for name, shape, sha256 in zip(_NAMES, shapes, self.sha256, strict=True)
         )
+
+    def official(self, data_dir: Path) -> bool:
+        """Whether digests say that the four files, which have been read, are the official ones.
+
+        Where no digest of the unpacked files is known, torchvision knows the MD5 of their archives: they must
+        be there, beside the files or instead of them.
+        """
+        if all(self.sha256):
+            return True
+        files = self.within(self.raw(data_dir))
+        if not all(file.archive.is_file() for file in files):
+            return False
+        known = getattr(import_torchvision().datasets, self.folder).resources
+        with suppress(OSError, ValueError, EOFError, zlib.error):
+            for file, (_, md5) in zip(files, known, strict=True):
+                packed = file.archive.read_bytes()
+                if hashlib.md5(packed, usedforsecurity=False).hexdigest() != md5:
+                    return False
+                if file.found == file.path and gzip.decompress(packed) != file.content():
+                    return False
+            return True
+        return False
 
     def status(self, data_dir: Path, whole: bool = False) -> DataStatus:
         """Look at the four files below ``data_dir``, if ``whole`` at every byte of them."""

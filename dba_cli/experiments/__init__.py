@@ -2,6 +2,7 @@
 
 from dba_cli.experiments._images import Images as Images
 from dba_cli.experiments._images import drawn as drawn
+from dba_cli.experiments._images import trained_labels as trained_labels
 from dba_cli.experiments._one_run import OneRun as OneRun
 from dba_cli.experiments._one_run import Trainee as Trainee
 from dba_cli.experiments._plan import Backend as Backend

@@ -16,7 +16,9 @@ from dba_cli.data import (
     deskew,
     draw,
     facility_location,
+    imbalanced,
     load,
+    noisy,
 )
 from dba_cli.errors import UserError
 from dba_cli.training import Standardize, Stream, TensorData, generator
@@ -34,49 +36,119 @@ def protocol(config: Config) -> str:
         name = "selected draw"
     else:
         name = "full training set" if where.fraction == 1 else "random draw"
+    data = config.data
+    if data.imbalance is not None:
+        name += f", imbalance {data.imbalance.ratio:g}"
+    if data.noise is not None:
+        name += f", {100 * data.noise.rate:.10g} % {data.noise.kind} label noise"
     if config.training.deformation is not None:
         name += ", deformed"
-    return name + (", validation split" if config.data.evaluate_on == "validation" else "")
+    if data.holdout is not None:
+        name += f", hold-outs of {100 * data.holdout:.10g} %"
+    return name + (", validation split" if data.evaluate_on == "validation" else "")
 
 
 def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
-    """Return the indices of the training images that a run sees, ascending; UserError if it is too large."""
-    pool, sizes = _pool(config, data), _class_sizes(config, data)
+    """Return the indices of the training images that a run sees, ascending.
+
+    Raises:
+        UserError: The source cannot give such a draw.
+    """
+    pool, sizes = _pool(config, data, seed), _class_sizes(config, data)
     if config.draw.by == "facility_location":
-        return facility_location(data, tuple(pool.tolist()), tuple(sizes))
-    return pool[draw(data.train_labels[pool], sizes, generator(seed, Stream.DRAW))]
+        indices = facility_location(data, tuple(pool.tolist()), tuple(sizes))
+    else:
+        indices = pool[draw(data.train_labels[pool], sizes, generator(seed, Stream.DRAW))]
+    if config.imbalance is None:
+        return indices
+    fewer = imbalanced(sizes, config.imbalance.ratio)
+    return indices[draw(data.train_labels[indices], fewer, generator(seed, Stream.IMBALANCE))]
+
+
+def trained_labels(config: DataConfig, data: ImageData, indices: Tensor, seed: int) -> Tensor:
+    """Return the labels (n,) that a run trains on at the indices of its draw: those of the data, or noisy."""
+    labels = data.train_labels[indices]
+    if config.noise is None:
+        return labels
+    kind, rate = config.noise.kind, config.noise.rate
+    return noisy(labels, data.num_classes, kind, rate, generator(seed, Stream.NOISE))
 
 
 def draw_size(config: DataConfig, data: ImageData) -> int:
     """Return how many training images a run sees, whatever its seed; errors are those of `drawn`."""
-    return sum(_class_sizes(config, data))
+    sizes = _class_sizes(config, data)
+    return sum(sizes if config.imbalance is None else imbalanced(sizes, config.imbalance.ratio))
 
 
 def _class_sizes(config: DataConfig, data: ImageData) -> list[int]:
-    labels, share = data.train_labels[_pool(config, data)], config.draw.model_dump(exclude={"by"})
-    return class_sizes(labels, **share, official_size=data.official_size)
+    # As many of each class whatever the seed.
+    labels, share = data.train_labels[_pool(config, data, 0)], config.draw.model_dump(exclude={"by"})
+    held_out = 0 if config.holdout is None else len(_held_out(data, config.holdout, 0)[1])
+    return class_sizes(labels, **share, official_size=data.official_size - held_out)
 
 
-def _pool(config: DataConfig, data: ImageData) -> Tensor:
-    """Return the indices of the training images that a draw may take, ascending."""
-    return _split(data)[0] if config.evaluate_on == "validation" else torch.arange(len(data.train_labels))
+def _pool(config: DataConfig, data: ImageData, seed: int) -> Tensor:
+    """Return the indices of the training samples that a draw may take, ascending."""
+    return _parts(config, data, seed)[0]
+
+
+def _parts(config: DataConfig, data: ImageData, seed: int) -> tuple[Tensor, Tensor | None]:
+    """Return the indices of what a draw may take, and of what is evaluated; None is the test part."""
+    if config.evaluate_on == "validation":
+        return _split(data, config.holdout, seed if config.holdout is not None else 0)
+    if config.holdout is not None:
+        return _held_out(data, config.holdout, seed)
+    return torch.arange(len(data.train_labels)), None
 
 
 @lru_cache(maxsize=4)
-def _split(data: ImageData) -> tuple[Tensor, Tensor]:
-    """Return the indices of the training images beside the validation split, and its own, ascending."""
+def _held_out(data: ImageData, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the indices of the samples beside a seed's hold-out, some of each class, and its own."""
     n = len(data.train_labels)
-    sizes = class_sizes(data.train_labels, fraction=(n // _VALIDATION_SHARE) / n, official_size=n)
-    held_out = draw(data.train_labels, sizes, generator(_VALIDATION_SEED, Stream.VALIDATION))
+    sizes = class_sizes(data.train_labels, fraction=max(1, round(share * n)) / n, official_size=n)
+    fewer = [min(size, count - 1) for size, count in zip(sizes, data.train_labels.bincount(), strict=True)]
+    return _without(n, draw(data.train_labels, fewer, generator(seed, Stream.HOLDOUT)))
+
+
+@lru_cache(maxsize=4)
+def _split(data: ImageData, holdout: float | None, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the indices of the samples beside the validation split, and its own, ascending."""
+    n = len(data.train_labels)
+    pool = torch.arange(n) if holdout is None else _held_out(data, holdout, seed)[0]
+    n, labels = len(pool), data.train_labels[pool]
+    sizes = class_sizes(labels, fraction=(n // _VALIDATION_SHARE) / n, official_size=n)
+    kept, held_out = _without(n, draw(labels, sizes, generator(_VALIDATION_SEED, Stream.VALIDATION)))
+    return pool[kept], pool[held_out]
+
+
+def _without(n: int, some: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the others of n indices, ascending, and ``some``."""
     kept = torch.ones(n, dtype=torch.bool)
-    kept[held_out] = False
-    return kept.nonzero().flatten(), held_out
+    kept[some] = False
+    return kept.nonzero().flatten(), some
 
 
 def check_images(config: Config, data: ImageData) -> None:
-    """Raise a UserError where strokes are changed in colour images, or a class is too large to choose in."""
-    channels = data.image_shape[0]
-    deformation = config.training.deformation
+    """Raise a UserError where the config asks for what such samples cannot give.
+
+    They are tested on nothing, pixels of a table are changed, or strokes of colour images; a class is too
+    large to choose in, or too small to hold something out.
+    """
+    name, deformation = config.experiment.name, config.training.deformation
+    if config.data.holdout is not None and len(data.test_labels):
+        raise UserError(f"{name}: data.holdout: {data.title} has a test part: leave the hold-out out")
+    if config.data.holdout is None and not len(data.test_labels) and config.data.evaluate_on == "test":
+        raise UserError(
+            f"{name}: {data.title} has no test part: give data.holdout, such as 0.2, the share that each run"
+            " is tested on"
+        )
+    if int(data.train_labels.bincount().min()) < 2 and config.data.holdout is not None:
+        rare = data.name_of(int(data.train_labels.bincount().argmin()))
+        raise UserError(f"{name}: data.holdout: class {rare} has one sample: add some, or remove the class")
+    if data.is_table and (config.data.preprocessing != "none" or deformation is not None):
+        key = "training.deformation" if deformation is not None else "data.preprocessing"
+        raise UserError(f"{name}: {key} is for images, and {data.title} is a table: leave it out")
+    channels = 1 if data.is_table else data.image_shape[0]
     asked = {
         "data.preprocessing: deskew": config.data.preprocessing == "deskew",
         "training.deformation.thickness": deformation is not None and deformation.thickness > 0,
@@ -95,25 +167,31 @@ def check_images(config: Config, data: ImageData) -> None:
 
 
 def drawn_images(
-    config: DataConfig, data: ImageData, indices: Tensor, device: torch.device
+    config: DataConfig, data: ImageData, indices: Tensor, device: torch.device, seed: int
 ) -> tuple[TensorData, Standardize | None]:
-    """Return the images at the indices of a draw, in their order, prepared and on ``device``.
+    """Return the samples at the indices of a draw, in their order, prepared and on ``device``.
 
-    With them, by their own pixels, what the network does first; None where the config asks for none.
+    With them, by their own values, what the network does first; None where the config asks for none. Labels
+    are those that the run of this seed trains on.
     """
     images = _prepared(config, data.train_images[indices])
     standardize = None
-    if config.standardize:
+    if config.standardize and data.is_table:  # each column by itself; what is constant is only shifted
+        std, mean = torch.std_mean(images.double(), dim=0, correction=0)
+        std[std < 1e-6] = 1
+        standardize = Standardize(mean.float(), std.float())
+    elif config.standardize:
         std, mean = torch.std_mean(images.double(), correction=0)
         standardize = Standardize(mean.item(), max(std.item(), 1e-6))
-    return TensorData(images.to(device), data.train_labels[indices].to(device)), standardize
+    labels = trained_labels(config, data, indices, seed)
+    return TensorData(images.to(device), labels.to(device)), standardize
 
 
-def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device) -> TensorData:
-    """Return the images that a run is evaluated on, on ``device``: the test set, or the validation split."""
+def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device, seed: int) -> TensorData:
+    """Return what a run of a seed is evaluated on: the test set, its hold-out, or the validation split."""
     images, labels = data.test_images, data.test_labels
-    if config.evaluate_on == "validation":
-        indices = _split(data)[1]
+    indices = _parts(config, data, seed)[1]
+    if indices is not None:
         images, labels = data.train_images[indices], data.train_labels[indices]
     return TensorData(_prepared(config, images).to(device), labels.to(device))
 
@@ -131,21 +209,28 @@ class Images:
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None] = lambda line: None) -> None:
         self.data_dir, self._notify = data_dir, notify
-        self._loaded: dict[tuple[str, str], ImageData] = {}
-        self._evaluation: dict[tuple[str, torch.device], TensorData] = {}
+        self._loaded: dict[str, ImageData] = {}
+        self._evaluation: dict[tuple[str, torch.device, int], TensorData] = {}
 
     def of(self, config: DataConfig) -> ImageData:
         """Return the dataset that ``config`` names; UserError if it cannot be had."""
-        key = (config.dataset, config.source)
+        key = _which(config)
         if key not in self._loaded:
-            data = load(config.dataset, config.source, self.data_dir, notify=self._notify)
-            # A run's config names the source that was found.
-            self._loaded[key] = self._loaded[config.dataset, data.source] = data
+            data = load(config.dataset, config.source, self.data_dir, self._notify, **config.own)
+            # A run's config says what was found.
+            found = config.model_copy(update={"source": data.source, "sha256": data.sha256})
+            self._loaded[key] = self._loaded[_which(found)] = data
         return self._loaded[key]
 
-    def evaluation(self, config: DataConfig, device: torch.device) -> TensorData:
-        """Return the images that a run is evaluated on, on ``device``."""
-        key = (config.model_dump_json(exclude={"draw"}), device)
+    def evaluation(self, config: DataConfig, device: torch.device, seed: int) -> TensorData:
+        """Return the samples that a run of a seed is evaluated on, on ``device``."""
+        every = config.holdout is None  # and then whatever the seed
+        whose = config.model_dump_json(exclude={"draw", "noise", "imbalance"})
+        key = (whose, device, 0 if every else seed)
         if key not in self._evaluation:
-            self._evaluation[key] = evaluation_samples(config, self.of(config), device)
+            self._evaluation[key] = evaluation_samples(config, self.of(config), device, seed)
         return self._evaluation[key]
+
+
+def _which(config: DataConfig) -> str:
+    return config.model_dump_json(include={"dataset", "source", "path", "target", "sha256"})

@@ -126,9 +126,11 @@ class OneRun(Observer):
             data=DataRecord(
                 dataset=trainee.data.dataset,
                 title=trainee.data.title,
-                source=trainee.data.source,
+                source=trainee.data.provenance,
+                sha256=trainee.data.sha256,
                 draw=config.data.draw.model_dump(exclude_defaults=True),
                 draw_sha256=draw_sha256(trainee.indices),
+                labels_sha256=trainee.labels_sha256,
                 n_train=len(trainee.indices),
                 n_test=len(trainee.test_data),
                 evaluated_on=config.data.evaluate_on,
@@ -157,9 +159,15 @@ class Trainee:
     def __init__(self, run: PlannedRun, images: Images, device: torch.device) -> None:
         self._run, self._device = run, device
         self.data = images.of(run.config.data)
-        self.test_data = images.evaluation(run.config.data, device)
+        self.test_data = images.evaluation(run.config.data, device, run.seed)
         self.indices = drawn(run.config.data, self.data, run.seed)
-        self._samples, self._standardize = drawn_images(run.config.data, self.data, self.indices, device)
+        found = drawn_images(run.config.data, self.data, self.indices, device, run.seed)
+        self._samples, self._standardize = found
+
+    @property
+    def labels_sha256(self) -> str | None:
+        """Return the digest of the labels that are trained on, where they are not those of the data."""
+        return None if self._run.config.data.noise is None else draw_sha256(self._samples.labels)
 
     def training(self, observer: Observer | None = None) -> Training:
         """Return the training at its beginning; network and random streams are made anew in each call."""

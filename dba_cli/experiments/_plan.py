@@ -6,7 +6,7 @@ A run is a config, then a `PlannedRun`, then a training (`OneRun`), then a recor
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -140,7 +140,8 @@ class Reporter:
 def narrowed_runs(config: Config, source: str, settings: Settings) -> list[tuple[Config, str, RunFolder]]:
     """Return config, hash and folder of each run, seed by seed so that pairs are complete early.
 
-    UserError where the config has no such optimizer or seed.
+    Raises:
+        UserError: The config has no such optimizer or seed.
     """
     names = [entry.name for entry in config.optimizers]
     for name in settings.optimizers:
@@ -167,8 +168,10 @@ def narrowed_runs(config: Config, source: str, settings: Settings) -> list[tuple
 def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
     """Return what there is to do of ``config``, whose runs each draw ``n_train`` images from ``source``.
 
-    A finished run with the same config hash is done; with ``settings.overwrite`` none is. UserError where
-    there is no such optimizer or seed, or a finished run has another config.
+    A finished run with the same config hash is done; with ``settings.overwrite`` none is.
+
+    Raises:
+        UserError: No such optimizer or seed, or a finished run has another config.
     """
     every = narrowed_runs(config, source, replace(settings, optimizers=(), seeds=()))
     record = ExperimentRecord(
@@ -180,7 +183,7 @@ def plan(config: Config, source: str, n_train: int, settings: Settings) -> Plan:
     )
     found = Plan(record, [], [], [])
     for run, hashed, folder in narrowed_runs(config, source, settings):
-        if not settings.overwrite and _done(folder, hashed):
+        if not settings.overwrite and _done(folder, run, hashed):
             found.done.append(folder)
             continue
         failure = None if settings.overwrite else folder.failure()
@@ -203,16 +206,40 @@ def stamp(run: RunFolder) -> int | None:
         return None
 
 
-def _done(run: RunFolder, wanted: str) -> bool:
-    record = run.read()
+def _done(folder: RunFolder, wanted: Config, hashed: str) -> bool:
+    record = folder.read()
     if record is None:
         return False
-    if record.config_hash != wanted:
+    if record.config_hash != hashed:
         raise UserError(
-            f"{run.path}: holds a finished run of another config (data source: {record.data.source}); "
+            f"{folder.path}: holds a finished run of another config ({_difference(record, wanted)}); "
             "--overwrite replaces it, --results DIR keeps both"
         )
     return True
+
+
+def _difference(record: RunRecord, wanted: Config) -> str:
+    """Return the first value that differs, by dotted key, and how many do."""
+    try:
+        # Anew: what has a default today need not stand in the record.
+        before = _settings(record, Config.model_validate(record.config))
+    except ValueError:
+        return f"data source: {record.data.source}"
+    now = _settings(record, wanted)
+    keys = [key for key in before | now if before.get(key) != now.get(key)]
+    if not keys:  # the meaning of a key has changed
+        return "by another version"
+    old, new = (f"{of.get(keys[0], 'none')!s:.60}" for of in (before, now))
+    more = f", and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return f"{keys[0]}: {old} before, {new} now{more}"
+
+
+def _settings(record: RunRecord, config: Config) -> dict[str, Any]:
+    same_place = config.data.sha256 is not None and config.data.sha256 == record.data.sha256
+    content = config.model_dump(mode="json", exclude={"sweep": True, "training": {"checkpoint": True}})
+    if same_place:
+        content["data"].pop("path")
+    return record.model_copy(update={"config": content}).settings
 
 
 def _brief(seeds: Sequence[int]) -> str:

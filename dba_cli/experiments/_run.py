@@ -94,8 +94,10 @@ def prepare(
 ) -> Prepared:
     """Plan every run and tell ``reporter``, those of a ``sweep`` as one; write the plans, train nothing.
 
-    Everything that can be refused is refused here, before the first run starts: bad data, an impossible draw,
-    a changed config, an unwritable folder, no TensorBoard.
+    Everything that can be refused is refused here, before the first run starts.
+
+    Raises:
+        UserError: Bad data, an impossible draw, a changed config, an unwritable folder, no TensorBoard.
     """
     if settings.tensorboard:
         require_tensorboard()
@@ -144,6 +146,7 @@ def _do(prepared: Prepared, reporter: Reporter) -> Summary:
 def planned(config: Config, images: Images, settings: Settings) -> Plan:
     """Return what there is to do of ``config``; refuse what its data or its network make impossible."""
     data = images.of(config.data)
+    config = config.found(data.source, data.sha256)
     check_images(config, data)
     n = draw_size(config.data, data)
     found = plan(config, data.source, n, settings)

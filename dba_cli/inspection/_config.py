@@ -73,12 +73,16 @@ def view_config(config: "Config", data_dir: Path, results: Path, notify: Callabl
 
 
 def config_table(view: ConfigView, name: str, data_dir: Path) -> RenderableType:
-    """Return the resolved config, the network and the plan of runs; UserError for an impossible network."""
+    """Return the resolved config, the network and the plan of runs.
+
+    Raises:
+        UserError: The network cannot be built for the images.
+    """
     from dba_cli.config import to_yaml
-    from dba_cli.data import image_shape_and_classes
+    from dba_cli.data import sample_shape_and_classes
     from dba_cli.training import Stream, build_model, count_parameters, generator
 
-    shape, classes = image_shape_and_classes(view.config.data.dataset, data_dir)
+    shape, classes = sample_shape_and_classes(view.config.data.dataset, data_dir, **view.config.data.own)
     model = build_model(view.config.model, shape, classes, generator(0, Stream.WEIGHTS))
     layers = []
     for layer, module in model.named_modules():
@@ -116,9 +120,12 @@ def _seeds(view: ConfigView, optimizer: str, state: str) -> str:
 
 def _found_source(config: "Config", data_dir: Path, notify: Callable[[str], None]) -> "Config":
     """Return the config with the source that can be had now: looking must not download."""
-    from dba_cli.data import DATASETS, status
+    from dba_cli.data import DATASETS, load, status
 
     source = config.data.source
+    if DATASETS[config.data.dataset].files is None:  # nothing that is downloaded when it is looked at
+        data = load(config.data.dataset, source, data_dir, notify, **config.data.own)
+        return config.found(data.source, data.sha256)
     if source == "auto":
         absent = status(config.data.dataset, data_dir).absent
         source = "embedded" if absent and DATASETS[config.data.dataset].sample else "official"
@@ -127,7 +134,7 @@ def _found_source(config: "Config", data_dir: Path, notify: Callable[[str], None
                 f"no official files in {data_dir}: 'dba run' tries the download first; "
                 "what follows is for the embedded sample"
             )
-    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+    return config.found(source, None)
 
 
 def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> RenderableType:

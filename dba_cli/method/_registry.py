@@ -19,6 +19,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self._kind = kind
         self._attributes = attributes
         self._entries: dict[str, T] = {}
+        self._libraries: dict[str, Callable[[str], T]] = {}
 
     def add(self, name: str, entry: T) -> None:
         """Register `entry` under `name`; ValueError if the name is taken by something else."""
@@ -27,6 +28,10 @@ class Registry(Mapping[str, T], Generic[T]):
         if name in self._entries:
             raise ValueError(f"{self._kind} {name!r} is already registered; choose another name")
         self._entries[name] = entry
+
+    def add_library(self, module: str, find: Callable[[str], T]) -> None:
+        """Let ``module:name`` be what `find` returns of ``name``; it raises ValueError where it has none."""
+        self._libraries[module] = find
 
     def register(self, name: str) -> Callable[[T], T]:
         """`add` as a decorator."""
@@ -42,6 +47,8 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         module, _, short = name.rpartition(":")
+        if module in self._libraries:
+            return self._libraries[module](short)
         if module:
             try:
                 imported = import_module(module)

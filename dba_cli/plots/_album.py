@@ -108,17 +108,23 @@ class _Scene:
         """Say why a picture is missing."""
         self.reasons.setdefault(f"{self.study.name}: {reason}", {})[kind or self.kind] = None
 
-    def has_data(self, folder: RunFolder) -> bool:
-        """Return whether the images of a run are there; if not, say so."""
-        data, data_dir = run_config(folder).data, self.data_sets.data_dir
-        if data.source == "embedded" or not status(data.dataset, data_dir).absent:
-            return True
-        missing = f"the official {data.dataset} images are not in {data_dir}; give --data DIR, or run "
-        missing += f"`dba data fetch --dataset {data.dataset}`"
-        self.reasons.setdefault(missing, {})[self.kind] = None
-        return False
+    def has_data(self, folder: RunFolder, *, shown: bool = True) -> bool:
+        """Return whether the samples of a run are there, and pictures if they are ``shown``; else say so."""
+        data, data_dir, missing = run_config(folder).data, self.data_sets.data_dir, ""
+        if data.source != "embedded" and status(data.dataset, data_dir).absent:
+            missing = f"the official {data.dataset} images are not in {data_dir}; give --data DIR, or run "
+            missing += f"`dba data fetch --dataset {data.dataset}`"
+        else:
+            try:
+                if self.data_sets.of(data).is_table and shown:
+                    missing = f"the rows of {data.path or data.dataset} are no pictures"
+            except UserError as error:
+                missing = str(error)
+        if missing:
+            self.reasons.setdefault(missing, {})[self.kind] = None
+        return not missing
 
-    def predictions(self) -> dict[Row, dict[int, RunFolder]]:
+    def predictions(self, *, shown: bool = True) -> dict[Row, dict[int, RunFolder]]:
         """Return the runs with predictions, by row and seed; say so where there are none."""
         found = {}
         for row in self.study.rows:
@@ -126,7 +132,7 @@ class _Scene:
                 found[row] = runs
         if not found:
             self.lacks(_TRACE)
-        elif not self.has_data(next(iter(next(iter(found.values())).values()))):
+        elif not self.has_data(next(iter(next(iter(found.values())).values())), shown=shown):
             return {}
         return found
 
@@ -172,7 +178,7 @@ def _chosen(scene: _Scene, says: str, figure_of: Callable[[Rates, Images, Labels
         runs = [run for run in scene.study.folders(row) if run[1].trace_file.is_file()]
         if not runs:
             scene.lacks(_TRACE)
-        elif scene.has_data(runs[0][1]):
+        elif scene.has_data(runs[0][1], shown=figure_of is chosen_images):
             seed, folder = runs[0]
             images, labels = draw(folder, scene.data_sets)
             if rates := rates_of(folder, len(labels)):
@@ -214,7 +220,7 @@ def _disagreements(scene: _Scene) -> _Drawn:
 def _confusion(scene: _Scene) -> _Drawn:
     """Draw the confusion matrix of each optimizer, summed over the seeds that have predictions."""
     matrices = []
-    for row, folders in scene.predictions().items():
+    for row, folders in scene.predictions(shown=False).items():
         _, labels, classes = evaluation(next(iter(folders.values())), scene.data_sets)
         counts = [
             confusion(labels, predictions_of(folder, len(labels), classes), classes)

@@ -15,6 +15,8 @@ Counts = npt.NDArray[np.int64]
 
 # A share below half a per cent is left blank, so that what matters stands out.
 _LEAST = 0.005
+# Classes of which each cell says its share, and each line its class.
+_MOST_WORDS = 20
 
 
 def confusion(labels: Labels, predicted: Labels, classes: int) -> Counts:
@@ -41,11 +43,12 @@ def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") 
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="none")
         for (i, j), share in np.ndenumerate(shares):
-            if share >= _LEAST:
+            if share >= _LEAST and len(counts) <= _MOST_WORDS:
                 text = "100" if share >= 0.9995 else f"{100 * share:.1f}"
                 colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
                 axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
-        axes.set(title=titles[place], xticks=range(len(counts)), yticks=range(len(counts)))
+        ticks = range(0, len(counts), ceil(len(counts) / _MOST_WORDS))
+        axes.set(title=titles[place], xticks=ticks, yticks=ticks)
         axes.grid(visible=False)
         axes.tick_params(length=0, labelleft=place % columns == 0)
     for axes in panels[::columns]:

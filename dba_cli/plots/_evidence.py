@@ -9,31 +9,37 @@ from dba_cli.config import load as load_config
 from dba_cli.data import as_floats, draw_sha256
 from dba_cli.errors import UserError
 from dba_cli.experiments import Images as DataSets
-from dba_cli.experiments import drawn
+from dba_cli.experiments import drawn, trained_labels
 from dba_cli.plots._choices import Labels, Rates, choice_rates
 from dba_cli.plots._galleries import Images
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
 
 def draw(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels]:
-    """Return the training images that a finished run saw, as they are in the data set."""
+    """Return the training images that a finished run saw, as they are in the data set, and its labels."""
     config, record = run_config(folder), folder.read()
     data = data_sets.of(config.data)
     indices = drawn(config.data, data, config.seeds[0])
     if record is not None and record.data.draw_sha256 != draw_sha256(indices):
         raise UserError(f"{folder.path}: the run drew other images than its config draws now; run it again")
-    return _pixels(as_floats(data.train_images[indices])), data.train_labels[indices].numpy()
+    labels = trained_labels(config.data, data, indices, config.seeds[0])
+    return _pixels(as_floats(data.train_images[indices])), labels.numpy()
 
 
 def evaluation(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels, int]:
     """Return the images that a run was evaluated on, as its network saw them, and how many classes."""
-    config = run_config(folder).data
-    samples = data_sets.evaluation(config, torch.device("cpu"))
+    config, seed = run_config(folder).data, run_config(folder).seeds[0]
+    samples = data_sets.evaluation(config, torch.device("cpu"), seed)
     return _pixels(samples.images), samples.labels.numpy(), data_sets.of(config).num_classes
 
 
 def _pixels(images: torch.Tensor) -> Images:
-    """Return images (n, channels, height, width) as shown; of other than 1 or 3 channels the mean."""
+    """Return images (n, channels, height, width) as shown; of other than 1 or 3 channels the mean.
+
+    A row of a table becomes an image one pixel high, which nobody sees.
+    """
+    if images.ndim == 2:
+        images = images[:, None, None].clamp(0, 1)
     if images.shape[1] not in (1, 3):
         images = images.mean(1, keepdim=True)
     pixels: Images = (255 * images).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -65,7 +71,11 @@ def predictions_of(folder: RunFolder, images: int, classes: int) -> Labels:
 
 
 def run_config(folder: RunFolder) -> Config:
-    """Return the config of a finished run: the record's, or in records of dba-cli 0.1 the file beside it."""
+    """Return the config of a finished run: the record's, or in records of dba-cli 0.1 the file beside it.
+
+    Raises:
+        UserError: It cannot be read, or is none.
+    """
     record = folder.read()
     if record is None or record.config is None:
         return load_config(folder.path / "config.yaml")

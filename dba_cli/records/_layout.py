@@ -47,13 +47,18 @@ class RunFolder:
         return sorted(self.path.glob("checkpoint-*.pt"))
 
     def read(self) -> RunRecord | None:
-        """Return the run's record, None if it has not finished; UserError where it is damaged."""
+        """Return the run's record, None if it has not finished.
+
+        Raises:
+            UserError: ``result.json`` is damaged.
+        """
         return read_model(self.result_file, RunRecord)
 
     def history(self) -> list[Evaluation]:
         """Return the run's evaluations in their order, at least one.
 
-        UserError where ``history.csv`` is missing or damaged, or ends before the run did.
+        Raises:
+            UserError: ``history.csv`` is missing or damaged, or ends before the run did.
         """
         record = self.read()
         final = None if record is None else record.final
@@ -62,15 +67,21 @@ class RunFolder:
     def discard(self) -> None:
         """Take the finished mark away, before a run is done again; then what it might not write again.
 
-        What a killed process left half written goes as well: nobody else may be at work here. UserError where
-        a file cannot be removed.
+        What a killed process left half written goes as well: nobody else may be at work here.
+
+        Raises:
+            UserError: A file cannot be removed.
         """
         half_written = self.path.glob(f".*{UNFINISHED}")
         for path in (self.result_file, self.trace_file, self.predictions_file, *half_written):
             _remove(path)
 
     def discard_checkpoints(self) -> None:
-        """Take away the states of a run that needs them no more; UserError where that fails."""
+        """Take away the states of a run that needs them no more.
+
+        Raises:
+            UserError: A file cannot be removed.
+        """
         for path in self.checkpoints():
             _remove(path)
 
@@ -117,7 +128,11 @@ class ExperimentFolder:
         return RunFolder(self.path / optimizer / f"seed-{seed}")
 
     def plan(self) -> ExperimentRecord:
-        """Return what the experiment is made of; UserError where no whole ``experiment.json`` is there."""
+        """Return what the experiment is made of.
+
+        Raises:
+            UserError: ``experiment.json`` is missing or damaged.
+        """
         plan = read_model(self.plan_file, ExperimentRecord)
         if plan is None:
             raise UserError(f"{self.plan_file}: cannot be read (No such file or directory)")
@@ -140,7 +155,11 @@ def experiments_in(results: Path) -> list[ExperimentFolder]:
 
 
 def read_sweep(folder: Path) -> SweepRecord | None:
-    """Return what ``sweep.json`` in ``folder`` says, None where there is none; UserError for a bad one."""
+    """Return what ``sweep.json`` in ``folder`` says, None where there is none.
+
+    Raises:
+        UserError: It is damaged or cannot be read.
+    """
     return read_model(folder / "sweep.json", SweepRecord)
 
 

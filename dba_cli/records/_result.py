@@ -39,9 +39,16 @@ class DataRecord(Part):
 
     dataset: str
     title: str = Field(description="What tables call the dataset.")
-    source: Literal["official", "embedded"]
+    source: Literal["official", "embedded", "own", "unverified"] = Field(
+        description="What is known of the bytes: official where digests say so, else unverified; own for a "
+        "user's folder, file or module. (In records of dba-cli 0.1 official stands for all of these.)"
+    )
+    sha256: Sha256 | None = Field(default=None, description="Of the samples and labels of one's own data.")
     draw: dict[str, float | int | Literal["random", "facility_location"]]
     draw_sha256: Sha256 = Field(description="Of the drawn indices as little-endian int64, ascending.")
+    labels_sha256: Sha256 | None = Field(
+        default=None, description="Of the labels trained on, in the same way, where data.noise changed some."
+    )
     n_train: Count
     n_test: Count
     evaluated_on: Literal["test", "validation"] = "test"

@@ -9,7 +9,11 @@ from dba_cli.errors import UserError
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``mps`` stands for; UserError without one."""
+    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``mps`` stands for on this machine.
+
+    Raises:
+        UserError: This machine has no such device.
+    """
     available = ["cpu"]
     if torch.backends.mps.is_available():
         available.insert(0, "mps")

@@ -13,11 +13,18 @@ from dba_cli.models import MODELS
 
 
 class Standardize(nn.Module):
-    """``(images - mean) / std``, fixed."""
+    """``(images - mean) / std``, fixed: two numbers, or one for each column of a table."""
 
-    def __init__(self, mean: float, std: float) -> None:
+    mean: float | Tensor
+    std: float | Tensor
+
+    def __init__(self, mean: float | Tensor, std: float | Tensor) -> None:
         super().__init__()
-        self.mean, self.std = mean, std
+        for name, value in (("mean", mean), ("std", std)):
+            if isinstance(value, Tensor):
+                self.register_buffer(name, value, persistent=False)  # it goes to the device
+            else:
+                setattr(self, name, value)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the images, of any shape, on their new scale."""
@@ -25,19 +32,22 @@ class Standardize(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what stands between the brackets when the module is printed."""
+        if isinstance(self.mean, Tensor):
+            return f"{len(self.mean)} columns"
         return f"mean={self.mean:.4g}, std={self.std:.4g}"
 
 
 def build_model(
     config: ModelConfig,
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     classes: int,
     generator: torch.Generator,
     standardize: Standardize | None = None,
 ) -> nn.Module:
     """Build the network on the CPU, its weights drawn from ``generator``.
 
-    The model maps images (n, channels, height, width) to logits (n, classes); ``standardize`` comes first.
+    The model maps images (n, channels, height, width) or rows of a table (n, features), as ``image_shape``
+    says, to logits (n, classes); ``standardize`` comes first.
 
     Raises:
         UserError: The network cannot be built, or does not map such images to such logits.

@@ -20,6 +20,9 @@ class Stream(IntEnum):
     DEFORMATION = 4
     VALIDATION = 5
     TEST_COPIES = 6
+    HOLDOUT = 7
+    NOISE = 8
+    IMBALANCE = 9
 
 
 def generator(seed: int, stream: Stream) -> torch.Generator:

@@ -1,6 +1,7 @@
 """Files that extend one another, ``--set``, seeds, and the shipped configs."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,60 @@ def test_an_override_changes_one_value(put: Put, override: str, path: tuple[Any,
     expected.pop(path[0])
     changed.pop(path[0])
     assert changed == expected
+
+
+def test_a_model_of_another_kind_has_other_keys(put: Put, fault: Fault) -> None:
+    path = put()
+    before = load(path).model
+    assert load(path, ["model.kind=cnn"]).model.model_dump() == {
+        "kind": "cnn", "channels": (16, 32), "activation": "relu",
+    }  # fmt: skip
+    assert load(path, ["model.kind=mlp"]).model == before
+    both = ["model.kind=cnn", "model.channels=[4]", "model.activation=tanh"]
+    for order in (both, both[::-1]):
+        assert load(path, order).model.model_dump() == {
+            "kind": "cnn", "channels": (4,), "activation": "tanh",
+        }  # fmt: skip
+    with pytest.raises(UserError, match=r"--set model.hidden=\[3\]: model.hidden: unknown key 'hidden'"):
+        load(path, ["model.hidden=[3]", "model.kind=cnn"])
+    grid = ["model.activation=tanh,relu", "model.kind=mlp,cnn"]
+    points = load_sweep(path, [], grid).points
+    assert [point.config.model.model_dump()["activation"] for point in points] == [
+        "tanh",
+        "tanh",
+        "relu",
+        "relu",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("dataset: npz", "dataset npz needs a path"),
+        ("path: d.npz", "a path needs dataset: csv, folder, npz"),
+        ("{dataset: csv, path: d.csv}", "dataset csv needs a target: the column of the classes"),
+        ("{dataset: npz, path: d.npz, target: t}", "a target is a column of a CSV"),
+        (f"sha256: '{'a' * 64}'", "sha256 is of data at a path, not of mnist"),
+        ("dataset: torchvision:CIFAR1", "torchvision has no dataset 'CIFAR1'; did you mean 'CIFAR10'"),
+        ("{noise: {kind: pair, rate: 0}}", "noise.rate: input should be greater than 0"),
+        ("{imbalance: {ratio: 1}}", "imbalance.ratio: input should be greater than 1"),
+    ],
+)
+def test_data_of_ones_own(put: Put, fault: Fault, data: str, said: str) -> None:
+    text = data if data.startswith("{") else f"{{{data}}}"
+    path = put()
+    with pytest.raises(UserError, match=re.escape(said)):
+        load(path, [f"data={text[:-1]}, draw: {{per_class: 10}}}}"])
+
+
+def test_the_content_is_part_of_a_run_and_its_place_is_not(put: Put) -> None:
+    def hashed(*data: str) -> str:
+        own = ["data={dataset: npz, path: a.npz, draw: {per_class: 10}}", *data]
+        return config_hash(load(put(), own).narrowed("plain", 0, "own"))
+
+    known = f"data.sha256='{'1' * 64}'"
+    assert hashed(known) == hashed(known, "data.path=b.npz")
+    assert len({hashed(), hashed("data.path=b.npz"), hashed(known), hashed(f"data.sha256='{'2' * 64}'")}) == 4
 
 
 def test_overrides_apply_in_order_and_a_name_goes_before_a_position(put: Put, tiny: str) -> None:

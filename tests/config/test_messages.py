@@ -28,7 +28,7 @@ def edited(text: str, old: str, new: str) -> str:
         (
             "data:",
             "data:\n  source: web",
-            "4: data.source: unknown choice 'web'; choose from auto, embedded, official",
+            "4: data.source: unknown choice 'web'; choose from auto, embedded, official, own",
         ),
         ("    lr: 0.1\n", "", "12: optimizers.plain.lr: required, but not given"),
         ("draw: {per_class: 10}", "draw: 10", "4: data.draw: a section with keys is needed, got 10"),

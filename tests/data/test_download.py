@@ -93,7 +93,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_four_files_and_nothing_else_are_put_into_place(
+def test_four_files_and_their_archives_are_put_into_place(
     tmp_path: Path, mirror: Mirror, capfd: pytest.CaptureFixture[str]
 ) -> None:
     seen: dict[str, tuple[int, int | None]] = {}
@@ -107,10 +107,12 @@ def test_four_files_and_nothing_else_are_put_into_place(
     assert names(data_dir) == [
         "FashionMNIST",
         "FashionMNIST/raw",
-        *sorted(f"FashionMNIST/raw/{name.removesuffix('.gz')}" for name in mirror.archives),
+        *sorted(
+            f"FashionMNIST/raw/{n}" for name in mirror.archives for n in (name, name.removesuffix(".gz"))
+        ),
     ]
     assert seen == {name: (len(body), len(body)) for name, body in mirror.archives.items()}
-    assert load("fashion_mnist", "official", data_dir, print).source == "official"
+    assert load("fashion_mnist", "official", data_dir, print).provenance == "official"
     assert capfd.readouterr() == ("", "")
 
 

@@ -156,12 +156,14 @@ def test_what_the_commands_say(
         return exit_.value.code, said.out + said.err
 
     labels = place(tmp_path) / NAMES[1]
-    assert "the official files are here" in dba_data("status")[1]
+    assert "files of the right sizes are here" in dba_data("status")[1]
     assert dba_data("fetch")[1] == f"fashion_mnist: complete in {labels.parent}\n"
     code, said = dba_data("verify")
     assert (code, said.count("structure ok, no digest known")) == (0, 4)
+    assert "nothing shows that these are the official files" in said
     labels.write_bytes(b"short")
-    assert "not usable as it is; 'dba data fetch --force' replaces the files" in dba_data("status")[1]
+    command = f"dba data fetch --dataset fashion_mnist --data {tmp_path} --force"
+    assert f"not usable as it is; '{command}' replaces the files" in dba_data("status")[1]
     code, said = dba_data("verify")
     assert code == 2
     assert "1 of 4 files are wrong" in said

@@ -1,5 +1,6 @@
 """What a run may see, by its protocol: draws, the validation split, and what training and evaluation read."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,15 @@ import torch
 from dba_cli.config import Config
 from dba_cli.data import ImageData, deskew
 from dba_cli.errors import UserError
-from dba_cli.experiments._images import check_images, drawn, drawn_images, evaluation_samples, protocol
+from dba_cli.experiments._images import (
+    check_images,
+    draw_size,
+    drawn,
+    drawn_images,
+    evaluation_samples,
+    protocol,
+    trained_labels,
+)
 from dba_cli.training import TensorData
 
 CPU = torch.device("cpu")
@@ -82,26 +91,26 @@ DRAWS = [{"fraction": 0.005}, {"per_class": 20}, FULL, {"per_class": 3, "by": "f
 @pytest.mark.parametrize("draw", DRAWS, ids=str)
 def test_no_draw_takes_an_image_of_the_validation_split(draw: dict[str, Any]) -> None:
     whole = config(draw, evaluate_on="validation")
-    held_out = pixels_in(evaluation_samples(whole.data, DATA, CPU))
+    held_out = pixels_in(evaluation_samples(whole.data, DATA, CPU, 0))
     assert len(held_out) == 1200 // 6
     for seed in range(6):
         indices = drawn(whole.data, DATA, seed)
-        assert not pixels_in(drawn_images(whole.data, DATA, indices, CPU)[0]) & held_out
+        assert not pixels_in(drawn_images(whole.data, DATA, indices, CPU, 0)[0]) & held_out
         assert indices.equal(indices.unique())  # ascending, each once
     if draw == FULL:
         assert len(indices) == 1200 - 200
 
 
 def test_the_split_is_one_for_all_seeds_draws_and_calls() -> None:
-    first = evaluation_samples(config(DRAWS[0], evaluate_on="validation").data, DATA, CPU)
+    first = evaluation_samples(config(DRAWS[0], evaluate_on="validation").data, DATA, CPU, 0)
     torch.manual_seed(5)
-    again = evaluation_samples(config(FULL, evaluate_on="validation").data, made_up(), CPU)
+    again = evaluation_samples(config(FULL, evaluate_on="validation").data, made_up(), CPU, 1)
     assert first.images.equal(again.images)
     assert first.labels.equal(again.labels)
 
 
 def test_the_split_has_the_classes_in_proportion() -> None:
-    labels = evaluation_samples(config(evaluate_on="validation").data, DATA, CPU).labels
+    labels = evaluation_samples(config(evaluate_on="validation").data, DATA, CPU, 0).labels
     counts, whole = torch.bincount(labels), torch.bincount(DATA.train_labels)
     assert (counts - whole / 6).abs().max() < 1
 
@@ -109,7 +118,7 @@ def test_the_split_has_the_classes_in_proportion() -> None:
 def test_the_split_is_a_sixth_of_the_official_training_set() -> None:
     labels = torch.arange(60_010) % 10
     data = image_data(torch.zeros(60_010, 1, 1, 1, dtype=torch.uint8), labels, 60_000)
-    assert len(evaluation_samples(config(evaluate_on="validation").data, data, CPU)) == 10_000
+    assert len(evaluation_samples(config(evaluate_on="validation").data, data, CPU, 0)) == 10_000
     held_in = drawn(config(FULL, evaluate_on="validation").data, data, 0)
     assert len(held_in) == 50_000
     assert len(drawn(config({"fraction": 0.01}, evaluate_on="validation").data, data, 0)) == 600
@@ -131,7 +140,7 @@ def test_a_seed_decides_a_random_draw_and_no_selected_one() -> None:
 @pytest.mark.parametrize("preprocessing", ["none", "deskew"])
 def test_training_reads_the_drawn_images_in_their_order_prepared_as_in_evaluation(preprocessing: str) -> None:
     data, indices = config(preprocessing=preprocessing).data, torch.tensor([3, 700, 9])
-    samples, tested = drawn_images(data, DATA, indices, CPU)[0], evaluation_samples(data, DATA, CPU)
+    samples, tested = drawn_images(data, DATA, indices, CPU, 0)[0], evaluation_samples(data, DATA, CPU, 0)
     seen, test = DATA.train_images[indices] / 255, DATA.test_images / 255
     if preprocessing == "deskew":
         assert not deskew(seen).isclose(seen, atol=0.01).all()
@@ -145,7 +154,7 @@ def test_training_reads_the_drawn_images_in_their_order_prepared_as_in_evaluatio
 @pytest.mark.parametrize("preprocessing", ["none", "deskew"])
 def test_standardised_by_the_pixels_of_the_draw_alone(preprocessing: str) -> None:
     whole, indices = config(standardize=True, preprocessing=preprocessing), torch.arange(5, 25)
-    samples, found = drawn_images(whole.data, DATA, indices, CPU)
+    samples, found = drawn_images(whole.data, DATA, indices, CPU, 0)
     assert found is not None
     after = found(samples.images.double())
     assert float(after.mean()) == pytest.approx(0, abs=1e-5)
@@ -155,15 +164,15 @@ def test_standardised_by_the_pixels_of_the_draw_alone(preprocessing: str) -> Non
         mask = torch.ones(len(images), dtype=torch.bool)
         mask[kept] = False
         images[mask] = 0
-    same = drawn_images(whole.data, blackened, indices, CPU)[1]
+    same = drawn_images(whole.data, blackened, indices, CPU, 0)[1]
     assert same is not None
     assert (same.mean, same.std) == (found.mean, found.std)
 
 
 def test_standardisation_is_off_unless_asked_for_and_stands_blank_images() -> None:
-    assert drawn_images(config().data, DATA, torch.arange(5), CPU)[1] is None
+    assert drawn_images(config().data, DATA, torch.arange(5), CPU, 0)[1] is None
     data = image_data(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), torch.arange(20) % 10, 20)
-    found = drawn_images(config(standardize=True).data, data, torch.arange(20), CPU)[1]
+    found = drawn_images(config(standardize=True).data, data, torch.arange(20), CPU, 0)[1]
     assert found is not None
     assert found(torch.zeros(3)).tolist() == [0, 0, 0]
 
@@ -193,3 +202,116 @@ def test_no_class_is_too_large_to_compare_every_two_images() -> None:
     with pytest.raises(UserError, match="at most 15,000, and a class of mnist has 15,001: draw by: random"):
         check_images(selected, image_data(images, labels, 15_001))
     check_images(config(), image_data(images, labels, 15_001))
+
+
+def one_part(n: int = 60, classes: int = 3) -> ImageData:
+    """Samples without a test part: a table, class c twice as frequent as class c + 1."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.cat([torch.full((max(2, n >> c),), c) for c in range(classes)])
+    rows = torch.rand(len(labels), 4, generator=generator)
+    return ImageData(
+        *("csv", "own", rows, labels, rows[:0], labels[:0]),
+        num_classes=classes,
+        official_size=len(labels),
+        title="t.csv",
+        provenance="own",
+    )
+
+
+TABLE = one_part()
+
+
+def own(draw: dict[str, Any] = FULL, **data: Any) -> Config:
+    return config(draw, dataset="csv", path="t.csv", target="t", **data)
+
+
+def test_each_seed_holds_out_other_samples_of_each_class() -> None:
+    whole = own(holdout=0.25)
+    assert protocol(whole) == "full training set, hold-outs of 25 %"
+    seen = set()
+    for seed in (0, 1):
+        indices = drawn(whole.data, TABLE, seed)
+        tested = evaluation_samples(whole.data, TABLE, CPU, seed)
+        assert torch.bincount(tested.labels).tolist() == [15, 7, 4]
+        assert len(indices) == len(TABLE.train_labels) - 26 == draw_size(whole.data, TABLE)
+        trained = TABLE.train_images[indices]
+        assert not set(map(tuple, trained.tolist())) & set(map(tuple, tested.images.tolist()))
+        seen.add(tuple(indices.tolist()))
+        # What is tuned is tuned on training samples of the same hold-out.
+        tuned = own(holdout=0.25, evaluate_on="validation")
+        rows = set(map(tuple, evaluation_samples(tuned.data, TABLE, CPU, seed).images.tolist()))
+        assert rows
+        assert rows < set(map(tuple, trained.tolist()))
+        left = TABLE.train_images[drawn(tuned.data, TABLE, seed)].tolist()
+        assert rows | set(map(tuple, left)) == set(map(tuple, trained.tolist()))
+    assert len(seen) == 2
+    rare = one_part(5)
+    assert torch.bincount(rare.train_labels[drawn(own(holdout=0.9).data, rare, 0)]).tolist() == [1, 1, 1]
+
+
+def test_standardised_columns_are_those_of_the_draw() -> None:
+    whole = own(standardize=True, holdout=0.25)
+    indices = drawn(whole.data, TABLE, 3)
+    samples, found = drawn_images(whole.data, TABLE, indices, CPU, 3)
+    assert found is not None
+    scaled = found(samples.images)
+    assert scaled.mean(0).abs().max() < 1e-6
+    assert scaled.std(0, correction=0).sub(1).abs().max() < 1e-5
+    constant = replace(TABLE, train_images=TABLE.train_images.clone().index_fill_(1, torch.tensor(2), 0.3))
+    scale = drawn_images(whole.data, constant, indices, CPU, 3)[1]
+    assert scale is not None
+    assert scale(constant.train_images)[:, 2].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "pair"])
+def test_noise_is_in_the_labels_of_the_draw_alone(kind: str) -> None:
+    whole = config({"per_class": 20}, noise={"kind": kind, "rate": 0.4})
+    assert protocol(whole) == f"random draw, 40 % {kind} label noise"
+    clean = config({"per_class": 20})
+    indices = drawn(whole.data, DATA, 1)
+    assert indices.equal(drawn(clean.data, DATA, 1))
+    given, labels = DATA.train_labels[indices], trained_labels(whole.data, DATA, indices, 1)
+    wrong = labels != given
+    assert int(wrong.sum()) == 80
+    steps = (labels - given)[wrong] % 10
+    assert (set(steps.tolist()) == {1}) == (kind == "pair")
+    if kind == "symmetric":
+        assert set(steps.tolist()) == set(range(1, 10))
+    assert drawn_images(whole.data, DATA, indices, CPU, 1)[0].labels.equal(labels)
+    assert not trained_labels(whole.data, DATA, indices, 2).equal(labels)
+    assert trained_labels(clean.data, DATA, indices, 1).equal(given)
+    assert evaluation_samples(whole.data, DATA, CPU, 1).labels.equal(DATA.test_labels)
+
+
+def test_an_imbalanced_draw_is_a_part_of_the_balanced_one() -> None:
+    whole = config({"per_class": 50}, imbalance={"ratio": 10})
+    assert protocol(whole) == "random draw, imbalance 10"
+    indices = drawn(whole.data, DATA, 1)
+    assert set(indices.tolist()) < set(drawn(config({"per_class": 50}).data, DATA, 1).tolist())
+    # 50 * 10 ** (-c / 9), as in Cui et al. 2019
+    expected = [50, 38, 29, 23, 17, 13, 10, 8, 6, 5]
+    assert torch.bincount(DATA.train_labels[indices]).tolist() == expected
+    assert draw_size(whole.data, DATA) == sum(expected)
+    assert not indices.equal(drawn(whole.data, DATA, 2))
+    both = config({"per_class": 50}, imbalance={"ratio": 10}, noise={"kind": "pair", "rate": 0.25})
+    assert protocol(both) == "random draw, imbalance 10, 25 % pair label noise"
+
+
+@pytest.mark.parametrize(
+    ("data", "samples", "training", "said"),
+    [
+        ({}, TABLE, {}, "has no test part: give data.holdout, such as 0.2"),
+        ({"holdout": 0.2}, DATA, {}, "MNIST has a test part: leave the hold-out out"),
+        ({"holdout": 0.2}, TABLE, {"deformation": {"rotation": 1}}, "training.deformation is for images"),
+        ({"holdout": 0.2, "preprocessing": "deskew"}, TABLE, {}, "data.preprocessing is for images"),
+        (
+            {"holdout": 0.2},
+            replace(TABLE, train_labels=torch.tensor([0, 0, 1])),
+            {},
+            "class 1 has one sample",
+        ),
+    ],
+)
+def test_what_samples_cannot_give_is_refused(data: Any, samples: ImageData, training: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_images(config({"fraction": 1.0}, training, **data), samples)

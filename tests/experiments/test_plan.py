@@ -128,23 +128,24 @@ def test_with_overwrite_none_is(finished: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "source"),
+    ("changed", "source", "what"),
     [
-        (config(SGD, steps=2), "embedded"),
-        (config({**SGD, "lr": 0.2}, steps=1), "embedded"),
-        (config(SGD, steps=1, hidden=[9]), "embedded"),
-        (config(SGD, steps=1, draw={"per_class": 4}), "embedded"),
-        (config(SGD, steps=1, source="auto"), "official"),
+        (config(SGD, steps=2), "embedded", "training.steps: 1 before, 2 now"),
+        (config({**SGD, "lr": 0.2}, steps=1), "embedded", "optimizer.lr: 0.1 before, 0.2 now"),
+        (config(SGD, steps=1, hidden=[9]), "embedded", "model.hidden: [8] before, [9] now"),
+        (config(SGD, steps=1, draw={"per_class": 4}), "embedded", "data.draw.per_class: 3 before, 4 now"),
+        (config(SGD, steps=1, source="auto"), "official", "data.source: embedded before, official now"),
+        (config(SGD, steps=None, epochs=3), "embedded", "training.steps: 1 before, none now, and 1 more"),
     ],
 )
 def test_a_finished_run_of_another_config_or_on_other_data_is_refused(
-    finished: Path, changed: Config, source: str
+    finished: Path, changed: Config, source: str, what: str
 ) -> None:
     with pytest.raises(UserError) as refusal:
         planned(changed, finished, source=source)
     assert str(refusal.value) == (
         f"{finished / 'exp' / 'sgd' / 'seed-0'}: holds a finished run of another config "
-        "(data source: embedded); --overwrite replaces it, --results DIR keeps both"
+        f"({what}); --overwrite replaces it, --results DIR keeps both"
     )
 
 

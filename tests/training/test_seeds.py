@@ -16,6 +16,9 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "DEFORMATION": 4,
         "VALIDATION": 5,
         "TEST_COPIES": 6,
+        "HOLDOUT": 7,
+        "NOISE": 8,
+        "IMBALANCE": 9,
     }
 
 
