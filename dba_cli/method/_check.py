@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ._delivery import looking_only
 from ._layers import Layer, require_finite
 
 _GOLDEN_RATIO = 0.6180339887498949
@@ -44,7 +45,7 @@ def check_layers(
     # Weights in [0.5, 1.5) / n that differ for every sample, without drawing a random number.
     places = torch.arange(1, len(losses) + 1, device=losses.device, dtype=torch.float64)
     weights = ((0.5 + (places * _GOLDEN_RATIO).frac()) / len(losses)).to(losses.dtype)
-    with torch.enable_grad():
+    with torch.enable_grad(), looking_only(parameters):
         found = torch.autograd.grad(
             losses, parameters, weights, retain_graph=retain_graph, materialize_grads=True
         )

@@ -1,8 +1,8 @@
 """Dynamic Batch Adaptation as a replacement for the backward pass."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
-from math import isfinite
+from math import isfinite, nan
 from typing import Literal, Self, get_args
 
 import torch
@@ -10,17 +10,20 @@ from torch import Tensor, nn
 
 from ._capture import Trace, layers_of, own_parameters, record_call, trace
 from ._check import check_layers
+from ._delivery import Delivery, deliver, is_scaled, parameters_behind
 from ._layer_gradients import Gradients
 from ._layers import NonFiniteError, layers_behind, require_finite
 from ._limits import SizeLimits
 from ._metrics import METRICS
 from ._orders import ORDERS
 from ._problem import SelectionProblem
+from ._replicas import WholeProblem, refuse_sharded, static_reduction
 from ._rules import RULES, select_stratified
 from ._selection import Selection
 
 Scope = Literal["layer", "model"]
 Check = Literal["first", "always", "never"]
+Candidates = Literal["local", "global"]
 
 
 class DynamicBatch:
@@ -50,6 +53,10 @@ class DynamicBatch:
         stratified: whether the rule is applied within every class, so that each keeps its share of the
             weights; `backward` then needs the labels.
         generator: source of random numbers for the rules that draw any; None is torch's global one.
+        selection: among which samples the rule chooses where several processes train together:
+            ``"local"``, each among its own, or ``"global"``, all among those of all processes, by norms and
+            by projections on the mean gradient of the whole batch. The gradients are then scaled for the
+            average over processes that DistributedDataParallel takes.
         check: when to compare the sum of the per-sample gradients with autograd's gradient, at the cost of
             one more backward pass: in the ``"first"`` call of `backward`, ``"always"`` or ``"never"``.
 
@@ -70,9 +77,14 @@ class DynamicBatch:
         rule: str = "prefix",
         stratified: bool = False,
         generator: torch.Generator | None = None,
+        selection: Candidates = "local",
         check: Check = "first",
     ) -> None:
-        for kind, value, choices in [("scope", scope, get_args(Scope)), ("check", check, get_args(Check))]:
+        for kind, value, choices in [
+            ("scope", scope, get_args(Scope)),
+            ("selection", selection, get_args(Candidates)),
+            ("check", check, get_args(Check)),
+        ]:
             if value not in choices:
                 raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
         self._problem_of = partial(
@@ -85,6 +97,7 @@ class DynamicBatch:
         )
         self._rule = RULES[rule]
         self._stratified = stratified
+        self._selection = selection
         self._check = check
         self._model = model
         self._names: dict[nn.Module, str] = {}
@@ -104,6 +117,10 @@ class DynamicBatch:
         self, losses: Tensor, *, labels: Tensor | None = None, retain_graph: bool = False
     ) -> Selection:
         """Write the gradient of the selected samples into ``.grad``, adding to what is there.
+
+        It goes through autograd's last step, as in a plain backward pass: parameters' hooks fire, and
+        DistributedDataParallel averages. Where gradients overflow that a `torch.amp.GradScaler` has scaled,
+        NaN is written and nothing is selected, so that the scaler skips the step.
 
         Args:
             losses: one loss per sample, (n,), each of its own sample (``reduction="none"``).
@@ -125,31 +142,27 @@ class DynamicBatch:
             raise ValueError(
                 f"labels must have shape ({len(losses)},), one per loss, not {tuple(labels.shape)}"
             )
-        found = self._trace(losses, keep=retain_graph)
+        refuse_sharded(self._model)
+        scaled, meanwhile = is_scaled(losses), static_reduction(losses)
         with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
-            problem = self._problem(found, losses, labels, retain_graph=retain_graph)
-            weights = select_stratified(self._rule, problem) if self._stratified else self._rule(problem)
-            layers = problem.layers
-            rows = [0] * len(layers) if problem.together else range(len(layers))
-            gradients: Iterable[Gradients] = (
-                layer.gradients.weighted_sum(weights[row]) for row, layer in zip(rows, layers, strict=True)
-            )
-            square_mean = None
-            if not problem.made("gram"):
-                gradients = list(gradients)
-                squares = [[g.flatten().dot(g.flatten()) for g in own.values()] for own in gradients]
-                square_mean = torch.stack([torch.stack(own).sum() for own in squares])
-                require_finite(square_mean, layers)  # the rule may not have looked at the gradients
-                if problem.together:
-                    square_mean = square_mean.sum(0, keepdim=True)
-            for own in gradients:
-                for parameter, gradient in own.items():
-                    if parameter.grad is None:
-                        parameter.grad = gradient.to(parameter.dtype)
-                    else:
-                        parameter.grad += gradient
-            named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}
-            return Selection(named, weights, problem, square_mean)
+            try:
+                if self._selection == "local":  # The others shall hear of it, too.
+                    _require_finite_losses(losses)
+                problem = self._problem(
+                    self._trace(losses, keep=retain_graph), losses, labels, retain_graph=retain_graph
+                )
+                selection, deliveries = self._selected(problem)
+            except NonFiniteError:
+                if not scaled:
+                    raise
+                parameters = parameters_behind(losses)
+                deliveries = [(parameters, lambda: {p: torch.full_like(p, nan) for p in parameters})]
+                problem = self._problem_of(
+                    layers=(), losses=losses.detach(), labels=labels, dtype=losses.dtype
+                )
+                selection = Selection({}, losses.new_empty(0, len(losses)), problem)
+            deliver(deliveries, meanwhile)
+        return selection
 
     def detach(self) -> None:
         """Stop watching the model; afterwards it has no hook of this object left. May be called again."""
@@ -162,6 +175,32 @@ class DynamicBatch:
 
     def __exit__(self, *error: object) -> None:
         self.detach()
+
+    def _selected(self, own: SelectionProblem) -> tuple[Selection, Sequence[Delivery]]:
+        """What the rule selects, and for each layer what makes its gradient."""
+        problem = own if self._selection == "local" else WholeProblem.of(own)
+        weights = select_stratified(self._rule, problem) if self._stratified else self._rule(problem)
+        layers, square_mean = problem.layers, None
+        rows = [0] * len(layers) if problem.together else range(len(layers))
+        named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}
+        if isinstance(problem, WholeProblem):
+            weights = problem.agreed(weights)
+            mine = problem.mine(weights)
+        else:
+            mine = weights
+        deliveries: list[Delivery] = [
+            (layer.gradients.parameters, partial(layer.gradients.weighted_sum, mine[row]))
+            for row, layer in zip(rows, layers, strict=True)
+        ]
+        if problem is own and not problem.made("gram"):
+            made = [(parameters, make()) for parameters, make in deliveries]
+            squares = [[g.flatten().dot(g.flatten()) for g in found.values()] for _, found in made]
+            square_mean = torch.stack([torch.stack(found).sum() for found in squares])
+            require_finite(square_mean, layers)  # the rule may not have looked at the gradients
+            if problem.together:
+                square_mean = square_mean.sum(0, keepdim=True)
+            deliveries = [(parameters, partial(_given, found)) for parameters, found in made]
+        return Selection(named, weights, problem, square_mean), deliveries
 
     def _trace(self, losses: Tensor, *, keep: bool) -> Trace:
         assert losses.grad_fn is not None
@@ -197,6 +236,10 @@ class DynamicBatch:
         return self._problem_of(layers=layers, losses=losses.detach(), labels=labels, dtype=dtype)
 
 
+def _given(gradients: Gradients) -> Gradients:
+    return gradients
+
+
 def _require_losses(losses: Tensor) -> None:
     if losses.ndim != 1 or not len(losses):
         raise ValueError(
@@ -205,6 +248,9 @@ def _require_losses(losses: Tensor) -> None:
         )
     if losses.grad_fn is None:
         raise ValueError("losses have no graph: compute them from the model's output, with gradients")
+
+
+def _require_finite_losses(losses: Tensor) -> None:
     if losses.device.type == "cpu" and not (isfinite(losses.detach().sum()) or losses.isfinite().all()):
         bad = (~losses.isfinite()).nonzero().flatten().tolist()
         raise NonFiniteError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")

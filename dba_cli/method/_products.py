@@ -17,8 +17,10 @@ def row_products(a: Tensor, b: Tensor) -> Tensor:
 
     In float32 on a CPU this is oneDNN's kernel where this build of torch has it: on some processors it is
     twice as fast as the BLAS behind ``@``. ``torch.backends.mkldnn.flags(enabled=False)`` turns it off.
+    What is to be differentiated goes to ``@``.
     """
-    return _onednn(_dense(a), _dense(b)) if is_faster(a, b) else a @ b.t()
+    tracked = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
+    return _onednn(_dense(a), _dense(b)) if not tracked and is_faster(a, b) else a @ b.t()
 
 
 def is_faster(a: Tensor, b: Tensor) -> bool:

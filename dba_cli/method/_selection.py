@@ -37,7 +37,7 @@ class Selection:
         self._weights = weights
         self._metric = problem.metric
         self._epsilon = problem.epsilon
-        if square_mean is None:
+        if square_mean is None and problem.made("gram"):
             square_mean = (torch.bmm(weights.unsqueeze(1), problem.gram).squeeze(1) * weights).sum(-1)
         self._square_mean = square_mean
         gram = problem.made("gram")

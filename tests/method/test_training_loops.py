@@ -4,6 +4,7 @@ import copy
 import gc
 import io
 import weakref
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
+from dba_cli.method import NonFiniteError
+from dba_cli.method._delivery import deliver
 
 from .problems import batch, losses_of, mlp
 
@@ -152,3 +155,91 @@ def test_sequences_before_samples_are_refused_by_name() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
     with pytest.raises(ValueError, match=r"module '1' \(LSTM\).*batch_first=True"):
         DynamicBatch(model)
+
+
+@pytest.mark.parametrize("rule", ["prefix", "all"])
+def test_hooks_of_parameters_fire_once_and_change_gradients_as_in_a_plain_backward_pass(rule: str) -> None:
+    model = mlp(torch.float32)
+    plain = copy.deepcopy(model)
+    dba = DynamicBatch(model, rule=rule, check="always")
+    selection = dba.backward(losses_of(model))
+    expected = gradients(model)
+    model.zero_grad()
+    fired: list[str] = []
+    for network in (model, plain):
+        for name, parameter in network.named_parameters():
+            parameter.register_hook(lambda g, name=name: fired.append(f"before {name}") or g * 2)
+            parameter.register_post_accumulate_grad_hook(lambda p, name=name: fired.append(f"after {name}"))
+    (losses_of(plain) * selection.weights["0"]).sum().backward()
+    in_plain, fired[:] = sorted(fired), []
+    dba.backward(losses_of(model))
+    assert sorted(fired) == in_plain
+    for ours, theirs in zip(gradients(model), expected, strict=True):
+        torch.testing.assert_close(ours, 2 * theirs)
+
+
+def test_an_optimizer_that_steps_within_the_backward_pass() -> None:
+    model, plain = mlp(), mlp()
+    for parameter in model.parameters():
+        optimizer = torch.optim.SGD([parameter], lr=0.1)
+
+        def step(parameter: Tensor, optimizer: torch.optim.Optimizer = optimizer) -> None:
+            optimizer.step()
+            parameter.grad = None
+
+        parameter.register_post_accumulate_grad_hook(step)
+    dba, other = DynamicBatch(model), DynamicBatch(plain)
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
+    for _ in range(3):
+        dba.backward(losses_of(model))
+        optimizer.zero_grad()
+        other.backward(losses_of(plain))
+        optimizer.step()
+    for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_gradients_are_handed_over_and_not_copied() -> None:
+    parameter = nn.Parameter(torch.randn(30, 20))
+    places = []
+
+    def make() -> dict[nn.Parameter, Tensor]:
+        gradient = torch.ones(30, 20)
+        places.append(gradient.data_ptr())
+        return {parameter: gradient}
+
+    deliver([([parameter], make)])
+    assert [parameter.grad.data_ptr()] == places
+
+
+OVERFLOWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "losses": lambda losses: losses * 1e37,
+    "gradients": lambda losses: losses + (losses - losses.detach()).sqrt(),
+    "squares": lambda losses: losses * 1e20,
+}
+
+
+@pytest.mark.parametrize("rule", ["prefix", "all", "gradmatch", "largest_loss"])
+@pytest.mark.parametrize("what", OVERFLOWS)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_scaler_skips_a_step_that_overflows_and_goes_on(rule: str, what: str, first: bool) -> None:
+    model = mlp(torch.float32)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    dba = DynamicBatch(model, rule=rule)
+
+    def moved(losses: Tensor) -> bool:
+        before = [p.detach().clone() for p in model.parameters()]
+        optimizer.zero_grad()
+        dba.backward(scaler.scale(losses) / 2)
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        return any(not torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+
+    assert first or moved(losses_of(model))
+    assert not moved(OVERFLOWS[what](losses_of(model)))
+    assert scaler.get_scale() == 512
+    assert moved(losses_of(model))
+    with pytest.raises(NonFiniteError):
+        dba.backward(OVERFLOWS[what](losses_of(model)) * 1000)

@@ -1,0 +1,174 @@
+"""Processes that each hold a part of a batch: DistributedDataParallel, and selection over all parts."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+from zlib import crc32
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.autograd import Variable
+
+from ._delivery import nodes_behind
+from ._layer_gradients import Gradients, LayerGradients
+from ._layers import NonFiniteError, require_finite
+from ._problem import SelectionProblem
+
+
+def refuse_sharded(model: nn.Module) -> None:
+    """Refuse models whose parameters are sharded over processes."""
+    if "torch.distributed.fsdp" not in sys.modules:
+        return
+    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
+
+    for name, module in model.named_modules():
+        if isinstance(module, (FSDPModule, FullyShardedDataParallel)):
+            kind = "FSDP2, fully_shard" if isinstance(module, FSDPModule) else "FSDP"
+            raise RuntimeError(
+                f"module {name!r} is sharded ({kind}), so no process has its whole gradient to choose by; "
+                "use DistributedDataParallel"
+            )
+
+
+def static_reduction(losses: Tensor) -> Callable[[], None] | None:
+    """What DistributedDataParallel with a static graph still has to be told within the backward pass.
+
+    In the first step it reduces all gradients at the end of the first backward pass that goes through its
+    output. That pass is not the one that writes gradients: keep it from there, and return the call that
+    brings the reduction about.
+    """
+    if not distributed.is_initialized():
+        return None
+    for node in nodes_behind(losses):
+        if node.name() == "_DDPSinkBackward":
+            replica = node.ddp_weakref()
+            if replica.static_graph and not replica._static_graph_delay_allreduce_enqueued:
+                replica._static_graph_delay_allreduce_enqueued = True
+                reduce = replica.reducer._delay_all_reduce
+                return lambda: Variable._execution_engine.queue_callback(reduce)
+    return None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WholeProblem(SelectionProblem):
+    """The samples of all processes, rank after rank; the same in each of them.
+
+    Attributes:
+        own: the samples of this process.
+        counts: number of samples of each.
+    """
+
+    own: SelectionProblem
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, own: SelectionProblem) -> "WholeProblem":
+        """Gather losses, labels, and what else a rule will ask for, from all processes.
+
+        Raises:
+            RuntimeError: the processes have not used the same layers.
+        """
+        names = crc32(repr([layer.names for layer in own.layers]).encode())
+        mine = torch.tensor([own.samples, names, own.labels is not None], device=own.losses.device)
+        all_of_them = _from_all(mine, [len(mine)] * _world()).view(-1, 3).tolist()
+        if len({tuple(row[1:]) for row in all_of_them}) > 1:
+            raise RuntimeError(
+                "selection='global' needs the same layers, and labels or none, in every process; give up "
+                "one of the two: a forward pass that differs between ranks, or the global selection"
+            )
+        counts = tuple(int(row[0]) for row in all_of_them)
+        values: dict[str, Any] = {field.name: getattr(own, field.name) for field in fields(SelectionProblem)}
+        values["losses"] = _from_all(own.losses, counts)
+        if own.labels is not None:
+            values["labels"] = _from_all(own.labels, counts)
+        if values["losses"].device.type == "cpu" and not values["losses"].isfinite().all():
+            raise NonFiniteError("losses must be finite; in some process they are not")
+        return cls(**values, own=own, counts=counts)
+
+    def mine(self, weights: Tensor) -> Tensor:
+        """Those of this process's samples, scaled so that the gradients' average over processes is meant."""
+        first = sum(self.counts[: _rank()])
+        return weights[:, first : first + self.own.samples] * len(self.counts)
+
+    def agreed(self, weights: Tensor) -> Tensor:
+        """The weights that the first process found: random rules may draw differently in each."""
+        if _world() > 1:
+            weights = weights.contiguous()
+            distributed.broadcast(weights, 0)
+        return weights
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """Raise ValueError."""
+        raise ValueError(
+            "this rule compares every two samples, which selection='global' would have to do over all "
+            "processes; use all, top_k, random or prefix with size=, largest_loss or smallest_loss, or "
+            "selection='local'"
+        )
+
+    @cached_property
+    def square_norms(self) -> Tensor:
+        """``|g_i|^2``, (layers, n)."""
+        return self._gathered(lambda: self.own.square_norms)
+
+    @cached_property
+    def projections(self) -> Tensor:
+        """Inner products with the whole batch's mean gradient, (layers, n)."""
+        return self._gathered(self._own_projections)
+
+    def _own_projections(self) -> Tensor:
+        weights = self.own.losses.new_full((self.own.samples,), 1 / self.samples, dtype=self.dtype)
+        means = [layer.gradients.weighted_sum(weights) for layer in self.layers]
+        parts = [gradient for mean in means for gradient in mean.values()]
+        flat = torch.cat([part.flatten() for part in parts])
+        if _world() > 1:
+            distributed.all_reduce(flat)
+        for part, values in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
+            part.copy_(values.view_as(part))
+        projections = torch.stack(
+            [
+                _along(layer.gradients, mean, self.own.samples)
+                for layer, mean in zip(self.layers, means, strict=True)
+            ]
+        )
+        return projections.sum(0, keepdim=True) if self.together else projections
+
+    def _gathered(self, values_of: Callable[[], Tensor]) -> Tensor:
+        try:
+            own = values_of()
+        except NonFiniteError:  # All shall hear of it: who raises alone leaves the others waiting.
+            own = self.own.losses.new_full((self.shape[0], self.own.samples), torch.nan, dtype=self.dtype)
+        values = _from_all(own, self.counts)
+        require_finite(values, self.layers)
+        return values
+
+
+def _along(gradients: LayerGradients, vector: Gradients, samples: int) -> Tensor:
+    """Inner products ``<g_i, v>``, (n,): the derivative of ``<sum_i w_i g_i, v>`` with respect to w."""
+    some = next(iter(vector.values()))
+    with torch.enable_grad():
+        weights = some.new_ones(samples, requires_grad=True)
+        total = gradients.weighted_sum(weights)
+        product = torch.stack([(total[p] * v).sum() for p, v in vector.items()]).sum()
+    return torch.autograd.grad(product, weights)[0]
+
+
+def _world() -> int:
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def _rank() -> int:
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def _from_all(own: Tensor, counts: Sequence[int]) -> Tensor:
+    """Join the last axes of all processes, of `counts` elements, in the order of ranks."""
+    if len(counts) == 1:
+        return own
+    padded = own.new_zeros(*own.shape[:-1], max(counts))
+    padded[..., : own.shape[-1]] = own
+    parts = [torch.empty_like(padded) for _ in counts]
+    distributed.all_gather(parts, padded)
+    return torch.cat([part[..., :count] for part, count in zip(parts, counts, strict=True)], -1)
