@@ -169,7 +169,10 @@ class DataConfig(Section):
 
 
 class ModelConfig(Kinded):
-    """The network: ``mlp``, ``cnn`` or a user's ``module:name``; its parameters are the other keys."""
+    """The network; its parameters are the other keys.
+
+    ``mlp``, ``cnn``, ``resnet``, ``torchvision:NAME``, ``timm:NAME`` or a user's ``module:name``.
+    """
 
     table = MODELS
 
@@ -210,7 +213,10 @@ class Evaluation(_Length):
 
 
 class Deformation(Section):
-    """Random label-preserving deformations of the images of each step. Everything is off at 0."""
+    """Random label-preserving deformations of the images of each step. Everything is off at 0.
+
+    ``flip``, ``crop`` and the changes of colour are torchvision's (transforms.v2), one image at a time.
+    """
 
     rotation: float = Field(default=0, ge=0, le=180)
     """Largest angle, degrees."""
@@ -228,6 +234,18 @@ class Deformation(Section):
     """Standard deviation of the Gaussian that smooths it, pixels."""
     thickness: float = Field(default=0, ge=0, le=2)
     """Largest change of the strokes' radius, in steps of 1/4 pixel."""
+    flip: float = Field(default=0, ge=0, le=1)
+    """Probability that left and right are exchanged. Not for digits or letters."""
+    crop: int = Field(default=0, ge=0, le=64)
+    """Pixels of black border that are added on each side before a part of the image's size is cut out."""
+    brightness: Unit = 0
+    """Largest relative change."""
+    contrast: Unit = 0
+    """Largest relative change."""
+    saturation: Unit = 0
+    """Largest relative change; grey images have none."""
+    hue: float = Field(default=0, ge=0, le=0.5)
+    """Largest change, as a share of the colour circle."""
 
 
 class Checkpoint(_OneOf):

@@ -149,15 +149,21 @@ def check_images(config: Config, data: ImageData) -> None:
         key = "training.deformation" if deformation is not None else "data.preprocessing"
         raise UserError(f"{name}: {key} is for images, and {data.title} is a table: leave it out")
     channels = 1 if data.is_table else data.image_shape[0]
-    asked = {
+    strokes = {
         "data.preprocessing: deskew": config.data.preprocessing == "deskew",
         "training.deformation.thickness": deformation is not None and deformation.thickness > 0,
     }
-    for key in [key for key, wanted in asked.items() if wanted and channels != 1]:
+    for key in [key for key, wanted in strokes.items() if wanted and channels != 1]:
         raise UserError(
             f"{config.experiment.name}: {key} is for grey images of strokes, and {data.dataset} has "
             f"{channels} channels: leave it out"
         )
+    for key in ("brightness", "contrast", "saturation", "hue"):
+        if channels not in (1, 3) and deformation is not None and getattr(deformation, key) > 0:
+            raise UserError(
+                f"{config.experiment.name}: training.deformation.{key} is for images of one or three "
+                f"channels, and {data.dataset} has {channels}: leave it out"
+            )
     largest = int(data.train_labels.bincount().max())
     if config.data.draw.by == "facility_location" and largest > FACILITY_LIMIT:
         raise UserError(

@@ -1,15 +1,20 @@
 """Label-preserving deformations of a draw's own images, cheap enough for every training step."""
 
 import math
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dba_cli.config import Deformation
+from dba_cli.data import import_torchvision
 
 _FIELDS = 4096  # displacement fields that are drawn and smoothed once, then scaled anew at each use
 _FINER = 4  # sub-pixels per pixel and axis, for strokes
+_TRANSFORMS = {"flip", "crop", "brightness", "contrast", "saturation", "hue"}
 
 
 class DeformedImages:
@@ -19,6 +24,7 @@ class DeformedImages:
     plus an elastic displacement (Simard, Steinkraus and Platt 2003): white noise smoothed by a Gaussian.
     Drawing and smoothing noise in every step would cost several times the step; a bank of fields, made once,
     costs a look-up, and is never used twice alike: each copy has its own field, amplitude and affine map.
+    After that each copy goes through torchvision's random flip, crop and changes of colour, where asked for.
 
     Args:
         images: float, shape (n, channels, height, width).
@@ -36,6 +42,8 @@ class DeformedImages:
         self._config = config
         self._device = images.device
         self._height, self._width = images.shape[-2:]
+        self._moved = bool(config.model_dump(exclude_defaults=True).keys() - _TRANSFORMS)
+        self._transform = _transform(config, (self._height, self._width))
         self._variants = stroke_variants(images, config.thickness)
         self._pixels = _positions(self._height, self._width).to(images.device)
         self._fields: Tensor | None = None
@@ -56,6 +64,17 @@ class DeformedImages:
         return self._copies(images.unsqueeze(0), indices, generator)
 
     def _copies(self, variants: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
+        if self._transform is None:
+            return self._resampled(variants, indices, generator)
+        images = variants[0].index_select(0, indices)
+        if self._moved:
+            images = self._resampled(variants, indices, generator)
+        # They draw from torch's global state: seeded from the stream, whose state so stays the whole state.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+            return torch.stack([self._transform(image) for image in images])
+
+    def _resampled(self, variants: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
         m = len(indices)
         which = torch.randint(len(variants), (m,), generator=generator).to(self._device)
         # The position that each pixel of each copy is read from, all x before all y: (m, 2, height * width).
@@ -91,6 +110,22 @@ class DeformedImages:
             shift[1] / self._height,
         ]
         return torch.stack(rows, -1).view(m, 2, 3)
+
+
+def _transform(config: Deformation, size: tuple[int, int]) -> Callable[[Tensor], Tensor] | None:
+    """Return what changes one image (channels, height, width), by torch's global random state."""
+    if not config.model_dump(exclude_defaults=True).keys() & _TRANSFORMS:
+        return None
+    import_torchvision()
+    v2: Any = import_module("torchvision.transforms.v2")
+    colours = config.brightness, config.contrast, config.saturation, config.hue
+    transforms = [
+        *([v2.RandomHorizontalFlip(config.flip)] if config.flip else []),
+        *([v2.RandomCrop(size, padding=config.crop)] if config.crop else []),
+        *([v2.ColorJitter(*colours)] if any(colours) else []),
+    ]
+    composed: Callable[[Tensor], Tensor] = v2.Compose(transforms)
+    return composed
 
 
 def _positions(height: int, width: int) -> Tensor:

@@ -78,7 +78,11 @@ def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
             "draw",
             {"fraction": 0.5, "per_class": None, "by": "random"},
         ),
-        ("model: {kind: cnn}", "model", {"kind": "cnn", "channels": [16, 32], "activation": "relu"}),
+        (
+            "model: {kind: cnn}",
+            "model",
+            {"kind": "cnn", "channels": [16, 32], "activation": "relu", "groups": None},
+        ),
         (
             "model: {kind: mlp, activation: tanh}",
             "model",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from torch import Tensor
 
 from dba_cli.config import Deformation
 from dba_cli.data._embedded import load_embedded
@@ -198,3 +199,59 @@ def test_copies_of_other_images_leave_training_where_it_was() -> None:
     others = one.copies_of(torch.rand(9, 1, SIDE, SIDE), torch.Generator().manual_seed(3))
     assert others.shape == (9, 1, SIDE, SIDE)
     assert one.images_at(indices).equal(same.images_at(indices))
+
+
+COLOURED = torch.rand(2, 3, 6, 5, generator=torch.Generator().manual_seed(7))
+
+
+def coloured_copies(n: int = 300, **sizes: float) -> Tensor:
+    return deformed(COLOURED, **sizes).images_at(torch.arange(n) % 2)
+
+
+def test_a_flip_exchanges_left_and_right() -> None:
+    assert torch.equal(coloured_copies(2, flip=1), COLOURED.flip(-1))
+    flipped = [
+        torch.equal(copy, COLOURED[i % 2].flip(-1)) for i, copy in enumerate(coloured_copies(flip=0.3))
+    ]
+    kept = [torch.equal(copy, COLOURED[i % 2]) for i, copy in enumerate(coloured_copies(flip=0.3))]
+    assert all(a != b for a, b in zip(flipped, kept, strict=True))
+    assert abs(sum(flipped) / 300 - 0.3) < 0.1
+
+
+def test_a_crop_is_any_window_of_the_image_with_a_border() -> None:
+    padded = torch.nn.functional.pad(COLOURED, (2,) * 4)
+    places = set()
+    for i, copy in enumerate(coloured_copies(crop=2)):
+        found = [
+            (y, x)
+            for y in range(5)
+            for x in range(5)
+            if torch.equal(copy, padded[i % 2, :, y : y + 6, x : x + 5])
+        ]
+        assert len(found) == 1
+        places.update(found)
+    assert len(places) == 25
+
+
+def test_each_copy_has_a_brightness_of_its_own() -> None:
+    dark = COLOURED / 2  # so that nothing is cut off at 1
+    copies = deformed(dark, brightness=0.4).images_at(torch.arange(COPIES) % 2)
+    factors = copies / dark[torch.arange(COPIES) % 2]
+    per_copy = factors.flatten(1)
+    torch.testing.assert_close(per_copy, per_copy[:, :1].expand_as(per_copy), atol=1e-4, rtol=1e-4)
+    assert_uniform(per_copy[:, 0].numpy() - 1, 0.4)
+
+
+@pytest.mark.parametrize("sizes", [{"flip": 0.5}, {"crop": 1, "rotation": 10}, {"hue": 0.5, "contrast": 0.5}])
+def test_coloured_copies_go_on_from_the_state_of_their_stream(sizes: dict[str, float]) -> None:
+    before = torch.get_rng_state()
+    data = deformed(COLOURED, seed=3, **sizes)
+    indices = torch.arange(20) % 2
+    data.images_at(indices)
+    state = data.generator.get_state()
+    expected = data.images_at(indices)
+    again = deformed(COLOURED, seed=4, **sizes)
+    again.generator.set_state(state)
+    assert torch.equal(again.images_at(indices), expected)
+    assert not torch.equal(data.images_at(indices), expected)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from dba_cli.config import ModelConfig
+from dba_cli.errors import UserError
+from dba_cli.models import _libraries
 from dba_cli.training import Standardize, build_model, count_parameters
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -25,6 +27,10 @@ def cnn(*channels: int) -> ModelConfig:
     return ModelConfig.model_validate({"kind": "cnn", "channels": list(channels)})
 
 
+def network(kind: str, **keys: object) -> ModelConfig:
+    return ModelConfig.model_validate({"kind": kind, **keys})
+
+
 def build(config: ModelConfig, seed: int = 0) -> nn.Module:
     return build_model(config, (1, 28, 28), 10, torch.Generator().manual_seed(seed))
 
@@ -42,6 +48,11 @@ def images(n: int = 3) -> Tensor:
         (mlp(1), 784 + 1 + 10 + 10),
         (cnn(16, 32), (9 * 16 + 16) + (16 * 9 * 32 + 32) + (32 * 7 * 7 * 10 + 10)),
         (cnn(4), (9 * 4 + 4) + (4 * 14 * 14 * 10 + 10)),
+        (network("cnn", channels=[4], groups=2), (9 * 4 + 4) + 2 * 4 + (4 * 14 * 14 * 10 + 10)),
+        (  # a convolution, a block as wide, a block twice as wide with a way around it
+            network("resnet", channels=[8, 16]),
+            (9 * 8 + 16) + 2 * (9 * 8 * 8 + 16) + (9 * 8 * 16 + 32 + 9 * 16 * 16 + 32 + 8 * 16 + 32) + 170,
+        ),
     ],
 )
 def test_numbers_of_parameters_by_hand(config: ModelConfig, count: int) -> None:
@@ -69,8 +80,8 @@ def test_an_mlp_is_what_its_formula_says(activation: str) -> None:
 
 @pytest.mark.parametrize("config", [mlp(4), cnn(2)])
 def test_an_unknown_kind_is_never_built_as_another(config: ModelConfig) -> None:
-    with pytest.raises(ValueError, match="unknown model 'resnet'"):
-        build(config.model_copy(update={"kind": "resnet"}))
+    with pytest.raises(ValueError, match="unknown model 'transformer'"):
+        build(config.model_copy(update={"kind": "transformer"}))
 
 
 def test_shapes_within_a_cnn() -> None:
@@ -136,3 +147,62 @@ def test_standardisation_comes_first_and_has_no_parameters() -> None:
     torch.testing.assert_close(model(images()), plain((images() - 0.25) / 0.5))
     assert [name for name, _ in model.named_children()][:2] == ["standardize", "flatten"]
     assert "mean=0.25, std=0.5" in repr(model)
+
+
+def test_maps_of_one_pixel_are_not_pooled() -> None:
+    model = build_model(cnn(2, 3, 4, 5), (3, 9, 5), 7, torch.Generator())
+    shapes = [tuple(model[:i](torch.rand(2, 3, 9, 5)).shape[1:]) for i in (3, 6, 8, 10)]
+    assert shapes == [(2, 4, 2), (3, 2, 1), (4, 2, 1), (5, 2, 1)]
+
+
+LIBRARIES = {
+    "resnet": {},
+    "torchvision:resnet18": {},
+    "torchvision:mobilenet_v3_small": {"dropout": 0.0},
+    "timm:efficientnet_lite0": {},  # whose BatchNorm brings its activation
+}
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+def test_a_sample_s_logits_in_training_are_its_own(kind: str) -> None:
+    if kind.startswith("timm"):
+        pytest.importorskip("timm")
+    shape = (1, 32, 32)
+    model = build_model(network(kind, **LIBRARIES[kind]), shape, 7, torch.Generator().manual_seed(0))
+    x = torch.rand(3, *shape, generator=torch.Generator().manual_seed(1))
+    assert model.training
+    assert not [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    together, alone = model(x), torch.cat([model(x[:1]), model(x[1:])])
+    torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-4)
+    assert together.shape == (3, 7)
+    assert float(together.detach().std()) > 0
+
+
+def test_group_norm_for_batch_norm_keeps_scale_shift_and_what_comes_after() -> None:
+    before = nn.Sequential(nn.BatchNorm1d(6), nn.Sequential(nn.BatchNorm2d(64, affine=False, eps=0.1)))
+    nn.init.zeros_(before[0].weight)
+    after = _libraries.with_group_norm(before)
+    first, second = after[0], after[1][0]
+    assert isinstance(first, nn.GroupNorm)
+    assert isinstance(second, nn.GroupNorm)
+    assert (first.num_groups, float(first.weight.detach().abs().sum())) == (1, 0.0)
+    assert (second.num_groups, second.affine, second.eps) == (16, False, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("config", "fault"),
+    [
+        (("torchvision:resnet81", {}), "no classifier 'resnet81'; did you mean 'resnet18'?"),
+        (("torchvision:resnet18", {"weights": "DEFAULT"}), "weights: the weights come from the run's seed"),
+        (("torchvision:resnet18", {"widths": 3}), "unexpected keyword argument 'widths'"),
+    ],
+)
+def test_what_a_library_does_not_have_is_refused(config: tuple[str, dict[str, object]], fault: str) -> None:
+    with pytest.raises((ValueError, UserError), match=fault.replace("?", r"\?")):
+        build_model(network(config[0], **config[1]), (3, 32, 32), 7, torch.Generator())
+
+
+def test_another_normalisation_over_the_batch_is_refused_by_name() -> None:
+    model = nn.Sequential(nn.Sequential(nn.InstanceNorm2d(3, track_running_stats=True)))
+    with pytest.raises(ValueError, match=r"InstanceNorm2d '0\.0' normalizes over the batch"):
+        _libraries.with_group_norm(model)

@@ -1,13 +1,15 @@
-"""The table of networks that a config can name: the package's own, and what a user's module registers."""
+"""The table of networks, the package's own, and how a user's module adds to it."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import nn
 
+from dba_cli.data import import_torchvision
 from dba_cli.method import Registry
 
 Builder = Callable[..., nn.Module]
@@ -66,18 +68,65 @@ def cnn(
     classes: int,
     channels: Annotated[
         Sequence[Annotated[int, Field(ge=1, le=1024)]],
-        Field(min_length=1, max_length=4, description="Of each convolution."),
+        Field(min_length=1, max_length=8, description="Of each convolution."),
     ] = (16, 32),
     activation: Activation = "relu",
+    groups: Annotated[
+        int | None, Field(ge=1, description="Of a GroupNorm after each convolution; none: no normalisation.")
+    ] = None,
 ) -> nn.Sequential:
-    """Small convolutional network: one 3 x 3 convolution, activation and 2 x 2 max-pooling per entry."""
+    """Small convolutional network: a 3 x 3 convolution, activation and 2 x 2 max-pooling per entry.
+
+    A map of one pixel's height or width is not pooled.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     before, height, width = image_shape
     for i, out in enumerate(channels, start=1):
         layers[f"conv{i}"] = nn.Conv2d(before, out, kernel_size=3, padding=1)
+        if groups is not None:
+            layers[f"norm{i}"] = nn.GroupNorm(groups, out)
         layers[f"activation{i}"] = ACTIVATIONS[activation]()
-        layers[f"pool{i}"] = nn.MaxPool2d(2)
-        before, height, width = out, height // 2, width // 2
+        if min(height, width) > 1:
+            layers[f"pool{i}"] = nn.MaxPool2d(2)
+            height, width = height // 2, width // 2
+        before = out
     layers["flatten"] = nn.Flatten()
     layers["output"] = nn.Linear(before * height * width, classes)
+    return nn.Sequential(layers)
+
+
+@register_model("resnet")
+def resnet(
+    image_shape: tuple[int, int, int],
+    classes: int,
+    channels: Annotated[
+        Sequence[Annotated[int, Field(ge=1, le=1024)]],
+        Field(min_length=1, max_length=8, description="Of each stage; the second and later halve the image."),
+    ] = (16, 32, 64),
+    blocks: Annotated[int, Field(ge=1, le=100, description="Of each stage, two convolutions each.")] = 1,
+    groups: Annotated[int, Field(ge=1, description="Of every GroupNorm.")] = 8,
+) -> nn.Sequential:
+    """Small residual network for small images (He et al. 2016, section 4.2), with GroupNorm.
+
+    A 3 x 3 convolution, the stages, the mean over the image, one output per class. The blocks are
+    torchvision's basic ones.
+    """
+    block = import_torchvision().models.resnet.BasicBlock
+    norm = partial(nn.GroupNorm, groups)
+    before = channels[0]
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        conv=nn.Conv2d(image_shape[0], before, kernel_size=3, padding=1, bias=False),
+        norm=norm(before),
+        activation=nn.ReLU(),
+    )
+    for i, out in enumerate(channels, start=1):
+        for j in range(1, blocks + 1):
+            stride, around = (2 if i > 1 and j == 1 else 1), None
+            if stride != 1 or before != out:
+                around = nn.Sequential(nn.Conv2d(before, out, 1, stride, bias=False), norm(out))
+            layers[f"stage{i}_block{j}"] = block(before, out, stride, around, norm_layer=norm)
+            before = out
+    layers["mean"] = nn.AdaptiveAvgPool2d(1)
+    layers["flatten"] = nn.Flatten()
+    layers["output"] = nn.Linear(before, classes)
     return nn.Sequential(layers)
