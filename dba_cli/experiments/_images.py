@@ -83,7 +83,7 @@ def draw_size(config: DataConfig, data: ImageData) -> int:
 def _class_sizes(config: DataConfig, data: ImageData) -> list[int]:
     # As many of each class whatever the seed.
     labels, share = data.train_labels[_pool(config, data, 0)], config.draw.model_dump(exclude={"by"})
-    held_out = 0 if config.holdout is None else len(_held_out(data, config.holdout, 0)[1])
+    held_out = 0 if config.holdout is None else len(_held_out(data, config.holdout, 0))
     return class_sizes(labels, **share, official_size=data.official_size - held_out)
 
 
@@ -94,38 +94,46 @@ def _pool(config: DataConfig, data: ImageData, seed: int) -> Tensor:
 
 def _parts(config: DataConfig, data: ImageData, seed: int) -> tuple[Tensor, Tensor | None]:
     """Return the indices of what a draw may take, and of what is evaluated; None is the test part."""
-    if config.evaluate_on == "validation":
-        return _split(data, config.holdout, seed if config.holdout is not None else 0)
+    n, held_out = len(data.train_labels), None
     if config.holdout is not None:
-        return _held_out(data, config.holdout, seed)
-    return torch.arange(len(data.train_labels)), None
+        held_out = _held_out(data, config.holdout, seed)
+    if config.evaluate_on == "validation":
+        validation = _validation(data)
+        taken = validation if held_out is None else torch.cat([validation, held_out])
+        return _others(n, taken), validation
+    return _others(n, torch.arange(0) if held_out is None else held_out), held_out
 
 
 @lru_cache(maxsize=4)
-def _held_out(data: ImageData, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices of the samples beside a seed's hold-out, some of each class, and its own."""
-    n = len(data.train_labels)
-    sizes = class_sizes(data.train_labels, fraction=max(1, round(share * n)) / n, official_size=n)
-    fewer = [min(size, count - 1) for size, count in zip(sizes, data.train_labels.bincount(), strict=True)]
-    return _without(n, draw(data.train_labels, fewer, generator(seed, Stream.HOLDOUT)))
+def _held_out(data: ImageData, share: float, seed: int) -> Tensor:
+    """Return the indices of a seed's hold-out, ascending.
+
+    It has nothing of the validation split, so that no sample which something was chosen by is tested on,
+    whatever the seed; and it leaves one of each class beside both.
+    """
+    n, validation = len(data.train_labels), _validation(data)
+    pool = _others(n, validation)
+    labels = data.train_labels[pool]
+    size = min(max(1, round(share * n)), len(pool))
+    sizes = class_sizes(labels, fraction=size / len(pool), official_size=len(pool))
+    counts = labels.bincount(minlength=data.num_classes).tolist()
+    fewer = [max(0, min(size, count - 1)) for size, count in zip(sizes, counts, strict=True)]
+    return pool[draw(labels, fewer, generator(seed, Stream.HOLDOUT))]
 
 
 @lru_cache(maxsize=4)
-def _split(data: ImageData, holdout: float | None, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices of the samples beside the validation split, and its own, ascending."""
+def _validation(data: ImageData) -> Tensor:
+    """Return the indices of the validation split, ascending."""
     n = len(data.train_labels)
-    pool = torch.arange(n) if holdout is None else _held_out(data, holdout, seed)[0]
-    n, labels = len(pool), data.train_labels[pool]
-    sizes = class_sizes(labels, fraction=(n // _VALIDATION_SHARE) / n, official_size=n)
-    kept, held_out = _without(n, draw(labels, sizes, generator(_VALIDATION_SEED, Stream.VALIDATION)))
-    return pool[kept], pool[held_out]
+    sizes = class_sizes(data.train_labels, fraction=(n // _VALIDATION_SHARE) / n, official_size=n)
+    return draw(data.train_labels, sizes, generator(_VALIDATION_SEED, Stream.VALIDATION))
 
 
-def _without(n: int, some: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the others of n indices, ascending, and ``some``."""
+def _others(n: int, some: Tensor) -> Tensor:
+    """Return the other ones of n indices, ascending."""
     kept = torch.ones(n, dtype=torch.bool)
     kept[some] = False
-    return kept.nonzero().flatten(), some
+    return kept.nonzero().flatten()
 
 
 def check_images(config: Config, data: ImageData) -> None:

@@ -245,8 +245,15 @@ def test_each_seed_holds_out_other_samples_of_each_class() -> None:
         left = TABLE.train_images[drawn(tuned.data, TABLE, seed)].tolist()
         assert rows | set(map(tuple, left)) == set(map(tuple, trained.tolist()))
     assert len(seen) == 2
+    # One validation split for all seeds, of which no seed's hold-out has a sample.
+    chosen_by = evaluation_samples(own(holdout=0.25, evaluate_on="validation").data, TABLE, CPU, 0)
+    for seed in range(20):
+        again = evaluation_samples(own(holdout=0.25, evaluate_on="validation").data, TABLE, CPU, seed)
+        assert torch.equal(again.images, chosen_by.images)
+        tested = evaluation_samples(whole.data, TABLE, CPU, seed)
+        assert not set(map(tuple, tested.images.tolist())) & set(map(tuple, chosen_by.images.tolist()))
     rare = one_part(5)
-    assert torch.bincount(rare.train_labels[drawn(own(holdout=0.9).data, rare, 0)]).tolist() == [1, 1, 1]
+    assert torch.bincount(rare.train_labels[drawn(own(holdout=0.9).data, rare, 0)]).tolist() == [2, 1, 1]
 
 
 def test_standardised_columns_are_those_of_the_draw() -> None:
