@@ -1,9 +1,9 @@
 """Dynamic Batch Adaptation (arXiv 2208.00815): an experiment runner, and the method for your own loop.
 
 The public Python interface: ``DynamicBatch`` and what its ``backward`` returns; ``register_...``, by which
-your own functions get a name; ``run``, ``sweep`` and ``compare``, which do what the commands do and return
-pandas frames. Bad input raises ``UserError``. A name is imported when it is first used, so that
-``dba --help`` does not wait for torch.
+your own functions get a name; ``try_data``, which says whether DBA helps on your data; ``run``, ``sweep`` and
+``compare``, which do what the commands do and return pandas frames. Bad input raises ``UserError``. A name is
+imported when it is first used, so that ``dba --help`` does not wait for torch.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dba_cli.api import compare as compare
     from dba_cli.api import run as run
     from dba_cli.api import sweep as sweep
+    from dba_cli.api import try_data as try_data
     from dba_cli.data import register_dataset as register_dataset
     from dba_cli.errors import UserError as UserError
     from dba_cli.method import DynamicBatch as DynamicBatch
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("compare", "run", "sweep"), "api"),
+    **dict.fromkeys(("compare", "run", "sweep", "try_data"), "api"),
     **dict.fromkeys(("DynamicBatch", "Selection", "SelectionProblem"), "method"),
     **dict.fromkeys(("register_metric", "register_order", "register_rule", "register_sampler"), "method"),
     "UserError": "errors",

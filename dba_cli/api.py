@@ -1,7 +1,8 @@
 """What ``dba run``, ``dba sweep`` and ``dba compare`` do, for Python: records as pandas frames.
 
 ``dba_cli.run``, ``dba_cli.sweep`` and ``dba_cli.compare`` are the functions here, and the commands are
-written over the same. How runs are done is given by name, with the command's defaults:
+written over the same; so is ``dba try`` over ``dba_cli.try_data``. How runs are done is given by name, with
+the command's defaults:
 
 - ``optimizers``, ``seeds``: only these of the config's; names, and numbers or ranges such as ``"0-4"``.
 - ``overrides``: ``{"training.epochs": 5}`` or ``["training.epochs=5"]``, checked like the file.
@@ -23,6 +24,8 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from joblib import cpu_count
+
 from dba_cli import comparison
 from dba_cli.config import Config, load, load_sweep, parse_seeds
 from dba_cli.errors import UserError, did_you_mean
@@ -40,6 +43,8 @@ from dba_cli.training import resolve_device
 
 if TYPE_CHECKING:  # pandas is imported where it is used: the commands do without
     import pandas as pd
+
+    from dba_cli.trial import Verdict
 
 AConfig = str | Path | Config
 Values = Mapping[str, object] | Sequence[str]
@@ -79,6 +84,57 @@ def sweep(config: str | Path, grid: Values = (), **how: Any) -> "pd.DataFrame":
         UserError: Bad input.
     """
     return train_sweep(config, grid, **how).frame()
+
+
+def try_data(
+    data: str | Path,
+    target: str | None = None,
+    *,
+    overrides: Values | None = None,
+    reporter: Reporter | None = None,
+    name: str | None = None,
+    minutes: float | None = None,
+    jobs: int | None = None,
+    **how: Any,
+) -> "Verdict":
+    """Say whether DBA helps on data of one's own, as ``dba try`` does; resumed where it was stopped.
+
+    Args:
+        data: a folder with a sub-folder of images per class (with ``train`` and ``test`` or without), a
+            ``.npz`` or a CSV. Nothing in it is changed.
+        target: the column of a CSV that holds the classes.
+        overrides: of the config that is chosen, such as ``{"model.kind": "resnet"}``.
+        reporter: is told what happens.
+        name: of the experiment; by default after the data.
+        minutes: what the plan is fitted to.
+        jobs: runs at a time; by default one for each core.
+        how: ``results``, ``device``, ``overwrite`` and ``retry_failed`` of the module's list.
+
+    Returns:
+        ``frame``, the table with a row for each optimizer; ``sentence`` and ``notes``, what it says;
+        ``report`` and ``config``, the files written.
+
+    Raises:
+        UserError: Bad input.
+
+    Example:
+        >>> verdict = dba_cli.try_data("photos", minutes=5)
+        >>> print(verdict.sentence)
+    """
+    from dba_cli import trial  # with its report come the pictures, which training does without
+
+    settings = _settings(jobs=jobs or cpu_count(only_physical_cores=False), **how)
+    more = {} if minutes is None else {"minutes": minutes}
+    texts = _texts(overrides)
+    return trial.try_data(
+        Path(data),
+        target,
+        settings=settings,
+        reporter=reporter or Reporter(),
+        name=name,
+        overrides=texts,
+        **more,
+    )
 
 
 def compare(*experiments: str, results: str | Path = "results", strict: bool = False) -> "pd.DataFrame":

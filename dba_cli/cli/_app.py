@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,8 @@ from dba_cli import __version__
 from dba_cli.errors import UserError
 
 # Each is a module of this package: its docstring is the command's help, and what has the command's name in it
-# is the command, a function or a group of its own.
-COMMANDS = ("run", "sweep", "compare", "plot", "report", "inspect", "demo", "data")
+# (with an underscore where that is Python's) is the command, a function or a group of its own.
+COMMANDS = ("try", "run", "sweep", "compare", "plot", "report", "inspect", "demo", "data")
 
 
 class _LazyGroup(TyperGroup):
@@ -29,7 +30,7 @@ class _LazyGroup(TyperGroup):
 
 def _loaded(name: str) -> Any:
     module = import_module(f"dba_cli.cli._{name}")
-    command = getattr(module, name)
+    command = getattr(module, f"{name}_" if iskeyword(name) else name)
     if not isinstance(command, typer.Typer):
         function, command = command, typer.Typer(add_completion=False)
         command.command(name, help=module.__doc__)(function)
@@ -75,6 +76,8 @@ def _dba(
     [bold]Examples[/bold]
 
       dba demo                                 see it learn, in under a minute
+
+      dba try photos                           whether it helps on your own images or table
 
       dba run configs/mnist_1pct.yaml          train SGD, Adam and DBA on 1 % of MNIST
 

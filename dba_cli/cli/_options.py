@@ -99,19 +99,34 @@ def training_options(
     """What ``dba run`` and ``dba sweep`` share; what a worker needs is a field of ``Settings`` too."""
 
 
-def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Show typer :func:`training_options` where the command has ``**options``, to which they are handed."""
-    own = inspect.signature(command).parameters.values()
-    shared = inspect.signature(training_options).parameters.values()
-    parameters = [*(each for each in own if each.kind is not each.VAR_KEYWORD), *shared]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return command
+def with_training_options(*wanted: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Show typer those of :func:`training_options`, or all, where a command has ``**options``.
+
+    They are handed to it there.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command).parameters.values()
+        shared = inspect.signature(training_options).parameters.values()
+        parameters = [each for each in own if each.kind is not each.VAR_KEYWORD]
+        parameters += [each for each in shared if not wanted or each.name in wanted]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
 
 
 def execute(
-    work: Literal["train", "train_sweep"], *arguments: Any, results: Path, quiet: bool, **how: Any
-) -> None:
-    """Do ``work`` of :mod:`dba_cli.api`, with a display; exit with 1 where runs failed, 130 at Ctrl-C."""
+    work: Literal["train", "train_sweep", "try_data"],
+    *arguments: Any,
+    results: Path,
+    quiet: bool,
+    **how: Any,
+) -> Any:
+    """Do ``work`` of :mod:`dba_cli.api`, with a display, and return what it does.
+
+    Exit with 1 where runs failed, with 130 at Ctrl-C.
+    """
     # Not above: ``--help`` does not wait for torch.
     from dba_cli import api
     from dba_cli.cli._progress import reporter
@@ -136,3 +151,4 @@ def execute(
                 "--retry-failed does them again; failure.json in the folder of each has the traceback"
             )
             sys.exit(1)
+    return done

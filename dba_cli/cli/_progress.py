@@ -37,6 +37,7 @@ class _Lines(Reporter):
     def __init__(self, results: Path, *, quiet: bool = False) -> None:
         self._results, self._quiet = results, quiet
         self._began: float | None = None
+        self._later = 0.0
         self._steps_under_way: dict[int, int] = {}
         self._steps_done = self._all_steps = 0
         self._total = self._over = self._failed = 0
@@ -47,6 +48,11 @@ class _Lines(Reporter):
     def say(self, line: str) -> None:
         if not self._quiet:
             print(line, flush=True)
+
+    def stage(self, line: str, later: float) -> None:
+        self._began, self._later, self._steps_under_way = None, later, {}
+        self._steps_done = self._all_steps = self._total = self._over = self._failed = 0
+        self.say(line)
 
     def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
         self._total += len(todo)
@@ -111,7 +117,7 @@ class _Lines(Reporter):
         if self._began is None or not self.steps or self._over >= self._total:
             return ""
         pace = (time.monotonic() - self._began) / self.steps
-        seconds = pace * max(0, self._all_steps - self.steps)
+        seconds = pace * max(0, self._all_steps - self.steps) + self._later
         if seconds < 90:
             return f"{max(1, round(seconds))} s left"
         minutes = round(seconds / 60)

@@ -21,7 +21,7 @@ import typer
 from dba_cli.cli._options import execute, with_training_options
 
 
-@with_training_options
+@with_training_options()
 def run(
     configs: Annotated[
         list[Path], typer.Argument(help="Config files.", metavar="CONFIG...", show_default=False)

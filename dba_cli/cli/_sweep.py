@@ -22,7 +22,7 @@ import typer
 from dba_cli.cli._options import execute, option, with_training_options
 
 
-@with_training_options
+@with_training_options()
 def sweep(
     config: Annotated[Path, typer.Argument(help="Config file.", metavar="CONFIG", show_default=False)],
     grid: Annotated[

@@ -24,6 +24,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     return validated(read(path, overrides), str(path))
 
 
+def from_data(data: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """Return the config that plain data is, with the overrides; UserError as for a file."""
+    return validated(reduce(_override, overrides, Document(deepcopy(data), {})), "config")
+
+
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read ``path``, what it extends, and the overrides, unchecked."""
     return reduce(_override, overrides, _read_with_bases(path, (), ""))

@@ -120,6 +120,12 @@ class Reporter:
     def notice(self, line: str) -> None:
         """A line that must be seen, such as a fallback to other data."""
 
+    def stage(self, line: str, later: float) -> None:
+        """A part of the work begins, its runs counted anew; others take ``later`` seconds after it."""
+
+    def say(self, line: str) -> None:
+        """A line for whoever follows the work."""
+
     def planned(self, name: str, todo: Sequence[PlannedRun], done: int) -> None:
         """What is about to begin, an experiment or a sweep: runs to do, and how many were found done."""
 

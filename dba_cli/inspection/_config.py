@@ -171,7 +171,33 @@ def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> Rend
 
 
 def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> tuple[float, str]:
-    """Train a few steps as ``dba run`` would, leave nothing behind, and extrapolate to a whole run."""
+    """Time a few steps and extrapolate to a whole run."""
+    timed = timed_steps(config, optimizer, data_dir, device)
+    # One before the first step, the last one whatever the period; deformed copies only at the end.
+    evaluations = 1 + -(-timed.steps // timed.period) + config.training.evaluation.copies
+    return timed.steps * timed.step + evaluations * timed.evaluation, f"{timed.number} timed steps"
+
+
+@dataclass(frozen=True)
+class TimedSteps:
+    """What a step and an evaluation of a run take, in seconds, by ``number`` timed steps.
+
+    The run has so many ``steps``, and an evaluation every ``period`` steps.
+    """
+
+    step: float
+    evaluation: float
+    number: int
+    steps: int
+    period: int
+
+
+def timed_steps(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> TimedSteps:
+    """Train a few steps as ``dba run`` would, and leave nothing behind.
+
+    Raises:
+        UserError: The config cannot be run with its data, or diverges at once.
+    """
     from dba_cli.experiments import Images, Settings, Trainee, planned
 
     images = Images(data_dir)
@@ -188,9 +214,6 @@ def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.d
             break
     if not training.step:
         raise UserError(f"{config.experiment.name}: no step could be timed: the first one diverged")
-    # One before the first step, the last one whatever the period; deformed copies only at the end.
-    total, period = run.timeline.steps, run.timeline.evaluation_period
-    evaluations = 1 + -(-total // period) + config.training.evaluation.copies
-    one = training.evaluation_seconds / len(training.history)
     steps = timed[_WARM_UP:] or timed
-    return total * median(steps) + evaluations * one, f"{len(steps)} timed steps"
+    one = training.evaluation_seconds / len(training.history)
+    return TimedSteps(median(steps), one, len(steps), run.timeline.steps, run.timeline.evaluation_period)

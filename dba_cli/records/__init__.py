@@ -5,6 +5,7 @@ from dba_cli.records._checkpoint import write_checkpoint as write_checkpoint
 from dba_cli.records._evaluation import Evaluation as Evaluation
 from dba_cli.records._files import ensure_writable as ensure_writable
 from dba_cli.records._files import locked as locked
+from dba_cli.records._files import read_model as read_model
 from dba_cli.records._files import write_atomically as write_atomically
 from dba_cli.records._layout import ExperimentFolder as ExperimentFolder
 from dba_cli.records._layout import RunFolder as RunFolder
@@ -17,6 +18,7 @@ from dba_cli.records._result import Durations as Durations
 from dba_cli.records._result import ExperimentRecord as ExperimentRecord
 from dba_cli.records._result import FailureRecord as FailureRecord
 from dba_cli.records._result import PaperFigures as PaperFigures
+from dba_cli.records._result import Part as Part
 from dba_cli.records._result import PointRecord as PointRecord
 from dba_cli.records._result import RunRecord as RunRecord
 from dba_cli.records._result import SweepRecord as SweepRecord

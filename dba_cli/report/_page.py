@@ -29,11 +29,12 @@ _RUN_COLUMNS = {  # whether each is made of numbers
 
 
 def report_page(
-    results: Path, names: Sequence[str] | None, data_dir: Path, command: str
+    results: Path, names: Sequence[str] | None, data_dir: Path, command: str, lead: Sequence[str] = ()
 ) -> tuple[str, list[str]]:
     """Return the HTML of the named experiments under ``results``, or of all, and why pictures are missing.
 
-    The same records give the same page. ``command`` is what made it, for the page to say.
+    The same records give the same page. ``command`` is what made it, for the page to say;
+    ``lead`` are sentences that come first.
 
     Raises:
         UserError: An unknown name, a damaged record, or nothing recorded.
@@ -63,6 +64,7 @@ def report_page(
         shared=shared,
         notes=album.notes,
         command=command,
+        lead=lead,
         version=__version__,
         style=(templates / "report.css").read_text(encoding="utf-8"),
         script=(templates / "report.js").read_text(encoding="utf-8"),

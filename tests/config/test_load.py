@@ -205,13 +205,13 @@ def test_a_model_of_another_kind_has_other_keys(put: Put, fault: Fault) -> None:
     path = put()
     before = load(path).model
     assert load(path, ["model.kind=cnn"]).model.model_dump() == {
-        "kind": "cnn", "channels": (16, 32), "activation": "relu",
+        "kind": "cnn", "channels": (16, 32), "activation": "relu", "groups": None,
     }  # fmt: skip
     assert load(path, ["model.kind=mlp"]).model == before
     both = ["model.kind=cnn", "model.channels=[4]", "model.activation=tanh"]
     for order in (both, both[::-1]):
         assert load(path, order).model.model_dump() == {
-            "kind": "cnn", "channels": (4,), "activation": "tanh",
+            "kind": "cnn", "channels": (4,), "activation": "tanh", "groups": None,
         }  # fmt: skip
     with pytest.raises(UserError, match=r"--set model.hidden=\[3\]: model.hidden: unknown key 'hidden'"):
         load(path, ["model.hidden=[3]", "model.kind=cnn"])

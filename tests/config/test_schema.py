@@ -48,7 +48,7 @@ def up_to(most: float) -> tuple[list[Any], list[Any]]:
         (DataConfig, DATA, "evaluate_on", ["test", "validation"], ["train", None]),
         (ModelConfig, MLP, "hidden", [(1,), (100_000,) * 20], [[], [0], [100_001], [1] * 21, [1.0], 1]),
         (ModelConfig, MLP, "activation", ["relu", "tanh", "sigmoid", "gelu", "silu"], ["ReLU", "", None]),
-        (ModelConfig, CNN, "channels", [(1,), (1024,) * 4], [[], [0], [1025], [1] * 5]),
+        (ModelConfig, CNN, "channels", [(1,), (1024,) * 8], [[], [0], [1025], [1] * 9]),
         (ScheduleConfig, {}, "kind", ["constant", "cosine", "linear"], ["step", None]),
         (ScheduleConfig, {}, "warmup_steps", [0, 10_000_000], [-1, 10_000_001, 0.0, None]),
         (TrainingConfig, {}, "epochs", [1, 1_000_000], [0, 1_000_001, 1.0, "1"]),

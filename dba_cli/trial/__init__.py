@@ -1,0 +1,4 @@
+"""``dba try``: whether DBA helps on data of one's own, by held-out data, controls and intervals."""
+
+from dba_cli.trial._trial import Verdict as Verdict
+from dba_cli.trial._trial import try_data as try_data

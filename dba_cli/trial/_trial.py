@@ -1,0 +1,350 @@
+"""The trial itself: look, plan, tune, compare, say."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from dba_cli.comparison import Comparison, compare, frame
+from dba_cli.config import Config, from_data, to_yaml
+from dba_cli.data import Samples, findings, read_data
+from dba_cli.errors import UserError
+from dba_cli.experiments import Reporter, Settings, Summary, run_experiments, sweep_folder
+from dba_cli.inspection import seconds_text, timed_steps
+from dba_cli.records import ExperimentFolder, Part, locked, read_model, write_atomically
+from dba_cli.report import report_page
+from dba_cli.trial._budget import Amount, affordable, rates
+from dba_cli.trial._template import slug, template
+from dba_cli.trial._verdict import NAMES, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MINUTES = 8.0
+_CURVE = 5  # evaluations of a compared run, for its curve; they decide nothing
+
+
+class TrialPlan(Part):
+    """``plan.json``: what was decided before anything was compared, so that the trial can be done again."""
+
+    format: Literal[1] = 1
+    sha256: str
+    """Of the data."""
+    asked: dict[str, Any]
+    """The options that decide what is done."""
+    step_seconds: dict[str, float]
+    """Of each optimizer, measured."""
+    rates: int
+    """Learning rates of each optimizer."""
+    tuning: int
+    """Seeds of each rate."""
+    seconds: float
+    """What all was expected to take."""
+    config: dict[str, Any]
+    """Of the comparison; its learning rates are the middle of those tried."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a trial found. Where runs failed, ``summary`` says which, and there is nothing else."""
+
+    summary: Summary
+    comparison: Comparison = field(default_factory=lambda: Comparison(()))
+    sentence: str = ""
+    """DBA beside the best of the optimizers that do not select."""
+    notes: tuple[str, ...] = ()
+    """DBA beside its control, and what limits all this."""
+    report: Path | None = None
+    config: Path | None = None
+    """From which ``dba run`` goes on."""
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """Return the table, a row for each optimizer."""
+        return frame(self.comparison)
+
+
+def try_data(
+    path: Path,
+    target: str | None,
+    *,
+    settings: Settings,
+    reporter: Reporter,
+    name: str | None = None,
+    minutes: float = MINUTES,
+    overrides: Sequence[str] = (),
+) -> Verdict:
+    """Compare SGD, Adam, DBA and random subsets on data of one's own; nothing under ``path`` is changed.
+
+    Everything lies in the folder NAME_try of the results: ``plan.json``, the tuning and the comparison as
+    experiments, ``config.yaml`` and ``report.html``. The same call goes on where it was stopped.
+
+    Raises:
+        UserError: Bad data, options or overrides, or a trial of other data or options in that folder.
+    """
+    if not 0.1 <= minutes <= 100_000:
+        raise UserError(f"--minutes {minutes:g}: out of range (0.1 to 100000)")
+    samples = read_data(path, target)
+    name = name or slug(path)
+    folder = sweep_folder(settings.results, f"{name}_try")
+    wanted = template(samples, path, target, name, overrides)
+    settings = replace(settings, results=folder)
+    for line in described(path, samples):
+        reporter.say(line)
+    asked = {"target": target, "minutes": minutes, "overrides": list(overrides)}
+    plan = _plan(wanted, samples, asked, settings)
+    return _Trial(plan, wanted, samples, settings, reporter).verdict()
+
+
+def described(path: Path, samples: Samples) -> list[str]:
+    """Return what was found, in sentences: samples, classes, balance, and what is suspicious."""
+    kind = "samples of a table"
+    if samples.is_table:
+        of = f"{samples.shape[0]} columns of numbers"
+    else:
+        channels, height, width = samples.shape
+        kind = "images"
+        of = f"{height} x {width} pixels, {'grey' if channels == 1 else f'{channels} channels'}"
+    numbers = [f"{len(samples):,} training"]
+    if samples.test is not None:
+        numbers.append(f"{len(samples.test):,} test")
+    counts = torch.bincount(samples.labels, minlength=len(samples.classes)).tolist()
+    most, least = max(counts), min(counts)
+    balance = f"{most} of each"
+    if most != least:
+        rare, common = samples.classes[counts.index(least)], samples.classes[counts.index(most)]
+        balance = f"from {least} of {rare} to {most} of {common}"
+    lines = [f"{path}: {' and '.join(numbers)} {kind}, {of}; {len(counts)} classes, {balance}."]
+    return lines + [f"! {line}" for line in findings(samples)]
+
+
+def _plan(wanted: Config, samples: Samples, asked: dict[str, Any], settings: Settings) -> TrialPlan:
+    """Return the plan that lies in the folder, or make one and write it."""
+    folder = settings.results
+    file = folder / "plan.json"
+    plan = None if settings.overwrite else read_model(file, TrialPlan)
+    if plan is None:
+        made = _made(wanted, samples, asked, settings)
+        with locked(folder, wait=True):
+            plan = None if settings.overwrite else read_model(file, TrialPlan)  # by another process meanwhile
+            if plan is None:
+                plan = made
+                write_atomically(file, plan.model_dump_json(indent=2) + "\n")
+    changed = [key for key, value in asked.items() if plan.asked.get(key) != value]
+    if plan.sha256 != samples.sha256 or changed:
+        what = "other data" if plan.sha256 != samples.sha256 else f"another {changed[0]}"
+        raise UserError(
+            f"{folder}: holds a trial of {what}; give another --name, or --overwrite to replace it"
+        )
+    return plan
+
+
+def _made(wanted: Config, samples: Samples, asked: dict[str, Any], settings: Settings) -> TrialPlan:
+    jobs, threads = settings.jobs or 1, torch.get_num_threads()
+    torch.set_num_threads(settings.threads or threads)
+    try:
+        names = [entry.name for entry in wanted.optimizers]
+        timed = {name: timed_steps(wanted, name, settings.data_dir, settings.device) for name in names}
+    finally:
+        torch.set_num_threads(threads)
+    step = {name: each.step for name, each in timed.items()}
+    keys = [text.partition("=")[0].strip() for text in asked["overrides"]]
+    amount = affordable(
+        step,
+        max(each.evaluation for each in timed.values()),
+        next(iter(timed.values())).steps,
+        60 * asked["minutes"],
+        jobs,
+        steps_fixed=any(key in ("training", "training.steps", "training.epochs") for key in keys),
+        seeds=len(wanted.seeds) if "seeds" in keys else None,
+    )
+    return TrialPlan(
+        sha256=samples.sha256,
+        asked=asked,
+        step_seconds=step,
+        rates=amount.rates,
+        tuning=amount.tuning,
+        seconds=amount.seconds,
+        config=_fitted(wanted, amount).model_dump(mode="json", exclude={"sweep"}),
+    )
+
+
+def _fitted(wanted: Config, amount: Amount) -> Config:
+    config = wanted.model_dump(mode="json", exclude={"sweep"})
+    training = config["training"]
+    if training["steps"] is not None:
+        training["steps"] = amount.steps
+        training["evaluation"] |= {"steps": max(1, amount.steps // _CURVE), "epochs": None}
+    return from_data(config | {"seeds": wanted.seeds[: amount.seeds]})
+
+
+class _Trial:
+    def __init__(
+        self, plan: TrialPlan, wanted: Config, samples: Samples, settings: Settings, reporter: Reporter
+    ) -> None:
+        self._plan, self._settings, self._reporter = plan, settings, reporter
+        # Where the data lies now; what it is has been compared.
+        config = plan.config | {"data": plan.config["data"] | {"path": wanted.data.path}}
+        self._config = from_data(config)
+        self._held_out = samples.test is None
+        self._notes: list[str] = []
+
+    def verdict(self) -> Verdict:
+        """Do what is missing, and say what came out."""
+        self._announce()
+        summary = Summary([], [])
+        entries = {entry.name: entry.model_dump(mode="json") for entry in self._config.optimizers}
+        plain = {name: each for name, each in entries.items() if each["kind"] != "dba"}
+        selecting = {name: each for name, each in entries.items() if name not in plain}
+        if not plain or not selecting:
+            raise UserError("optimizers: a trial needs one that selects (kind: dba) and one that does not")
+        tuned: dict[str, Any] = {}
+        best = ""
+        for stage, some in enumerate((plain, selecting), start=1):
+            if stage == 2:  # the selection feeds the optimizer that did best without it
+                base = {key: each for key, each in plain[best].items() if key not in ("name", "batch_size")}
+                some = {name: each | {"base": base} for name, each in some.items()}
+            config, candidates = self._tuning(some)
+            words = f"learning rates of {' and '.join(map(_called, some))}"
+            self._reporter.stage(f"{stage} of 3: {words}.", self._seconds_after(stage, selecting))
+            done = run_experiments([config], self._settings, self._reporter)
+            summary = Summary(summary.records + done.records, summary.failures + done.failures)
+            if done.failures:
+                return Verdict(summary)
+            chosen = self._chosen(config, candidates)
+            tuned |= {name: entry for name, (_, entry) in chosen.items()}
+            best = best or min(chosen, key=lambda name: chosen[name][0])
+        final = self._final([tuned[name] for name in entries], best)
+        file = self._settings.results / "config.yaml"
+        write_atomically(file, to_yaml(final))
+        self._reporter.stage("3 of 3: the comparison.", 0)
+        done = run_experiments([final], self._settings, self._reporter)
+        summary = Summary(summary.records + done.records, summary.failures + done.failures)
+        return Verdict(summary) if done.failures else self._said(summary, final, best, file)
+
+    def _announce(self) -> None:
+        config, plan = self._config, self._plan
+        parts = "the given test part"
+        if config.data.holdout is not None:
+            parts = f"hold-outs of {100 * config.data.holdout:g} % of each class, another for each seed"
+        steps = config.training.steps
+        length = f"{steps} steps" if steps else f"{config.training.epochs} epochs"
+        self._reporter.say(
+            f"Network: {config.model.kind}. Tested on {parts}. Plan: {plan.rates} learning rates of each"
+            f" optimizer on training samples kept out, {plan.tuning} seed{'s' * (plan.tuning > 1)} each, then"
+            f" {len(config.seeds)} seeds; {length} of {config.training.batch_size} samples;"
+            f" about {seconds_text(plan.seconds)}, once: what is done is kept."
+        )
+        if plan.seconds > 60 * plan.asked["minutes"]:
+            self._reporter.notice(
+                f"no trial takes less than about {seconds_text(plan.seconds)} here; fewer steps or a smaller"
+                " network would, such as --set training.steps=100"
+            )
+
+    def _seconds_after(self, stage: int, selecting: Mapping[str, Any]) -> float:
+        """Return what the stages after one are expected to take: of the plan's time, by the steps' cost."""
+        plan, seeds = self._plan, len(self._config.seeds)
+        tried, step = plan.rates * plan.tuning, plan.step_seconds
+        selection = sum(step[name] for name in selecting)
+        whole = (tried + seeds) * sum(step.values())
+        left = seeds * sum(step.values()) + (tried * selection if stage == 1 else 0)
+        return plan.seconds * left / whole
+
+    def _tuning(self, entries: Mapping[str, Any]) -> tuple[Config, dict[str, dict[float, Any]]]:
+        """Return the config that tries the rates, and by optimizer and rate the entries."""
+        candidates: dict[str, dict[float, Any]] = {}
+        for name, entry in entries.items():
+            middle = entry.get("base", entry)["lr"]
+            candidates[name] = {rate: _at(entry, rate) for rate in rates(middle, self._plan.rates)}
+        config = self._config.model_dump(mode="json", exclude={"sweep"})
+        words = " and ".join(map(_called, entries))
+        config["experiment"] |= {
+            "name": "_".join([config["experiment"]["name"], *entries, "rates"]),
+            "description": f"Learning rates of {words}, on training samples kept out of training and tests.",
+        }
+        config["data"]["evaluate_on"] = "validation"
+        if (steps := config["training"]["steps"]) is not None:
+            config["training"]["evaluation"]["steps"] = steps
+        config["seeds"] = config["seeds"][: self._plan.tuning]
+        config["optimizers"] = [
+            entry | {"name": _named(name, rate)}
+            for name, of in candidates.items()
+            for rate, entry in of.items()
+        ]
+        return from_data(config), candidates
+
+    def _chosen(
+        self, config: Config, candidates: Mapping[str, Mapping[float, Any]]
+    ) -> dict[str, tuple[tuple[float, float], Any]]:
+        """Return for each optimizer the figures of its best rate (errors, then loss), and its entry at it."""
+        folder = ExperimentFolder(self._settings.results / config.experiment.name)
+        chosen = {}
+        for name, of in candidates.items():
+            figures: dict[float, tuple[float, float]] = {}
+            for rate in of:
+                records = [folder.run(_named(name, rate), seed).read() for seed in config.seeds]
+                finals = [
+                    record.final for record in records if record is not None and record.final is not None
+                ]
+                if len(finals) == len(config.seeds):
+                    errors = sum(final.test_errors or 0 for final in finals)
+                    figures[rate] = (errors, sum(final.test_loss for final in finals))
+            if not figures:
+                raise UserError(
+                    f"{config.experiment.name}: {name} diverged at every learning rate"
+                    f" ({', '.join(f'{rate:g}' for rate in of)}): give a smaller one, such as --set"
+                    f" optimizers.sgd.lr={min(of) / 10:g}, and another --name"
+                )
+            rate = min(figures, key=lambda each: figures[each])
+            if len(of) > 1 and rate in (min(of), max(of)):
+                end = "smallest" if rate == min(of) else "largest"
+                self._notes.append(
+                    f"The best learning rate of {_called(name)}, {rate:g}, is the {end} tried."
+                )
+            chosen[name] = (figures[rate], of[rate])
+        return chosen
+
+    def _final(self, entries: Sequence[Any], best: str) -> Config:
+        config = self._config.model_dump(mode="json", exclude={"sweep"})
+        config["experiment"]["description"] = (
+            f"Whether DBA helps on {config['experiment']['name']}. Learning rates are tuned on training"
+            f" samples kept out, {self._plan.rates} for each optimizer; there {_called(best)} was the best"
+            " that does not select, and DBA and its control of random subsets feed it."
+        )
+        return from_data(config | {"optimizers": list(entries)})
+
+    def _said(self, summary: Summary, final: Config, best: str, file: Path) -> Verdict:
+        folder, name = self._settings.results, final.experiment.name
+        comparison = compare(folder, [name])
+        rows = {row.optimizer: row for row in comparison.sections[0].rows if row.current}
+        selecting = [entry.name for entry in final.optimizers if entry.selects]
+        first = sentence(rows, selecting[0], best, resampled=self._held_out, best=True)
+        notes = [
+            sentence(rows, selecting[0], other, resampled=self._held_out, best=False)
+            for other in selecting[1:]
+        ] + self._notes
+        if not self._held_out:
+            notes.append("The intervals speak of seeds on the given test part, not of other test parts.")
+        report = folder / "report.html"
+        command = shlex.join(["dba", "report", name, "--results", str(folder), "--output", str(report)])
+        page, _ = report_page(folder, [name], self._settings.data_dir, command, [first, *notes])
+        write_atomically(report, page)
+        return Verdict(summary, comparison, first, tuple(notes), report, file)
+
+
+def _called(name: str) -> str:
+    return NAMES.get(name, name)
+
+
+def _named(name: str, rate: float) -> str:
+    return f"{name}_lr{rate:g}"
+
+
+def _at(entry: dict[str, Any], rate: float) -> dict[str, Any]:
+    """Return an entry with another learning rate."""
+    if "base" in entry:
+        return entry | {"base": entry["base"] | {"lr": rate}}
+    return entry | {"lr": rate}
