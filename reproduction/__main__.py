@@ -20,7 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
     parser.add_argument("part", choices=["run", "digest", "choose", "report"])
     parser.add_argument("commands", nargs="*", metavar="command", help="folders of results; default: all")
-    parser.add_argument("--dataset", choices=list(DATASETS), default="mnist", help="default: mnist")
+    parser.add_argument(
+        "--dataset",
+        choices=[name for name in DATASETS if DATASETS[name].files],
+        default="mnist",
+        help="default: mnist",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="one seed, few points, few steps; a folder of its own"
     )

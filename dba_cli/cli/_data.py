@@ -17,7 +17,13 @@ _NO_FILES = "there are no official files to look at; 'dba run' reads it whole, a
 data = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 DatasetName = Annotated[
-    str, typer.Option("--dataset", help=f"As a config names it: {', '.join(DATASETS)}.", metavar="NAME")
+    str,
+    typer.Option(
+        "--dataset",
+        help=f"As a config names it: {', '.join(name for name in DATASETS if DATASETS[name].files)}, or "
+        "torchvision:NAME.",
+        metavar="NAME",
+    ),
 ]
 
 

@@ -103,23 +103,34 @@ class IdxFile:
         if start != self.header:
             raise ValueError(f"not an IDX file of unsigned bytes with dimensions {self.shape}")
 
-    def content(self, size: int = -1) -> bytes:
-        """Return the unpacked bytes, the first ``size`` of them if given; ValueError as for `check`."""
-        path = self.found
+    def content(self, size: int | None = None) -> bytes:
+        """Return the first ``size`` unpacked bytes, or all, but no more than one too many.
+
+        ValueError as for `check`.
+        """
+        path, limit = self.found, self.size + 1 if size is None else size
         if path is None:
             raise ValueError("missing")
         try:
-            with path.open("rb") as raw:
-                return (raw if path == self.path else gzip.GzipFile(fileobj=raw)).read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile):
+            with path.open("rb") as file:
+                if path == self.path:
+                    return file.read(limit)
+                unpacker = zlib.decompressobj(wbits=31)  # gzip's format; a bomb is left packed
+                content = unpacker.decompress(file.read(), limit)
+        except zlib.error:
             raise ValueError("not a gzip archive, or only a part of one") from None
         except OSError as error:
             raise ValueError(f"unreadable: {error.strerror}") from error
+        if len(content) < limit and not unpacker.eof:
+            raise ValueError("not a gzip archive, or only a part of one")
+        return content
 
     def read(self) -> Tensor:
         """Return the whole file as a uint8 tensor of its shape, all checked; ValueError as for `check`."""
         self.check()
         content = self.content()
+        if len(content) != self.size:
+            raise ValueError(f"not {self.size:,} bytes when it is read")
         if self.sha256 is not None:
             actual = hashlib.sha256(content).hexdigest()
             if actual != self.sha256:

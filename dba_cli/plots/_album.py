@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from dba_cli.comparison import Row
@@ -208,28 +209,28 @@ def _disagreements(scene: _Scene) -> _Drawn:
         seed = min(common)
         folders = predicted[first][seed], predicted[second][seed]
         images, labels, classes = evaluation(folders[0], scene.data_sets)
-        one, other = (predictions_of(folder, len(labels), classes) for folder in folders)
+        one, other = (classes[predictions_of(folder, len(labels), len(classes))] for folder in folders)
         record = folders[0].read()
         noun = f"{record.data.evaluated_on if record is not None else 'test'} images"
         title = f"{scene.study.title}\nSeed {seed}"
-        figure = disagreements(images, labels, (names[0], one), (names[1], other), title, noun)
+        figure = disagreements(images, classes[labels], (names[0], one), (names[1], other), title, noun)
         says = f"images that one of {names[0]} and {names[1]} gets right, seed {seed}"
         yield f"{names[0]}-{names[1]}-seed-{seed}", says, figure
 
 
 def _confusion(scene: _Scene) -> _Drawn:
     """Draw the confusion matrix of each optimizer, summed over the seeds that have predictions."""
-    matrices = []
+    matrices, classes = [], np.empty(0)
     for row, folders in scene.predictions(shown=False).items():
         _, labels, classes = evaluation(next(iter(folders.values())), scene.data_sets)
         counts = [
-            confusion(labels, predictions_of(folder, len(labels), classes), classes)
+            confusion(labels, predictions_of(folder, len(labels), len(classes)), len(classes))
             for folder in folders.values()
         ]
         seeds = f"{len(counts)} {'seed' if len(counts) == 1 else 'seeds'}"
         matrices.append((f"{row.optimizer} ({seeds})", sum(counts[1:], counts[0])))
     if matrices:
-        figure = confusion_matrices(matrices, scene.study.title)
+        figure = confusion_matrices(matrices, scene.study.title, classes)
         yield "", "confusion matrices at the end of training", figure
 
 

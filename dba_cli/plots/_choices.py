@@ -1,6 +1,7 @@
 """How often each image of a draw was chosen, layer by layer."""
 
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from dba_cli.plots._series import Floats
 from dba_cli.plots._style import new_figure, styled, wrapped
 from dba_cli.records import SelectionTrace
 
-Labels = npt.NDArray[np.integer[Any]]
+Labels = npt.NDArray[Any]
+"""Classes, by number or by name."""
 
 # A column is a fifth of a millimetre in print; more images than this share columns.
 _COLUMNS = 600
+# Classes that are named below, and characters that stand beside one another.
+_MOST_TICKS, _WORDS = 40, 90
 
 
 Rates = dict[str, Floats]
@@ -51,7 +55,10 @@ def choice_map(rates: Rates, labels: Labels, title: str = "") -> Figure:
     for row in range(1, len(rates)):
         axes.axhline(row - 0.5, color="white", linewidth=0.8)
     middles = [(a + b - 1) / 2 for a, b in pairwise(starts)]
-    axes.set_xticks(middles, [str(label) for label in np.unique(labels)])
+    classes = [str(label) for label in np.unique(labels)]
+    shown = slice(None, None, ceil(len(classes) / _MOST_TICKS))
+    slanted = sum(map(len, classes[shown])) > _WORDS
+    axes.set_xticks(middles[shown], classes[shown], rotation=90 if slanted else 0)
     axes.set_yticks(range(len(rates)), [wrapped(layer, 36) for layer in rates])
     axes.tick_params(length=0)
     axes.set_xlabel(f"{len(labels):,} training images by class, in each class the most chosen first")

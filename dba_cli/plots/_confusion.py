@@ -26,17 +26,21 @@ def confusion(labels: Labels, predicted: Labels, classes: int) -> Counts:
 
 
 @styled()
-def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") -> Figure:
+def confusion_matrices(
+    matrices: Sequence[tuple[str, Counts]], title: str = "", names: Labels | None = None
+) -> Figure:
     """Return named matrices of counts as shares of each true class, in per cent.
 
-    Rows are true classes, columns predicted ones. The colour goes with the square root of the share:
-    errors, which are few, would all look alike beside the diagonal.
+    Rows are true classes, columns predicted ones, called by ``names`` where those are texts. The colour goes
+    with the square root of the share: errors, which are few, would all look alike beside the diagonal.
     """
     columns = min(3, len(matrices))
     rows = ceil(len(matrices) / columns)
     side = (WIDTH - 0.9) / 3 if columns == 3 else 2.75
     titles = [wrapped(name, 30) for name, _ in matrices]
-    height = 0.6 + rows * (side + 0.25 + 0.14 * max(title.count("\n") for title in titles))
+    named = names is not None and names.dtype.kind == "U"
+    words = 0.14 * max(title.count("\n") for title in titles) + 0.6 * named
+    height = 0.6 + rows * (side + 0.25 + words)
     figure = new_figure(height, title, width=min(WIDTH, columns * side + 1.0))
     panels = grid(figure, len(matrices), columns)
     for place, (axes, (_, counts)) in enumerate(zip(panels, matrices, strict=True)):
@@ -47,8 +51,11 @@ def confusion_matrices(matrices: Sequence[tuple[str, Counts]], title: str = "") 
                 text = "100" if share >= 0.9995 else f"{100 * share:.1f}"
                 colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
                 axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
-        ticks = range(0, len(counts), ceil(len(counts) / _MOST_WORDS))
+        ticks = np.arange(0, len(counts), ceil(len(counts) / _MOST_WORDS))
         axes.set(title=titles[place], xticks=ticks, yticks=ticks)
+        if names is not None and named:
+            axes.set_xticklabels(names[ticks], rotation=90)
+            axes.set_yticklabels(names[ticks])
         axes.grid(visible=False)
         axes.tick_params(length=0, labelleft=place % columns == 0)
     for axes in panels[::columns]:

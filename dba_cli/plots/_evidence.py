@@ -1,12 +1,14 @@
 """What the pictures of images need beside the records: the data set, the draw, the trace, the predictions."""
 
+import re
+
 import numpy as np
 import torch
 from pydantic import ValidationError
 
 from dba_cli.config import Config
 from dba_cli.config import load as load_config
-from dba_cli.data import as_floats, draw_sha256
+from dba_cli.data import ImageData, as_floats, draw_sha256
 from dba_cli.errors import UserError
 from dba_cli.experiments import Images as DataSets
 from dba_cli.experiments import drawn, trained_labels
@@ -14,23 +16,35 @@ from dba_cli.plots._choices import Labels, Rates, choice_rates
 from dba_cli.plots._galleries import Images
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
+_NAME = 12  # characters of a class's name
+
 
 def draw(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels]:
-    """Return the training images that a finished run saw, as they are in the data set, and its labels."""
+    """Return the training images that a finished run saw, as they are in the data set, and their classes."""
     config, record = run_config(folder), folder.read()
     data = data_sets.of(config.data)
     indices = drawn(config.data, data, config.seeds[0])
     if record is not None and record.data.draw_sha256 != draw_sha256(indices):
         raise UserError(f"{folder.path}: the run drew other images than its config draws now; run it again")
     labels = trained_labels(config.data, data, indices, config.seeds[0])
-    return _pixels(as_floats(data.train_images[indices])), labels.numpy()
+    return _pixels(as_floats(data.train_images[indices])), _names(data)[labels.numpy()]
 
 
-def evaluation(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels, int]:
-    """Return the images that a run was evaluated on, as its network saw them, and how many classes."""
+def evaluation(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels, Labels]:
+    """Return images that a run was evaluated on, as its network saw them, labels, and the labels' classes."""
     config, seed = run_config(folder).data, run_config(folder).seeds[0]
     samples = data_sets.evaluation(config, torch.device("cpu"), seed)
-    return _pixels(samples.images), samples.labels.numpy(), data_sets.of(config).num_classes
+    return _pixels(samples.images), samples.labels.numpy(), _names(data_sets.of(config))
+
+
+def _names(data: ImageData) -> Labels:
+    """Return the classes by number: short names, or numbers where they have no others."""
+    if not data.classes or all(re.fullmatch("-?[0-9]{1,9}", name) for name in data.classes):
+        return np.array(data.classes or range(data.num_classes), dtype=np.int64)
+    short = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in data.classes]
+    if len(set(short)) < len(short):
+        short = [f"{number} {name}"[:_NAME] for number, name in enumerate(short)]
+    return np.array([name.replace("$", r"\$") for name in short])  # which would begin a formula
 
 
 def _pixels(images: torch.Tensor) -> Images:

@@ -1,6 +1,7 @@
 """Galleries: the images themselves, with a word under each.
 
-Images are uint8, (n, height, width), or (n, height, width, 3) in colour; their classes are (n,).
+Images are uint8, (n, height, width), or (n, height, width, 3) in colour; their classes are (n,), numbers or
+names.
 """
 
 from collections.abc import Sequence
@@ -18,19 +19,23 @@ Images = npt.NDArray[np.uint8]
 
 _PER_ROW = 12
 _PER_CLASS = 20
+_CLASSES = 50
 # Layers of which the most and the least chosen images are shown one by one; above, their mean.
 _LAYERS = 4
-# Pixels, of the size of the images', between tiles and for the words below each.
-_GAP = 3
-_WORDS = 9
+# Between tiles, and for a line of words below each, as shares of the images' height.
+_GAP = 3 / 28
+_WORDS = 9 / 28
+_LONG = 11  # characters that go below an image in one line
 
 
 @styled()
 def drawn_images(images: Images, labels: Labels, title: str = "") -> Figure:
     """Return the images of a draw, a row for each class: up to 20 of each, the first of the draw."""
-    classes, counts = np.unique(labels, return_counts=True)
+    every, counts = np.unique(labels, return_counts=True)
+    classes = every[:_CLASSES]
     columns = min(counts.max(), _PER_CLASS)
     more = f", up to {_PER_CLASS} of each class" if counts.max() > _PER_CLASS else ""
+    more += f", the first {_CLASSES} of {len(every)} classes" if len(every) > _CLASSES else ""
     height = min(0.33, (WIDTH - 0.4) / columns) * len(classes)
     figure = new_figure(height + 0.35, title, width=max(3.5, 0.33 * columns + 0.5))
     axes = figure.subplots()
@@ -57,7 +62,8 @@ def chosen_images(rates: Rates, images: Images, labels: Labels, title: str = "")
             rows.append(images[picks])
             names.append(f"{wrapped(layer, 16)}\n{word} often")
             captions.append([f"{labels[i]}: {100 * shares[i]:.0f} %" for i in picks])
-    figure = new_figure(0.3 + 0.68 * len(rows), title)
+    captions = _broken(captions, ": ", ":\n")
+    figure = new_figure(0.3 + (0.58 + 0.1 * _lines(captions)) * len(rows), title)
     axes = figure.subplots()
     _mosaic(axes, rows, max(map(len, rows)), names, captions)
     axes.set_xlabel("Below each: its class, and how often the layer chose it when it was a candidate")
@@ -86,17 +92,36 @@ def disagreements(
         shown.append(picks[: 2 * _PER_ROW])
     heights = [max(1, ceil(len(picks) / _PER_ROW)) for picks in shown]
     lines = sum(heading.count("\n") + 1 for heading in headings)
-    figure = new_figure(0.4 + 0.14 * lines + sum(0.72 * height + 0.15 for height in heights), title)
+    words = [
+        _broken([[f"{labels[i]} as {mistaken[i]}" for i in picks]], " as ", "\nas ")[0]
+        for picks, mistaken in zip(shown, (second[1], first[1]), strict=True)
+    ]
+    tall = 0.62 + 0.1 * _lines(words)
+    figure = new_figure(0.4 + 0.14 * lines + sum(tall * height + 0.15 for height in heights), title)
     panels = figure.subplots(2, 1, height_ratios=heights)
-    for axes, heading, picks, mistaken in zip(panels, headings, shown, (second[1], first[1]), strict=True):
+    for axes, heading, picks, said in zip(panels, headings, shown, words, strict=True):
         axes.set_title(heading, loc="left")
-        rows = [picks[start : start + _PER_ROW] for start in range(0, len(picks) or 1, _PER_ROW)]
-        captions = [[f"{labels[i]} as {mistaken[i]}" for i in row] for row in rows]
+        starts = range(0, len(picks) or 1, _PER_ROW)
+        rows = [picks[i : i + _PER_ROW] for i in starts]
+        captions = [said[i : i + _PER_ROW] for i in starts]
         _mosaic(axes, [images[row] for row in rows], _PER_ROW, captions=captions)
         if not len(picks):
             axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
-    panels[1].set_xlabel("“4 as 9”: a 4 that the wrong one takes for a 9. The first such images.")
+    example = "“a as b”: of class a, and the wrong one takes it for b"
+    if labels.dtype.kind != "U":
+        example = "“4 as 9”: a 4 that the wrong one takes for a 9"
+    panels[1].set_xlabel(f"{example}. The first such images.")
     return figure
+
+
+def _lines(captions: Sequence[Sequence[str]]) -> int:
+    return 1 + max((text.count("\n") for row in captions for text in row), default=0)
+
+
+def _broken(captions: list[list[str]], mark: str, broken: str) -> list[list[str]]:
+    """Return the captions in two lines, if one of them is too long for the width of an image."""
+    long = any(len(text) > _LONG for row in captions for text in row)
+    return [[text.replace(mark, broken, 1) for text in row] for row in captions] if long else captions
 
 
 def _mosaic(
@@ -108,7 +133,8 @@ def _mosaic(
 ) -> None:
     """Draw all tiles as one picture, grey ones dark on white, apart where there are captions below them."""
     height, width, *channels = rows[0].shape[1:]
-    gap, words = (_GAP, _WORDS) if captions else (0, 0)
+    gap = max(1, round(_GAP * height)) if captions else 0
+    words = max(1, round(_WORDS * height * _lines(captions))) if captions else 0
     down, across = height + gap + words, width + gap
     white = 255 if channels else 0
     canvas = np.full((len(rows) * down - gap, columns * across - gap, *channels), white, dtype=np.uint8)

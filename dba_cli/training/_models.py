@@ -53,6 +53,7 @@ def build_model(
         UserError: The network cannot be built, or does not map such images to such logits.
     """
     builder = MODELS[config.kind]
+    samples = f"images {image_shape}" if len(image_shape) == 3 else f"rows of {image_shape[0]} features"
     supplied = {"image_shape": image_shape, "classes": classes, "generator": generator}
     keys = inspect.signature(builder).parameters.keys() & supplied.keys()
     # PyTorch's initialisers draw from the CPU's global state: seed it from the stream, then put it back.
@@ -67,9 +68,7 @@ def build_model(
             model.train()
         except Exception as error:  # a user's network: any line of it may fail
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(
-                f"model {config.kind}: images {image_shape} cannot be classified ({reason})"
-            ) from error
+            raise UserError(f"model {config.kind}: {samples} cannot be classified ({reason})") from error
     if found != (2, classes):
         raise UserError(f"model {config.kind}: 2 images give {found}, not the logits (2, {classes})")
     use_fast_products(model)

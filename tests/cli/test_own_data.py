@@ -116,4 +116,4 @@ def test_a_table_with_everything(dba: Callable[..., Any], photos: Path, tmp_path
     assert "own-confusion.png" in made.out
     assert "the rows of t.csv are no pictures" in made.err
     line = dba("run", "own.yaml", "--data", ".", "--results", "other", *options, "--set", "model={kind: cnn}")
-    assert "model cnn: images (4,) cannot be classified" in line.refused()
+    assert "model cnn: rows of 4 features cannot be classified" in line.refused()

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -104,13 +105,29 @@ def test_a_bad_archive_is_told(tmp_path: Path, place: Callable[..., Path]) -> No
     assert problems(tmp_path)[3] == "truncated: expected 10,008 bytes, found 10,000"
     archive = folder / f"{NAMES[3]}.gz"
     whole = gzip.compress(labels)
-    for damaged in (b"plain text, no archive", whole[:2], whole[:-10] + whole[-4:]):
+    for damaged in (b"plain text, no archive", whole[:2], whole[:-30] + whole[-4:]):
         archive.write_bytes(damaged)
         assert (
             verify("fashion_mnist", tmp_path).files[3].problem == "not a gzip archive, or only a part of one"
         )
         with pytest.raises(UserError, match=r"\.gz: not a gzip archive.*fetch --dataset fashion_mnist"):
             load("fashion_mnist", "auto", tmp_path, print)
+
+
+def test_an_archive_that_holds_more_than_it_says_is_not_unpacked(
+    tmp_path: Path, place: Callable[..., Path]
+) -> None:
+    file = place(tmp_path) / NAMES[3]
+    labels = file.read_bytes()
+    file.unlink()
+    bomb = bytearray(gzip.compress(labels + bytes(200_000_000), 1))
+    bomb[-4:] = len(labels).to_bytes(4, "little")
+    file.with_name(f"{NAMES[3]}.gz").write_bytes(bomb)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="not 10,008 bytes when it is read"):
+        load("fashion_mnist", "official", tmp_path, print)
+    assert tracemalloc.get_traced_memory()[1] < 120_000_000  # the other files alone take half of it
+    tracemalloc.stop()
 
 
 def test_without_known_digests_an_impossible_label_is_still_seen(

@@ -101,3 +101,25 @@ def test_confusion_by_hand():
 def test_confusion_matrices_are_sound(many):
     counts = confusion(LABELS, np.roll(LABELS, 1), 10)
     assert_sound(confusion_matrices([(f"{LONG}_{i}", counts) for i in range(many)], TITLE))
+
+
+@pytest.mark.parametrize("classes", [3, 120])
+@pytest.mark.parametrize("shape", [(8, 8), (40, 60, 3)])
+def test_classes_go_by_their_names_whatever_the_size_of_images_and_their_number(classes, shape):
+    names = np.array([f"class {i:03d}" for i in range(classes)])
+    pixels = np.random.default_rng(0).integers(0, 256, (240, *shape)).astype(np.uint8)
+    labels = names[np.arange(240) % classes]
+    rates = choice_rates(trace({"layer": [np.arange(240) % 3 == 0]}, [np.arange(240)]), 240)
+    assert_sound(choice_map(rates, labels, TITLE))
+    assert_sound(drawn_images(pixels, labels, TITLE))
+    figure = chosen_images(rates, pixels, labels, TITLE)
+    assert_sound(figure)
+    assert figure.axes[0].texts[0].get_text() == "class 000:\n100 %"
+    wrong = np.roll(labels, 1)
+    figure = disagreements(pixels, labels, ("dba", labels), ("sgd", wrong), TITLE)
+    assert_sound(figure)
+    assert figure.axes[0].texts[1].get_text() == "class 001\nas class 000"
+    counts = confusion(np.arange(240) % classes, np.arange(240) % classes, classes)
+    figure = confusion_matrices([("dba", counts)], TITLE, names)
+    assert_sound(figure)
+    assert figure.axes[0].get_xticklabels()[0].get_text() == "class 000"
