@@ -125,7 +125,7 @@ def _held_out(data: ImageData, share: float, seed: int) -> Tensor:
 def _validation(data: ImageData) -> Tensor:
     """Return the indices of the validation split, ascending."""
     n = len(data.train_labels)
-    sizes = class_sizes(data.train_labels, fraction=(n // _VALIDATION_SHARE) / n, official_size=n)
+    sizes = class_sizes(data.train_labels, fraction=max(1, n // _VALIDATION_SHARE) / n, official_size=n)
     return draw(data.train_labels, sizes, generator(_VALIDATION_SEED, Stream.VALIDATION))
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # torch comes with it, which looking at a record does without
     import torch
 
     from dba_cli.config import Config
+    from dba_cli.experiments import Images
 
 _DONE, _DISOWNED = "done", "of another config"
 # The first step of DBA checks itself, and all first steps allocate: neither is timed.
@@ -172,7 +173,9 @@ def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> Rend
 
 def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> tuple[float, str]:
     """Time a few steps and extrapolate to a whole run."""
-    timed = timed_steps(config, optimizer, data_dir, device)
+    from dba_cli.experiments import Images
+
+    timed = timed_steps(config, optimizer, Images(data_dir), device)
     # One before the first step, the last one whatever the period; deformed copies only at the end.
     evaluations = 1 + -(-timed.steps // timed.period) + config.training.evaluation.copies
     return timed.steps * timed.step + evaluations * timed.evaluation, f"{timed.number} timed steps"
@@ -192,16 +195,15 @@ class TimedSteps:
     period: int
 
 
-def timed_steps(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> TimedSteps:
+def timed_steps(config: "Config", optimizer: str, images: "Images", device: "torch.device") -> TimedSteps:
     """Train a few steps as ``dba run`` would, and leave nothing behind.
 
     Raises:
         UserError: The config cannot be run with its data, or diverges at once.
     """
-    from dba_cli.experiments import Images, Settings, Trainee, planned
+    from dba_cli.experiments import Settings, Trainee, planned
 
-    images = Images(data_dir)
-    settings = Settings(data_dir, Path(), device, [optimizer], config.seeds[:1], overwrite=True)
+    settings = Settings(Path(), Path(), device, [optimizer], config.seeds[:1], overwrite=True)
     (run,) = planned(config, images, settings).todo
     training = Trainee(run, images, device).training()
     began, timed = time.perf_counter(), list[float]()

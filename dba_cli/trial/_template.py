@@ -44,7 +44,7 @@ def template(
     """
     held_out = samples.test is None
     trained = round(len(samples) * (1 - HOLDOUT if held_out else 1) * 5 / 6)
-    batch = min(_LARGEST_BATCH, max(10, trained // 8), trained)
+    batch = min(_LARGEST_BATCH, max(10, trained // 8), max(1, trained // 2))
     steps = min(max(math.ceil(_EPOCHS * trained / batch), _FEWEST_STEPS), _MOST_STEPS)
     data = {
         "dataset": form_of(path),

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,10 +13,11 @@ from dba_cli.config import Config, from_data, to_yaml
 from dba_cli.data import Samples, findings, read_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import Reporter, Settings, Summary, run_experiments, sweep_folder
-from dba_cli.inspection import seconds_text, timed_steps
-from dba_cli.records import ExperimentFolder, Part, locked, read_model, write_atomically
+from dba_cli.inspection import seconds_text
+from dba_cli.records import ExperimentFolder, write_atomically
 from dba_cli.report import report_page
-from dba_cli.trial._budget import Amount, affordable, rates
+from dba_cli.trial._budget import rates
+from dba_cli.trial._plan import TrialPlan, planned_trial
 from dba_cli.trial._template import slug, template
 from dba_cli.trial._verdict import NAMES, sentence
 
@@ -24,27 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MINUTES = 8.0
-_CURVE = 5  # evaluations of a compared run, for its curve; they decide nothing
-
-
-class TrialPlan(Part):
-    """``plan.json``: what was decided before anything was compared, so that the trial can be done again."""
-
-    format: Literal[1] = 1
-    sha256: str
-    """Of the data."""
-    asked: dict[str, Any]
-    """The options that decide what is done."""
-    step_seconds: dict[str, float]
-    """Of each optimizer, measured."""
-    rates: int
-    """Learning rates of each optimizer."""
-    tuning: int
-    """Seeds of each rate."""
-    seconds: float
-    """What all was expected to take."""
-    config: dict[str, Any]
-    """Of the comparison; its learning rates are the middle of those tried."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +75,7 @@ def try_data(
     for line in described(path, samples):
         reporter.say(line)
     asked = {"target": target, "minutes": minutes, "overrides": list(overrides)}
-    plan = _plan(wanted, samples, asked, settings)
+    plan = planned_trial(wanted, samples, asked, settings)
     return _Trial(plan, wanted, samples, settings, reporter).verdict()
 
 
@@ -119,66 +99,6 @@ def described(path: Path, samples: Samples) -> list[str]:
         balance = f"from {least} of {rare} to {most} of {common}"
     lines = [f"{path}: {' and '.join(numbers)} {kind}, {of}; {len(counts)} classes, {balance}."]
     return lines + [f"! {line}" for line in findings(samples)]
-
-
-def _plan(wanted: Config, samples: Samples, asked: dict[str, Any], settings: Settings) -> TrialPlan:
-    """Return the plan that lies in the folder, or make one and write it."""
-    folder = settings.results
-    file = folder / "plan.json"
-    plan = None if settings.overwrite else read_model(file, TrialPlan)
-    if plan is None:
-        made = _made(wanted, samples, asked, settings)
-        with locked(folder, wait=True):
-            plan = None if settings.overwrite else read_model(file, TrialPlan)  # by another process meanwhile
-            if plan is None:
-                plan = made
-                write_atomically(file, plan.model_dump_json(indent=2) + "\n")
-    changed = [key for key, value in asked.items() if plan.asked.get(key) != value]
-    if plan.sha256 != samples.sha256 or changed:
-        what = "other data" if plan.sha256 != samples.sha256 else f"another {changed[0]}"
-        raise UserError(
-            f"{folder}: holds a trial of {what}; give another --name, or --overwrite to replace it"
-        )
-    return plan
-
-
-def _made(wanted: Config, samples: Samples, asked: dict[str, Any], settings: Settings) -> TrialPlan:
-    jobs, threads = settings.jobs or 1, torch.get_num_threads()
-    torch.set_num_threads(settings.threads or threads)
-    try:
-        names = [entry.name for entry in wanted.optimizers]
-        timed = {name: timed_steps(wanted, name, settings.data_dir, settings.device) for name in names}
-    finally:
-        torch.set_num_threads(threads)
-    step = {name: each.step for name, each in timed.items()}
-    keys = [text.partition("=")[0].strip() for text in asked["overrides"]]
-    amount = affordable(
-        step,
-        max(each.evaluation for each in timed.values()),
-        next(iter(timed.values())).steps,
-        60 * asked["minutes"],
-        jobs,
-        steps_fixed=any(key in ("training", "training.steps", "training.epochs") for key in keys),
-        seeds=len(wanted.seeds) if "seeds" in keys else None,
-    )
-    return TrialPlan(
-        sha256=samples.sha256,
-        asked=asked,
-        step_seconds=step,
-        rates=amount.rates,
-        tuning=amount.tuning,
-        seconds=amount.seconds,
-        config=_fitted(wanted, amount).model_dump(mode="json", exclude={"sweep"}),
-    )
-
-
-def _fitted(wanted: Config, amount: Amount) -> Config:
-    config = wanted.model_dump(mode="json", exclude={"sweep"})
-    training = config["training"]
-    if training["steps"] is not None:
-        training["steps"] = amount.steps
-        training["evaluation"] |= {"steps": max(1, amount.steps // _CURVE), "epochs": None}
-    return from_data(config | {"seeds": wanted.seeds[: amount.seeds]})
 
 
 class _Trial:
@@ -240,8 +160,8 @@ class _Trial:
         )
         if plan.seconds > 60 * plan.asked["minutes"]:
             self._reporter.notice(
-                f"no trial takes less than about {seconds_text(plan.seconds)} here; fewer steps or a smaller"
-                " network would, such as --set training.steps=100"
+                f"the least that answers anything takes about {seconds_text(plan.seconds)} here, more than"
+                f" --minutes {plan.asked['minutes']:g}"
             )
 
     def _seconds_after(self, stage: int, selecting: Mapping[str, Any]) -> float:
@@ -326,6 +246,12 @@ class _Trial:
             sentence(rows, selecting[0], other, resampled=self._held_out, best=False)
             for other in selecting[1:]
         ] + self._notes
+        ours, theirs = (
+            sum(run.durations.training for run in rows[name].counted) for name in (selecting[0], best)
+        )
+        if theirs:
+            words = f"{ours / theirs:.1f} times as long with {_called(selecting[0])} as with {_called(best)}"
+            notes.append(f"Training took {words}.")
         if not self._held_out:
             notes.append("The intervals speak of seeds on the given test part, not of other test parts.")
         report = folder / "report.html"
