@@ -59,6 +59,15 @@ def test_every_name_in_a_record_is_explained(config: str, change: str) -> None:
         assert f"\n| `{row}` |" in PROTOCOLS.read_text(encoding="utf-8")
 
 
+def test_every_test_that_holds_a_training_feature_exists() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    page = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
+    rows = page.partition("## Training features\n")[2].partition("\n## ")[0].split("\n| ")[3:]
+    for row in rows:
+        assert (name := re.search(r"\| `(test_\w+)` \|", row)), row
+        assert f"\ndef {name[1]}(" in tests
+
+
 def test_every_stream_is_listed() -> None:
     listed = re.findall(
         r"^\| `([A-Z_]+)` \| (\d+) \|", PROTOCOLS.read_text(encoding="utf-8"), flags=re.MULTILINE
