@@ -360,6 +360,8 @@ class DBAConfig(OptimizerConfig):
     """Largest share of the batch that is kept, to 1."""
     size: int | None = None
     """Fixed size, for the fractions."""
+    sizes: int | None = None
+    """How many sizes the rules prefix and random try, evenly spaced; null: every one."""
     scope: Literal["layer", "model"] = "layer"
     """layer: each chooses for itself (the paper); model: one choice for all."""
     stratified: bool = False
@@ -372,7 +374,7 @@ class DBAConfig(OptimizerConfig):
 
     def largest_size(self, batch: int) -> int:
         """Return the most images of a batch that a step may use, by the limits."""
-        limits = SizeLimits(self.min_fraction, self.max_fraction, self.size)
+        limits = SizeLimits(self.min_fraction, self.max_fraction, self.size, self.sizes)
         return batch if self.rule == "all" else limits.bounds(batch)[1]
 
     def check_arguments(self) -> None:

@@ -47,6 +47,8 @@ class DynamicBatch:
         min_fraction: smallest fraction of the batch that is kept, in [0, 1]; one sample at least.
         max_fraction: largest fraction of the batch that is kept, in (0, 1].
         size: number of samples that is kept, instead of the fractions.
+        sizes: how many sizes the rules ``prefix`` and ``random`` try, evenly from the smallest to the
+            largest; None tries every one.
         scope: ``"layer"`` selects for every layer separately (the paper), ``"model"`` once for all layers,
             from the sum of their Gram matrices.
         rule: how subsets are searched, one of `RULES`.
@@ -73,6 +75,7 @@ class DynamicBatch:
         min_fraction: float = 0.25,
         max_fraction: float = 1.0,
         size: int | None = None,
+        sizes: int | None = None,
         scope: Scope = "layer",
         rule: str = "prefix",
         stratified: bool = False,
@@ -91,7 +94,7 @@ class DynamicBatch:
             SelectionProblem,
             metric=METRICS[metric],
             order=ORDERS[order],
-            limits=SizeLimits(min_fraction, max_fraction, size),
+            limits=SizeLimits(min_fraction, max_fraction, size, sizes),
             together=scope == "model",
             generator=generator,
         )

@@ -6,17 +6,32 @@ conventions: i, j samples (n); t, s positions (T); p, q features.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from math import prod
 
 import torch
 from torch import Tensor
 
-from ._products import row_products
+from ._products import is_faster, row_products
 
 STRIP = 128
 """Rows computed at once: tall enough for full multiply speed, low enough to skip nearly half the work."""
 
-BLOCK = 1 << 20
-"""Elements of the largest temporary: 4 MiB in float32."""
+BLOCK = 1 << 22
+"""Elements of the largest temporary: 16 MiB in float32."""
+
+PAIRS = 1 << 20
+"""Elements of the largest matrix of position pairs, which is gone through several times."""
+
+PRODUCT, BATCHED, READ, ELEMENT = 0.01, 0.018, 0.25, 1.0
+"""Nanoseconds of a multiply-add in a large matrix product and in one of many small ones, of an element read
+once, and of one written and read again; on one core with 512-bit vectors. They choose between exact ways."""
+
+COLUMNS = 64
+"""Columns below which a matrix product loses its speed."""
+
+
+SAMPLE = 1 << 21
+"""Multiply-adds of one sample from which its own fast product beats its place in a batched one."""
 
 
 def strips(n: int, height: int = STRIP) -> Iterator[tuple[int, int]]:
@@ -50,7 +65,7 @@ def position_pair_gram(positions: int, products: Callable[[slice, slice], Tensor
     `products` maps two ranges of flattened (sample, position) indices to a new matrix.
     """
     n = len(out)
-    height = max(1, min(STRIP, BLOCK // (n * positions * positions)))
+    height = max(1, min(STRIP, PAIRS // (n * positions * positions)))
     for start, stop in strips(n, height):
         pairs = products(slice(start * positions, stop * positions), slice(0, stop * positions))
         torch.sum(pairs.view(stop - start, positions, stop, positions), (1, 3), out=out[start:stop, :stop])
@@ -60,17 +75,70 @@ def position_pair_gram(positions: int, products: Callable[[slice, slice], Tensor
 def explicit_gram(slabs: Iterable[Tensor], out: Tensor) -> None:
     """``K_ij = sum_slabs <slab_i, slab_j>``, of parts of the per-sample gradients, each (n, ...)."""
     out.zero_()
+    n = len(out)
+    height = n
     for part in slabs:
         slab = part.flatten(1)
-        for start, stop in strips(len(slab)):
+        # Long rows are worth lower strips, which skip more of the upper triangle.
+        height = min(height, STRIP if slab.shape[1] < STRIP * STRIP else max(16, min(STRIP, n // 4)))
+        for start, stop in strips(n, height):
             out[start:stop, :stop].add_(row_products(slab[start:stop], slab[:stop]))
-    mirror(out)
+    mirror(out, height)
 
 
-def pairs_are_cheaper(n: int, positions: int, p: int, q: int) -> bool:
-    """Whether position pairs need fewer multiply-adds than explicit gradients in slabs.
+def outer_slabs(left: Tensor, right: Tensor) -> Iterator[Tensor]:
+    """Parts of ``sum_t left_it right_it'``, of (n, T, p) and (n, T, q), each (n, some rows, some columns).
 
-    Pairs take n^2 T^2 (p + q), slabs n T p q to form the gradients and n^2 p q to multiply them; the rule
-    of the mixed ghost clipping of Bu et al. (2022), with the Gram matrix in place of the norms.
+    Each is to be used before the next is made, in the same memory.
     """
-    return n * positions * positions * (p + q) <= (positions + n) * p * q
+    n, _, p = left.shape
+    columns = min(right.shape[2], max(COLUMNS, BLOCK // (n * p)))
+    rows = min(p, max(COLUMNS // 2, BLOCK // (n * columns)))
+    memory = left.new_empty(n * rows * columns)
+    for some in torch.split(left, rows, dim=2):
+        for others in torch.split(right, columns, dim=2):
+            shape = n, some.shape[2], others.shape[2]
+            slab = memory[: prod(shape)].view(shape)
+            if is_faster(some[0].t(), others[0].t(), worth_it=SAMPLE):
+                for one, other, place in zip(
+                    some.mT.unbind(), others.mT.unbind(), slab.unbind(), strict=True
+                ):
+                    place.copy_(row_products(one, other))
+            else:
+                torch.bmm(some.mT, others, out=slab)
+            yield slab
+
+
+def own_pair_sums(left: Tensor, right: Tensor, bias: bool) -> Tensor:
+    """``sum_ts <left_it, left_is> (<right_it, right_is> + 1)``, (n,); the 1 only with a bias."""
+    positions = left.shape[1]
+    sums = []
+    rows = max(1, PAIRS // positions**2)
+    for some, others in zip(torch.split(left, rows), torch.split(right, rows), strict=True):
+        outputs = torch.bmm(some, some.mT)
+        inputs = torch.bmm(others, others.mT)
+        pairs = outputs.addcmul_(outputs, inputs) if bias else outputs.mul_(inputs)
+        sums.append(pairs.sum((1, 2)))
+    return torch.cat(sums)
+
+
+def sum_of_squares(slabs: Iterable[Tensor], n: int) -> Tensor:
+    """``sum_slabs |slab_i|^2``, (n,), of parts of the per-sample gradients, each (n, ...)."""
+    squares = [torch.linalg.vector_norm(slab.reshape(n, -1), dim=1).square() for slab in slabs]
+    return torch.stack(squares).sum(0)
+
+
+def pair_cost(n: int, others: int, positions: int, p: int, q: int) -> float:
+    """Nanoseconds of all pairs of positions of n samples and as many others each (1: their own)."""
+    height = 1.0 if others == 1 else 0.5 + STRIP / (2 * max(STRIP, n))
+    product = BATCHED if others == 1 else PRODUCT
+    return height * n * others * positions**2 * ((p + q) * product + ELEMENT)
+
+
+def slab_cost(n: int, others: int, positions: int, p: int, q: int) -> float:
+    """Nanoseconds of explicit gradients in slabs, and of their inner products with so many others each.
+
+    Beside the multiply-adds (the rule of the mixed ghost clipping of Bu et al. 2022, with the Gram matrix in
+    place of the norms), slabs pay for their way through memory, which dominates where positions are few.
+    """
+    return n * p * q * (positions * BATCHED + 0.6 * others * PRODUCT + ELEMENT)

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ._gram import BLOCK, explicit_gram, outer_product_gram, pairs_are_cheaper, position_pair_gram
+from ._gram import (
+    ELEMENT,
+    PRODUCT,
+    READ,
+    explicit_gram,
+    outer_product_gram,
+    outer_slabs,
+    own_pair_sums,
+    pair_cost,
+    position_pair_gram,
+    slab_cost,
+    sum_of_squares,
+)
 from ._products import row_products
 
 Gradients = dict[nn.Parameter, Tensor]
@@ -34,13 +46,56 @@ class LayerGradients(ABC):
     def explicit(self) -> Gradients:
         """The g_i themselves, (n, *shape) for each parameter: only for parameters that are shared."""
 
+    # What follows spares the Gram matrix; a class that has no `costs` needs none of it.
+
+    def costs(self) -> "Costs | None":
+        """What the ways to do without the Gram matrix cost; None where there is no other way."""
+        return None
+
     def square_norms(self) -> Tensor | None:
-        """``|g_i|^2``, (n,); None where nothing is cheaper than the Gram matrix."""
+        """``|g_i|^2``, (n,); None where they are only known from the Gram matrix."""
         return None
 
     def projections(self) -> Tensor | None:
-        """``<g_i, mean>``, (n,); None where nothing is cheaper than the Gram matrix."""
-        return None
+        """``<g_i, mean>``, (n,); None where they are only known from the Gram matrix."""
+        if self.costs() is None:
+            return None
+        total = self.total()
+        values = self.products(total)
+        return values / len(values)
+
+    def products(self, gradients: Gradients) -> Tensor:
+        """``<g_i, G>``, (n,), with one gradient G of the same parameters."""
+        raise NotImplementedError
+
+    def part(self, samples: Tensor) -> "LayerGradients":
+        """The gradients of some of the samples, by their indices (m,)."""
+        raise NotImplementedError
+
+    def total(self) -> Gradients:
+        """``sum_i g_i`` for each parameter."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Estimates in nanoseconds of one core: they only decide which of several exact ways is taken.
+
+    Attributes:
+        gram: of the Gram matrix.
+        square_norms: of the squared norms without it.
+        product: of the sum of all gradients, or of their inner products with one gradient.
+    """
+
+    gram: float
+    square_norms: float
+    product: float
+
+
+def square_of(gradients: Gradients) -> Tensor:
+    """The squared norm of a gradient, a scalar."""
+    squares = [g.flatten().dot(g.flatten()) for g in gradients.values()]
+    return squares[0] if len(squares) == 1 else torch.stack(squares).sum()
 
 
 def weighted(weights: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,12 +121,23 @@ class Explicit(LayerGradients):
         self.parameters = tuple(gradients)
         self._gradients = gradients
 
+    def costs(self) -> Costs:
+        n = len(next(iter(self._gradients.values())))
+        elements = float(sum(g.numel() for g in self._gradients.values()))
+        return Costs(elements * (ELEMENT + n * PRODUCT), elements * READ, elements * READ)
+
     def square_norms(self) -> Tensor:
         return torch.stack([g.flatten(1).square().sum(1) for g in self._gradients.values()]).sum(0)
 
-    def projections(self) -> Tensor:
-        flat = [g.flatten(1) for g in self._gradients.values()]
-        return torch.stack([g @ g.mean(0) for g in flat]).sum(0)
+    def products(self, gradients: Gradients) -> Tensor:
+        own = self._gradients.items()
+        return torch.stack([g.flatten(1) @ gradients[p].flatten() for p, g in own]).sum(0)
+
+    def part(self, samples: Tensor) -> "Explicit":
+        return Explicit({p: g.index_select(0, samples) for p, g in self._gradients.items()})
+
+    def total(self) -> Gradients:
+        return {p: g.sum(0) for p, g in self._gradients.items()}
 
     def write_gram(self, out: Tensor) -> None:
         explicit_gram(self._gradients.values(), out)
@@ -102,37 +168,55 @@ class OuterProducts(LayerGradients):
     def __post_init__(self) -> None:
         self.parameters = tuple(p for p in (self.weight, self.bias) if p is not None)
 
+    def costs(self) -> Costs:
+        n, positions, p = self.left.shape
+        q = self.right.shape[2] if self.weight is not None else 0
+        if positions == 1:
+            gram, norms = n * n * (p + q) * PRODUCT, n * (p + q) * READ
+        else:
+            gram = min(pair_cost(n, n, positions, p, q), slab_cost(n, n, positions, p, q))
+            norms = min(pair_cost(n, 1, positions, p, q), slab_cost(n, 1, positions, p, q))
+        return Costs(gram, norms, n * positions * p * (q + 1) * PRODUCT)
+
     def write_gram(self, out: Tensor) -> None:
         n, positions, p = self.left.shape
         q = self.right.shape[2]
         if self.weight is not None and positions == 1:
             outer_product_gram(self.left.view(n, p), self.right.view(n, q), self.bias is not None, out)
-        elif self.weight is not None and pairs_are_cheaper(n, positions, p, q):
+        elif self.weight is not None and pair_cost(n, n, positions, p, q) < slab_cost(n, n, positions, p, q):
             position_pair_gram(positions, self._pair_products, out)
         else:
             explicit_gram(self._slabs(), out)
 
-    def square_norms(self) -> Tensor | None:
-        if self.left.shape[1] > 1:
-            return None
-        square_norms = self.left.square().sum((1, 2))
-        inputs = self.right.square().sum((1, 2)) if self.weight is not None else 0
-        return square_norms * (inputs + (self.bias is not None))
-
-    def projections(self) -> Tensor | None:
+    def square_norms(self) -> Tensor:
         n, positions, p = self.left.shape
         q = self.right.shape[2]
-        # The mean takes n p q multiply-adds, the products with it as many, the Gram matrix n^2 (p + q) / 2.
-        if positions > 1 or n * (p + q) <= 4 * p * q:
-            return None
-        mean = self.weighted_sum(self.left.new_full((n,), 1 / n))
-        # <g_i, mean>: the inner product of left_i with the layer's output for right_i under the mean.
-        outputs = torch.zeros_like(self.left)
-        if self.weight is not None:
-            outputs = row_products(self.right.flatten(0, 1), mean[self.weight].view(p, q)).view_as(self.left)
+        if positions == 1:
+            square_norms = self.left.square().sum((1, 2))
+            inputs = self.right.square().sum((1, 2)) if self.weight is not None else 0
+            return square_norms * (inputs + (self.bias is not None))
+        if self.weight is not None and pair_cost(n, 1, positions, p, q) < slab_cost(n, 1, positions, p, q):
+            return own_pair_sums(self.left, self.right, self.bias is not None)
+        return sum_of_squares(self._slabs(), n)
+
+    def products(self, gradients: Gradients) -> Tensor:
+        # The inner product of left_it with the layer's output for right_it under G, summed over t.
+        n, _, p = self.left.shape
+        q = self.right.shape[2]
+        if self.weight is None:
+            assert self.bias is not None
+            return self.left.sum(1) @ gradients[self.bias]
+        outputs = row_products(self.right.flatten(0, 1), gradients[self.weight].view(p, q))
         if self.bias is not None:
-            outputs = outputs + mean[self.bias]
-        return (outputs * self.left).sum((1, 2))
+            outputs += gradients[self.bias]
+        return outputs.mul_(self.left.flatten(0, 1)).view(n, -1).sum(1)
+
+    def part(self, samples: Tensor) -> "OuterProducts":
+        left, right = (factor.index_select(0, samples) for factor in (self.left, self.right))
+        return OuterProducts(left, right, self.weight, self.bias)
+
+    def total(self) -> Gradients:
+        return self._sum(self.left, self.right)
 
     def _pair_products(self, rows: slice, columns: slice) -> Tensor:
         left, right = self.left.flatten(0, 1), self.right.flatten(0, 1)
@@ -141,15 +225,16 @@ class OuterProducts(LayerGradients):
         return outputs.addcmul_(outputs, inputs) if self.bias is not None else outputs.mul_(inputs)
 
     def _slabs(self) -> Iterator[Tensor]:
-        n, _, p = self.left.shape
         if self.bias is not None:
             yield self.left.sum(1)
         if self.weight is not None:
-            for slab in torch.split(self.right, max(1, BLOCK // (n * p)), dim=2):
-                yield self.left.mT @ slab
+            yield from outer_slabs(self.left, self.right)
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        left, right = (factor.flatten(0, 1) for factor in weighted(weights, self.left, self.right))
+        return self._sum(*weighted(weights, self.left, self.right))
+
+    def _sum(self, left: Tensor, right: Tensor) -> Gradients:
+        left, right = left.flatten(0, 1), right.flatten(0, 1)
         gradients: Gradients = {}
         if self.weight is not None:
             gradients[self.weight] = row_products(left.t(), right.t()).view(self.weight.shape)

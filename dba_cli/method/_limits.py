@@ -18,6 +18,7 @@ class SizeLimits:
         min_fraction: at least ``ceil(min_fraction * n)`` samples of n, in [0, 1].
         max_fraction: at most ``floor(max_fraction * n)`` samples, in (0, 1], not below `min_fraction`.
         size: exactly this many samples (all, where there are fewer), instead of the fractions.
+        sizes: how many sizes a search tries, evenly from the smallest to the largest; None tries every one.
 
     Raises:
         ValueError: a limit outside its range.
@@ -26,6 +27,7 @@ class SizeLimits:
     min_fraction: float = 0.0
     max_fraction: float = 1.0
     size: int | None = None
+    sizes: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_fraction <= 1:
@@ -34,6 +36,8 @@ class SizeLimits:
             raise ValueError(f"max_fraction must be in (0, 1], not {self.max_fraction}")
         if self.size is not None and self.size < 1:
             raise ValueError(f"size must be at least 1, not {self.size}")
+        if self.sizes is not None and self.sizes < 2:
+            raise ValueError(f"sizes must be at least 2, not {self.sizes}")
         if self.size is None and self.min_fraction > self.max_fraction:
             raise ValueError(
                 f"min_fraction {self.min_fraction} is above max_fraction {self.max_fraction}; lower "
@@ -46,6 +50,11 @@ class SizeLimits:
             return min(self.size, n), min(self.size, n)
         smallest = max(1, ceil(self.min_fraction * n - _ROUNDING))
         return smallest, max(smallest, floor(self.max_fraction * n + _ROUNDING))
+
+    def tried(self, n: int) -> list[int]:
+        """The sizes that a search tries for n samples, ascending."""
+        smallest, largest = self.bounds(n)
+        return evenly(smallest, largest, largest if self.sizes is None else self.sizes)
 
     def shared(self, counts: list[int]) -> list["SizeLimits"]:
         """Limits for the parts of a batch, of `counts` samples each, no more parts than samples may be kept.
@@ -63,6 +72,13 @@ class SizeLimits:
             for total in self.bounds(sum(counts))
         )
         return [
-            SizeLimits((1 + smallest[part]) / count, (1 + largest[part]) / count)
+            SizeLimits((1 + smallest[part]) / count, (1 + largest[part]) / count, sizes=self.sizes)
             for part, count in enumerate(counts)
         ]
+
+
+def evenly(first: int, last: int, number: int) -> list[int]:
+    """So many different whole numbers from the first to the last, or all of them where there are fewer."""
+    if number > last - first:
+        return list(range(first, last + 1))
+    return [first + round(k * (last - first) / (number - 1)) for k in range(number)]

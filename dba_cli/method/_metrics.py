@@ -53,10 +53,15 @@ MetricFunction = Callable[[SubsetStatistics], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A registered metric: its values, and which direction is better."""
+    """A registered metric: its values, which direction is better, and whether bounds may be taken of it.
+
+    `monotonic`: of subsets of one size and one mean of squared norms, the score only rises, or only falls,
+    with the squared norm of the mean.
+    """
 
     function: MetricFunction
     larger_is_better: bool
+    monotonic: bool = False
 
     def score(self, statistics: SubsetStatistics) -> Tensor:
         """Values with the sign turned so that larger is better; NaN becomes -inf and so never wins."""
@@ -68,48 +73,52 @@ class Metric:
 METRICS: Registry[Metric] = Registry("metric")
 
 
-def register_metric(name: str, *, larger_is_better: bool) -> Callable[[MetricFunction], MetricFunction]:
+def register_metric(
+    name: str, *, larger_is_better: bool, monotonic: bool = False
+) -> Callable[[MetricFunction], MetricFunction]:
     """Register a metric under `name`, for `DynamicBatch(metric=name)`.
 
     The decorated function maps `SubsetStatistics` to one value per subset (same shape), without Python
-    branches on the values: one call judges all candidate subsets of all layers.
+    branches on the values: one call judges all candidate subsets of all layers. `monotonic` says that, of
+    subsets of one size and one ``mean_square_norm``, values only rise or only fall with
+    ``square_norm_mean``: then sizes that cannot be the best are left out of a search in large batches.
 
     Raises:
         ValueError: the name is taken.
     """
 
     def register(function: MetricFunction) -> MetricFunction:
-        METRICS.add(name, Metric(function, larger_is_better))
+        METRICS.add(name, Metric(function, larger_is_better, monotonic))
         return function
 
     return register
 
 
-@register_metric("variance", larger_is_better=False)
+@register_metric("variance", larger_is_better=False, monotonic=True)
 def variance(s: SubsetStatistics) -> Tensor:
     """Trace of the gradient covariance, ``tr K_S / k - 1'K_S 1 / k^2`` (the metric of the DBA abstract)."""
     return s.variance
 
 
-@register_metric("norm", larger_is_better=True)
+@register_metric("norm", larger_is_better=True, monotonic=True)
 def norm(s: SubsetStatistics) -> Tensor:
     """Squared norm of the subset's mean gradient, ``1'K_S 1 / k^2``."""
     return s.square_norm_mean
 
 
-@register_metric("snr", larger_is_better=True)
+@register_metric("snr", larger_is_better=True, monotonic=True)
 def snr(s: SubsetStatistics) -> Tensor:
     """Squared norm of the mean over the variance; 0 where the mean is 0, inf where only the variance is."""
     return torch.where(s.square_norm_mean == 0, 0.0, s.square_norm_mean / s.variance)
 
 
-@register_metric("noise_scale", larger_is_better=False)
+@register_metric("noise_scale", larger_is_better=False, monotonic=True)
 def noise_scale(s: SubsetStatistics) -> Tensor:
     """Variance over squared norm of the mean (McCandlish et al. 2018, "simple"); inf where the mean is 0."""
     return torch.where(s.square_norm_mean == 0, torch.inf, s.variance / s.square_norm_mean)
 
 
-@register_metric("diversity", larger_is_better=True)
+@register_metric("diversity", larger_is_better=True, monotonic=True)
 def diversity(s: SubsetStatistics) -> Tensor:
     """``sum |g_i|^2 / |sum g_i|^2`` (Yin et al. 2018): inf where gradients cancel, 0 where all are zero."""
     ratio = s.mean_square_norm / (s.size * s.square_norm_mean)

@@ -1,26 +1,46 @@
 """Orders: which samples come first in a prefix?"""
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ._registry import Registry
 
-OrderFunction = Callable[[Tensor, Tensor], Tensor]
-ORDERS: Registry[OrderFunction] = Registry("order")
+OrderFunction = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A registered order: its keys, and what they are made of."""
+
+    function: OrderFunction
+    needs: tuple[str, ...]
+
+
+ORDERS: Registry[Order] = Registry("order")
+_KNOWN = ("square_norms", "projections")
 
 
 def register_order(name: str) -> Callable[[OrderFunction], OrderFunction]:
     """Register an order under `name`, for `DynamicBatch(order=name)`.
 
     The decorated function maps ``|g_i|^2`` and ``<g_i, mean>``, both of shape (layers, n), to keys of the
-    same shape; samples with larger keys come first, and ties keep the order of the batch.
+    same shape; samples with larger keys come first, and ties keep the order of the batch. It may have one
+    parameter alone, ``square_norms`` or ``projections``: the other is then not computed for it.
 
     Raises:
         ValueError: the name is taken.
     """
-    return ORDERS.register(name)
+
+    def register(function: OrderFunction) -> OrderFunction:
+        own = tuple(inspect.signature(function).parameters)
+        ORDERS.add(name, Order(function, own if len(own) == 1 and own[0] in _KNOWN else _KNOWN))
+        return function
+
+    return register
 
 
 @register_order("alignment")
@@ -30,13 +50,13 @@ def alignment(square_norms: Tensor, projections: Tensor) -> Tensor:
 
 
 @register_order("projection")
-def projection(square_norms: Tensor, projections: Tensor) -> Tensor:
+def projection(projections: Tensor) -> Tensor:
     """Inner product with the mean, ``<g_i, mean>``."""
     return projections
 
 
 @register_order("norm")
-def norm(square_norms: Tensor, projections: Tensor) -> Tensor:
+def norm(square_norms: Tensor) -> Tensor:
     """Gradient norm, largest first."""
     return square_norms
 

@@ -1,25 +1,29 @@
 """What a selection rule is given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from ._gram import ELEMENT
 from ._layer_gradients import LayerGradients
 from ._layers import Layer, require_finite
 from ._limits import SizeLimits
 from ._metrics import Metric
-from ._orders import OrderFunction
+from ._orders import Order
+
+CALLS = 40_000.0
+"""Nanoseconds of the calls that one block of a prefix search takes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SelectionProblem:
     """The samples of a batch, to be weighted for every layer, and what the caller wants of a subset.
 
-    `gram`, `square_norms` and `projections` are made when a rule first asks for them, and kept. Once the Gram
-    matrices are made, the other two are read off them: a rule that needs all three asks for `gram` first.
+    `gram`, `square_norms` and `projections` are made when a rule first asks for them, and kept. The last two
+    come from the Gram matrix of a layer where that is made, or the cheaper way.
 
     Attributes:
         layers: the per-sample gradients g_i of each layer.
@@ -36,7 +40,7 @@ class SelectionProblem:
     layers: Sequence[Layer]
     losses: Tensor
     metric: Metric
-    order: OrderFunction
+    order: Order
     limits: SizeLimits
     dtype: torch.dtype
     together: bool = False
@@ -80,14 +84,74 @@ class SelectionProblem:
     @cached_property
     def square_norms(self) -> Tensor:
         """``|g_i|^2``, (layers, n)."""
-        norms = self._without_gram(lambda g: g.square_norms())
-        return self.gram.diagonal(dim1=-2, dim2=-1) if norms is None else norms
+        return self._summed("square_norms")
 
     @cached_property
     def projections(self) -> Tensor:
         """Inner products with the batch's mean gradient, ``<g_i, mean>``, (layers, n)."""
-        products = self._without_gram(lambda g: g.projections())
-        return self.gram.mean(-1) if products is None else products
+        return self._summed("projections")
+
+    @property
+    def gradients(self) -> Sequence[LayerGradients]:
+        """The samples' gradients of each layer."""
+        return [layer.gradients for layer in self.layers]
+
+    @property
+    def grams(self) -> dict[int, Tensor]:
+        """The Gram matrices, (n, n), of single layers, where the others do without."""
+        found: dict[int, Tensor] = vars(self)["_grams"]
+        return found
+
+    def choose_ways(self, *needs: str, ends: int = 0, inside: bool = False) -> None:
+        """Make the Gram matrices of those layers that would pay more to do without; the first call decides.
+
+        `needs` are of ``square_norms`` and ``projections``; `ends` is at how many sizes the sums of prefixes
+        are looked at, `inside` whether possibly also in between.
+        """
+        if self.made("gram") or self.made("_grams"):
+            return
+        n, dense = self.samples, []
+        for k, layer in enumerate(self.layers):
+            costs = layer.gradients.costs()
+            if costs is not None:
+                size = sum(p.numel() for p in layer.gradients.parameters)
+                products = 2 * ("projections" in needs) + (1 + inside / 2) * (ends > 0)
+                without = products * costs.product + ends * (CALLS + ELEMENT * size)
+                without += costs.square_norms * ("square_norms" in needs)
+                if without <= costs.gram + ELEMENT * n * n * (ends > 0):
+                    continue
+            dense.append(k)
+        if len(dense) == len(self.layers):
+            _ = self.gram
+            return
+        grams = vars(self)["_grams"] = {k: self.losses.new_empty(n, n, dtype=self.dtype) for k in dense}
+        for k, matrix in grams.items():
+            self.layers[k].gradients.write_gram(matrix)
+            require_finite(matrix.diagonal().unsqueeze(0), [self.layers[k]])
+
+    def by_layer(self, name: str) -> Tensor:
+        """``square_norms`` or ``projections`` of each layer by itself, (layers, n)."""
+        if not self.made(f"own {name}"):
+            found = [
+                getattr(layer.gradients, name)() if k not in self.grams else _read(self.grams[k], name)
+                for k, layer in enumerate(self.layers)
+            ]
+            values = vars(self)[f"own {name}"] = torch.stack(found)
+            require_finite(values, self.layers)
+        stacked: Tensor = vars(self)[f"own {name}"]
+        return stacked
+
+    @cached_property
+    def square_means(self) -> Tensor:
+        """``|mean|^2`` of each layer by itself, (layers,)."""
+        return self.by_layer("projections").mean(-1)
+
+    def _summed(self, name: str) -> Tensor:
+        self.choose_ways(name)
+        if self.made("gram"):
+            return _read(self.gram, name)
+        values = self.by_layer(name)
+        return values.sum(0, keepdim=True) if self.together else values
 
     def made(self, name: str) -> bool:
         """Whether ``gram``, ``square_norms`` or ``projections`` has been asked for."""
@@ -95,8 +159,8 @@ class SelectionProblem:
 
     def ranks(self) -> Tensor:
         """Place of each sample in the order, (layers, n): 0 comes first."""
-        projections = self.projections  # first, because they may take the Gram matrices
-        return ranks_of(self.order(self.square_norms, projections))
+        self.choose_ways(*self.order.needs)
+        return ranks_of(self.order.function(*(getattr(self, name) for name in self.order.needs)))
 
     def first(self, sizes: Tensor | int, ranks: Tensor) -> Tensor:
         """Equal weights, (layers, n), for the samples whose rank is below the size.
@@ -112,18 +176,6 @@ class SelectionProblem:
         own.update(losses=self.losses[members], labels=labels, limits=limits)
         return _Part(**own, whole=self, members=members)
 
-    def _without_gram(self, values_of: Callable[[LayerGradients], Tensor | None]) -> Tensor | None:
-        """Values of all layers, (layers, n); None where they are better read off the Gram matrices."""
-        found: list[Tensor] = []
-        for layer in self.layers:
-            values = None if self.made("gram") else values_of(layer.gradients)
-            if values is None:
-                return None
-            found.append(values)
-        stacked = torch.stack(found)
-        require_finite(stacked, self.layers)
-        return stacked.sum(0, keepdim=True) if self.together else stacked
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Part(SelectionProblem):
@@ -135,12 +187,32 @@ class _Part(SelectionProblem):
         return self.whole.gram[:, self.members.unsqueeze(1), self.members]
 
     @cached_property
-    def square_norms(self) -> Tensor:
-        return self.whole.square_norms[:, self.members]
+    def grams(self) -> dict[int, Tensor]:
+        return {k: gram[self.members.unsqueeze(1), self.members] for k, gram in self.whole.grams.items()}
 
     @cached_property
-    def projections(self) -> Tensor:
-        return self.whole.projections[:, self.members]
+    def gradients(self) -> Sequence[LayerGradients]:
+        return [layer.gradients.part(self.members) for layer in self.layers]
+
+    def choose_ways(self, *needs: str, ends: int = 0, inside: bool = False) -> None:
+        self.whole.choose_ways(*needs, ends=ends, inside=inside)
+        if self.whole.made("gram"):
+            _ = self.gram
+
+    def by_layer(self, name: str) -> Tensor:
+        return self.whole.by_layer(name)[:, self.members]
+
+    @cached_property
+    def square_means(self) -> Tensor:
+        return self.whole.square_means
+
+    def _summed(self, name: str) -> Tensor:
+        values: Tensor = getattr(self.whole, name)
+        return values[:, self.members]
+
+
+def _read(gram: Tensor, name: str) -> Tensor:
+    return gram.diagonal(dim1=-2, dim2=-1) if name == "square_norms" else gram.mean(-1)
 
 
 def ranks_of(keys: Tensor) -> Tensor:

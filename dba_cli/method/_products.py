@@ -23,9 +23,9 @@ def row_products(a: Tensor, b: Tensor) -> Tensor:
     return _onednn(_dense(a), _dense(b)) if not tracked and is_faster(a, b) else a @ b.t()
 
 
-def is_faster(a: Tensor, b: Tensor) -> bool:
-    """Whether oneDNN's kernel takes the product ``a b'``, and the product is large enough for it to pay."""
-    if a.shape[0] * b.numel() < _WORTH_IT or not a.dtype == b.dtype == torch.float32:
+def is_faster(a: Tensor, b: Tensor, worth_it: int = _WORTH_IT) -> bool:
+    """Whether oneDNN's kernel takes the product ``a b'``, and it has so many multiply-adds."""
+    if a.shape[0] * b.numel() < worth_it or not a.dtype == b.dtype == torch.float32:
         return False
     return a.device.type == "cpu" and bool(torch.backends.mkldnn.enabled) and _onednn_works()
 

@@ -108,6 +108,11 @@ class WholeProblem(SelectionProblem):
             "selection='local'"
         )
 
+    def choose_ways(self, *needs: str, ends: int = 0, inside: bool = False) -> None:
+        """Choose nothing, as no process has the whole; raise ValueError for a search over sizes."""
+        if ends:
+            _ = self.gram
+
     @cached_property
     def square_norms(self) -> Tensor:
         """``|g_i|^2``, (layers, n)."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ._gram import strips
 from ._metrics import SubsetStatistics
+from ._prefixes import best_prefixes
 from ._problem import SelectionProblem, ranks_of
 from ._registry import Registry
 
@@ -29,7 +29,7 @@ def register_rule(name: str) -> Callable[[RuleFunction], RuleFunction]:
 
 @register_rule("prefix")
 def prefix(problem: SelectionProblem) -> Tensor:
-    """The best prefix of the order by the metric, every allowed size at once; ties go to the largest."""
+    """The best prefix of the order by the metric, of all sizes that are tried; ties go to the largest."""
     if problem.smallest == problem.largest:
         return top_k(problem)
     return problem.first(*best_prefixes(problem))
@@ -111,36 +111,6 @@ def smallest_loss(problem: SelectionProblem) -> Tensor:
     The paper trims the whole training set once in a round; here it is the batch, in every step.
     """
     return problem.first(problem.smallest, ranks_of(-problem.losses))
-
-
-def best_prefixes(problem: SelectionProblem) -> tuple[Tensor, Tensor]:
-    """Sizes (layers, 1) of the best prefixes of the order, and the samples' ranks in it (layers, n)."""
-    gram, ranks, n = problem.gram, problem.ranks(), problem.samples
-    smallest, largest = problem.limits.bounds(n)
-    # Growing a prefix by sample i adds K_ii + 2 sum_{j before i} K_ij to 1'K_S 1.
-    growth = _sums_over_earlier(gram, ranks).double()
-    square_norms = problem.square_norms.double()
-    # Scattering by rank puts the sums in the order's sequence.
-    increments = torch.stack((square_norms, square_norms + 2 * growth))
-    in_order = torch.empty_like(increments).scatter_(-1, ranks.expand_as(increments), increments)
-    trace, total = in_order.cumsum(-1)
-    sizes = torch.arange(1, n + 1, dtype=torch.float64, device=gram.device)
-    statistics = SubsetStatistics.of_means(sizes, trace / sizes, total / sizes.square(), problem.epsilon)
-    score = problem.metric.score(statistics)[..., smallest - 1 : largest]
-    # argmax returns the first maximum: flipped, that is the largest subset.
-    return largest - score.flip(-1).argmax(-1, keepdim=True), ranks
-
-
-def _sums_over_earlier(gram: Tensor, ranks: Tensor) -> Tensor:
-    """``sum_{j: rank_j < rank_i} K_ij``, (layers, n), in strips of rows that stay in the cache."""
-    places = ranks.to(gram.dtype)
-    columns = places.unsqueeze(-2)
-    sums = []
-    for start, stop in strips(gram.shape[-1]):
-        # A difference of ranks, clamped, is 1 where j comes before i and 0 elsewhere; faster than a mask.
-        earlier = (places[:, start:stop].unsqueeze(-1) - columns).clamp_(0, 1)
-        sums.append(earlier.mul_(gram[:, start:stop]).sum(-1))
-    return torch.cat(sums, -1)
 
 
 def select_stratified(rule: RuleFunction, problem: SelectionProblem) -> Tensor:

@@ -142,6 +142,7 @@ def test_defaults() -> None:
         "min_fraction": 0.25,
         "max_fraction": 1.0,
         "size": None,
+        "sizes": None,
         "scope": "layer",
         "stratified": False,
     }

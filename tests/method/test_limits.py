@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,7 @@ def test_bounds_are_ordered_and_within_the_batch(low: float, high: float, n: int
         ({"min_fraction": -0.1}, "min_fraction"),
         ({"max_fraction": 0.0}, "max_fraction"),
         ({"size": 0}, "size must be at least 1"),
+        ({"sizes": 1}, "sizes must be at least 2"),
         ({"min_fraction": 0.5, "max_fraction": 0.4}, "above max_fraction"),
     ],
 )
@@ -64,3 +67,15 @@ def test_bounds_are_shared_in_proportion(counts: list[int], data: st.DataObject)
             (n / (2 * size - 1) for n, size in zip(counts, sizes, strict=True) if size > 1), default=61
         )
         assert weakest >= max(n / (2 * size + 1) for n, size in zip(counts, sizes, strict=True)) - 1e-9
+
+
+@given(st.integers(1, 300), st.one_of(st.none(), st.integers(2, 40)), st.floats(0, 1))
+def test_sizes_tried_are_spread_evenly(n: int, sizes: int | None, low: float) -> None:
+    limits = SizeLimits(low, sizes=sizes)
+    smallest, largest = limits.bounds(n)
+    tried = limits.tried(n)
+    assert tried == sorted(set(tried))
+    assert (tried[0], tried[-1]) == (smallest, largest)
+    assert len(tried) == min(sizes or n, largest - smallest + 1)
+    gaps = [after - before for before, after in pairwise(tried)]
+    assert not gaps or max(gaps) - min(gaps) <= 1

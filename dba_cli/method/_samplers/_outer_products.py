@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from .._capture import Call
-from .._gram import BLOCK, explicit_gram, pairs_are_cheaper
+from .._gram import BLOCK, explicit_gram, pair_cost, slab_cost
 from .._layer_gradients import Gradients, LayerGradients, OuterProducts, weighted
 from .._products import Linear
 from ._registry import register_sampler, trainable
@@ -38,7 +38,8 @@ class ConvolutionGradients(LayerGradients):
         gradient = self._gradient.flatten(2)
         n, outputs, positions = gradient.shape
         groups, features = self._module.groups, self._module.weight[0].numel()
-        if self._weight is not None and groups == 1 and pairs_are_cheaper(n, positions, outputs, features):
+        sizes = n, n, positions, outputs, features
+        if self._weight is not None and groups == 1 and pair_cost(*sizes) < slab_cost(*sizes):
             right = self._patches(0, self._x.shape[1]).mT.contiguous()
             OuterProducts(gradient.mT.contiguous(), right, self._weight, self._bias).write_gram(out)
         else:

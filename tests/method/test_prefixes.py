@@ -1,0 +1,168 @@
+"""The search without Gram matrices finds what trying every prefix finds; so does one over a grid of sizes."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from dba_cli import DynamicBatch
+from dba_cli.method import METRICS, ORDERS, RULES, Explicit, OuterProducts, SelectionProblem, _prefixes
+from dba_cli.method._layer_gradients import Costs
+from dba_cli.method._metrics import Metric, SubsetStatistics
+from dba_cli.method._rules import select_stratified
+
+from . import reference
+from .problems import batch, gradients_of, losses_of, mlp, problem_of
+
+FREE = Costs(gram=math.inf, square_norms=0, product=0)
+DEAR = Costs(gram=0, square_norms=math.inf, product=math.inf)
+
+
+class WithoutGram(Explicit):
+    def costs(self) -> Costs:
+        return FREE
+
+
+def unbounded(s: SubsetStatistics) -> Tensor:
+    """Rises and falls with the mean's norm."""
+    return torch.sin(s.square_norm_mean * 10 + s.size)
+
+
+def without_gram(problem: SelectionProblem, rows: range | None = None) -> SelectionProblem:
+    for row in range(len(problem.layers)) if rows is None else rows:
+        problem.layers[row].gradients.__class__ = WithoutGram
+    return problem
+
+
+def ways(monkeypatch: pytest.MonkeyPatch, costs: Costs) -> None:
+    for kind in (OuterProducts, Explicit):
+        monkeypatch.setattr(kind, "costs", lambda self: costs)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(3, 60),
+    st.integers(0, 10**6),
+    st.sampled_from([*METRICS]),
+    st.sampled_from(list(ORDERS)),
+    st.sampled_from([(0.0, 1.0), (0.25, 1.0), (0.3, 0.8)]),
+    st.sampled_from([None, 2, 5, 32]),
+    st.sampled_from([2, 4, 17]),
+)
+def test_it_is_the_best_of_the_prefixes_tried(
+    n: int, seed: int, metric: str, order: str, fractions: tuple[float, float], sizes: int | None, ends: int
+) -> None:
+    gradients = gradients_of(n, seed)
+    limits = {"min_fraction": fractions[0], "max_fraction": fractions[1], "sizes": sizes}
+    problem = without_gram(problem_of(gradients, metric, order, **limits))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_prefixes, "ENDS", ends)
+        weights = RULES["prefix"](problem)
+    assert not problem.made("gram")
+    for layer, row in zip(gradients, weights, strict=True):
+        samples = reference.sorted_samples(order, layer)
+        family = [samples[:k] for k in problem.limits.tried(n)]
+        torch.testing.assert_close(row, reference.best_subset(metric, layer, family))
+
+
+def test_a_metric_without_bounds_is_looked_at_everywhere() -> None:
+    gradients = gradients_of(50, 1)
+    problem = problem_of(gradients)
+    found = [
+        RULES["prefix"](replace(p, metric=Metric(unbounded, larger_is_better=True)))
+        for p in (problem, without_gram(problem_of(gradients)))
+    ]
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("sizes", [None, 4])
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("stratified", [False, True])
+@pytest.mark.parametrize("rows", [range(3), range(1, 2), range(2)])
+def test_some_layers_without(
+    monkeypatch: pytest.MonkeyPatch, sizes: int | None, together: bool, stratified: bool, rows: range
+) -> None:
+    monkeypatch.setattr(_prefixes, "ENDS", 5)
+    labels = torch.arange(40) % 3
+    for seed in range(4):
+        gradients = gradients_of(40, seed, layers=3)
+        arguments = {"together": together, "sizes": sizes, "min_fraction": 0.2, "labels": labels}
+        problems = [problem_of(gradients, **arguments) for _ in range(2)]
+        without_gram(problems[1], rows)
+        found = [
+            select_stratified(RULES["prefix"], p) if stratified else RULES["prefix"](p) for p in problems
+        ]
+        assert not problems[1].made("gram")
+        torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"sizes": 6}, {"scope": "model"}, {"rule": "top_k"}, {"rule": "random"}]
+)
+def test_a_network_chooses_the_same_both_ways(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
+) -> None:
+    found, gradients = [], []
+    for costs in (FREE, DEAR):
+        ways(monkeypatch, costs)
+        model = mlp()
+        generator = torch.Generator().manual_seed(3)
+        dba = DynamicBatch(model, check="never", generator=generator, **settings)
+        found.append(dba.backward(losses_of(model, 90)))
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert found[0].sizes == found[1].sizes
+    torch.testing.assert_close(*gradients)
+    for values in ("metric_before", "metric_after"):
+        torch.testing.assert_close(*(list(getattr(f, values).values()) for f in found))
+
+
+@pytest.mark.parametrize("positions", [1, 2, 40])
+@pytest.mark.parametrize("frozen", [None, "weight", "bias"])
+def test_sums_and_products_without_gram_are_those_of_the_gradients(
+    positions: int, frozen: str | None
+) -> None:
+    torch.manual_seed(0)
+    left, right = torch.randn(6, positions, 5).double(), torch.randn(6, positions, 4).double()
+    weight, bias = nn.Parameter(torch.zeros(5, 4)), nn.Parameter(torch.zeros(5))
+    layer = OuterProducts(
+        left, right, None if frozen == "weight" else weight, None if frozen == "bias" else bias
+    )
+    each = torch.cat([g.flatten(1) for g in layer.explicit().values()], 1)
+    some = torch.tensor([4, 1])
+    for gradients in (layer, Explicit(layer.explicit())):
+        total = gradients.total()
+        torch.testing.assert_close(torch.cat([g.flatten() for g in total.values()]), each.sum(0))
+        torch.testing.assert_close(gradients.products(total), each @ each.sum(0))
+        torch.testing.assert_close(gradients.projections(), each @ each.mean(0))
+        torch.testing.assert_close(gradients.square_norms(), each.square().sum(1))
+        part = torch.cat([g.flatten(1) for g in gradients.part(some).explicit().values()], 1)
+        torch.testing.assert_close(part, each[some])
+
+
+def test_an_order_is_given_what_it_names() -> None:
+    assert [ORDERS[name].needs for name in ("norm", "projection", "distance")] == [
+        ("square_norms",),
+        ("projections",),
+        ("square_norms", "projections"),
+    ]
+
+
+@pytest.mark.parametrize(("order", "spared"), [("norm", "products"), ("projection", "square_norms")])
+def test_what_an_order_does_not_look_at_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, order: str, spared: str
+) -> None:
+    def refused(*args: object) -> None:
+        raise AssertionError("not asked for")
+
+    for kind in (OuterProducts, Explicit):
+        monkeypatch.setattr(kind, spared, refused)
+        monkeypatch.setattr(kind, "write_gram", refused)
+    model, n = mlp(), 300
+    x, y = batch(n)
+    assert len(x) == len(y)
+    dba = DynamicBatch(model, rule="top_k", order=order, size=9, check="never")
+    assert set(dba.backward(losses_of(model, n)).sizes.values()) == {9}
