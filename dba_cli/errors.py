@@ -9,9 +9,13 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        # Keys, names and paths are quoted as they were given: what would break the line, move the
-        # cursor or fail to encode is shown escaped.
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        # Keys, names and paths are quoted as they were given.
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with whatever would break a line, move the cursor or fail to encode shown escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def did_you_mean(word: str, choices: "list[str]") -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dba_cli.data._samples import Samples, check_size, classified, standardised
-from dba_cli.errors import UserError, did_you_mean
+from dba_cli.errors import UserError, did_you_mean, printable
 
 _LARGEST_FILE = 2**28
 _MOST_CATEGORIES = 256
@@ -55,7 +55,8 @@ def read_csv(path: Path, target: str | None) -> Samples:
     features, notes = _features(path, table.drop(columns=target), sources)
     check_size((len(sources), len(features)), 8, path)
     samples = standardised([np.stack(list(features.values()), axis=1)])[0]
-    return Samples(samples, numbers[0], classes, sources, columns=tuple(features), notes=tuple(notes))
+    columns, said = tuple(map(printable, features)), tuple(map(printable, notes))
+    return Samples(samples, numbers[0], classes, sources, columns=columns, notes=said)
 
 
 def _text(path: Path) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from dba_cli.data._samples import Samples, check_size, classified
-from dba_cli.errors import UserError
+from dba_cli.errors import UserError, printable
 
 # Formats that Pillow decodes by itself; others start programs (EPS) or hold several images.
 _FORMATS = {
@@ -56,7 +56,7 @@ def read_folder(root: Path) -> Samples:
             images.add(image, root / name)
     n = len(files[0])
     pixels = torch.from_numpy(images.pixels[:n]), torch.from_numpy(images.pixels[n:])
-    names = [tuple(name for name, _ in part) for part in files]
+    names = [tuple(printable(name) for name, _ in part) for part in files]
     test = Samples(pixels[1], numbers[1], classes, names[1]) if len(parts) > 1 else None
     return Samples(pixels[0], numbers[0], classes, names[0], test, notes=images.notes)
 
@@ -146,12 +146,14 @@ class Images:
 
 
 def _opened(path: Path, name: Path) -> Any:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a large one: `Images` looks at the size
-            return Image.open(path, formats=[_FORMATS[path.suffix.lower()]])
+            return Image.open(path, formats=sorted(set(_FORMATS.values())))
+    except UnidentifiedImageError:
+        raise UserError(f"{name}: no readable image: empty, damaged, or something else") from None
     except Image.DecompressionBombError:
         raise UserError(f"{name}: too many pixels (a decompression bomb?): make it smaller first") from None
     except Exception as error:  # whatever a damaged or hostile file makes a decoder raise

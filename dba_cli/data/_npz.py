@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dba_cli.data._samples import Samples, check_size, classified, standardised
-from dba_cli.errors import UserError, did_you_mean
+from dba_cli.errors import UserError, did_you_mean, printable
 
 _TRAIN, _TEST = (("x_train", "y_train"), ("x", "y")), ("x_test", "y_test")
 _KNOWN = ("x", "y", "x_train", "y_train", "x_test", "y_test", "classes", "columns")
@@ -136,7 +136,7 @@ def _named(path: Path, names: Array, classes: tuple[str, ...]) -> tuple[str, ...
 
 
 def _texts(path: Path, name: str, values: Array, n: int) -> tuple[str, ...]:
-    texts = tuple(str(value) for value in values.reshape(-1))
+    texts = tuple(printable(str(value)) for value in values.reshape(-1))
     if values.dtype.kind != "U" or values.shape != (n,) or len(set(texts)) != n:
         raise UserError(
             f"{path}: {name} must be {n} different texts, not {values.dtype} of shape {values.shape}"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dba_cli.errors import UserError
+from dba_cli.errors import UserError, printable
 
 MEMORY_LIMIT = 4 * 2**30
 """Bytes that the samples of one source may take: what declares more is refused before memory is taken."""
@@ -93,7 +93,7 @@ def classified(train: Labels, test: Labels | None, where: Path | str) -> tuple[t
                 " or take it out of the test part"
             )
         numbers.append(torch.from_numpy(np.searchsorted(names, test).astype(np.int64)))
-    return tuple(str(name) for name in names), numbers
+    return tuple(printable(str(name)) for name in names), numbers
 
 
 def check_size(shape: Sequence[int], itemsize: int, where: object) -> None:

@@ -101,9 +101,9 @@ def prepare(
     """
     if settings.tensorboard:
         require_tensorboard()
-    ensure_writable(settings.results)
     images = Images(settings.data_dir, reporter.notice)
     plans = [planned(config, images, settings) for config in configs]
+    ensure_writable(settings.results)  # which makes the folder: after whatever is wrong was refused
     todo = [run for each in plans for run in each.todo]
     for run in todo:
         ensure_writable(run.folder.path)

@@ -98,7 +98,7 @@ def test_what_is_refused_leaves_nothing(
     dba: Callable[..., Any], photos: Path, options: list[str], said: str
 ) -> None:
     assert said in dba("run", "own.yaml", "--data", ".", *options).refused()
-    assert not list(Path("results").rglob("*.*"))
+    assert not Path("results").exists()
 
 
 def test_a_table_with_everything(dba: Callable[..., Any], photos: Path, tmp_path: Path) -> None:

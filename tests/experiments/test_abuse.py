@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from dba_cli.config import Config
-from dba_cli.experiments import _one_run
+from dba_cli.records import RunFolder
 
 from .lab import ADAM, DBA, EXPLODING, SGD, Reporter, config, do, result, timeless
 
@@ -256,7 +256,7 @@ def test_a_record_that_cannot_be_written_does_not_cost_the_training(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_one_run.RunFolder, "write", full)
+        patch.setattr(RunFolder, "write", full)
         do(results, long(entry), reporter=Reporter())
     reporter = At(when=1, do=stop)
     (record,) = do(results, long(entry), reporter=reporter, retry_failed=True)
