@@ -8,6 +8,7 @@ from typing import Any
 
 from dba_cli.config import Config, from_data
 from dba_cli.data import Samples, form_of
+from dba_cli.errors import UserError
 
 HOLDOUT = 0.2
 """Share of each class that a split is tested on, where no test part is given."""
@@ -40,7 +41,7 @@ def template(
         overrides: ``KEY=VALUE`` for any key.
 
     Raises:
-        UserError: An override is no such key or value.
+        UserError: An override is no such key or value, or leaves nothing to compare or to tune.
     """
     held_out = samples.test is None
     trained = round(len(samples) * (1 - HOLDOUT if held_out else 1) * 5 / 6)
@@ -67,7 +68,25 @@ def template(
         "optimizers": _OPTIMIZERS,
         "seeds": list(range(10)),
     }
-    return from_data(config, overrides)
+    made = from_data(config, overrides)
+    _check(made)
+    return made
+
+
+def _check(config: Config) -> None:
+    """Refuse what an override makes of the config that could be run but not tried."""
+    if config.data.evaluate_on != "test":
+        raise UserError(
+            "data.evaluate_on: what a trial chooses by, and is tested on, it says itself: leave it out"
+        )
+    for selects, kind in ((True, "that selects (kind: dba)"), (False, "that does not")):
+        if selects not in [entry.selects for entry in config.optimizers]:
+            raise UserError(f"optimizers: a trial needs one {kind}")
+    for entry in config.optimizers:
+        if "lr" not in entry.base_optimizer.arguments:
+            raise UserError(
+                f"optimizers.{entry.name}: {entry.base_optimizer.kind} has no key 'lr' that could be tuned"
+            )
 
 
 def network(shape: tuple[int, ...]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MINUTES = 8.0
+_LONGEST_NAME = 80  # the experiments' names go on after it
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def try_data(
         raise UserError(f"--minutes {minutes:g}: out of range (0.1 to 100000)")
     samples = read_data(path, target)
     name = name or slug(path)
+    if len(name) > _LONGEST_NAME:
+        raise UserError(f"--name {name}: give at most {_LONGEST_NAME} letters")
     folder = sweep_folder(settings.results, f"{name}_try")
     wanted = template(samples, path, target, name, overrides)
     settings = replace(settings, results=folder)
@@ -119,15 +122,16 @@ class _Trial:
         entries = {entry.name: entry.model_dump(mode="json") for entry in self._config.optimizers}
         plain = {name: each for name, each in entries.items() if each["kind"] != "dba"}
         selecting = {name: each for name, each in entries.items() if name not in plain}
-        if not plain or not selecting:
-            raise UserError("optimizers: a trial needs one that selects (kind: dba) and one that does not")
         tuned: dict[str, Any] = {}
         best = ""
         for stage, some in enumerate((plain, selecting), start=1):
             if stage == 2:  # the selection feeds the optimizer that did best without it
                 base = {key: each for key, each in plain[best].items() if key not in ("name", "batch_size")}
-                some = {name: each | {"base": base} for name, each in some.items()}
-            config, candidates = self._tuning(some)
+                some = {
+                    name: each if self._sets_base(name) else each | {"base": base}
+                    for name, each in some.items()
+                }
+            config, candidates = self._tuning(stage, some)
             words = f"learning rates of {' and '.join(map(_called, some))}"
             self._reporter.stage(f"{stage} of 3: {words}.", self._seconds_after(stage, selecting))
             done = run_experiments([config], self._settings, self._reporter)
@@ -173,7 +177,12 @@ class _Trial:
         left = seeds * sum(step.values()) + (tried * selection if stage == 1 else 0)
         return plan.seconds * left / whole
 
-    def _tuning(self, entries: Mapping[str, Any]) -> tuple[Config, dict[str, dict[float, Any]]]:
+    def _sets_base(self, name: str) -> bool:
+        """Return whether an override says which optimizer an entry's selection feeds."""
+        keys = [text.partition("=")[0].strip() for text in self._plan.asked["overrides"]]
+        return any(key == "optimizers" or f"{key}.".startswith(f"optimizers.{name}.base.") for key in keys)
+
+    def _tuning(self, stage: int, entries: Mapping[str, Any]) -> tuple[Config, dict[str, dict[float, Any]]]:
         """Return the config that tries the rates, and by optimizer and rate the entries."""
         candidates: dict[str, dict[float, Any]] = {}
         for name, entry in entries.items():
@@ -182,7 +191,7 @@ class _Trial:
         config = self._config.model_dump(mode="json", exclude={"sweep"})
         words = " and ".join(map(_called, entries))
         config["experiment"] |= {
-            "name": "_".join([config["experiment"]["name"], *entries, "rates"]),
+            "name": f"{config['experiment']['name']}_rates_{stage}",
             "description": f"Learning rates of {words}, on training samples kept out of training and tests.",
         }
         config["data"]["evaluate_on"] = "validation"

@@ -54,8 +54,8 @@ def test_from_an_npz_to_a_verdict_and_on_from_there(dba: Dba) -> None:
     assert "Network: mlp. Tested on hold-outs of 20 % of each class" in answer.out
     # What was chosen was chosen on samples that no run of the comparison is tested on; each had one budget.
     plan = json.loads((folder / "plan.json").read_text())
-    tuning = sorted(folder.glob("digits_*_rates"))
-    assert [path.name for path in tuning] == ["digits_dba_random_rates", "digits_sgd_adam_rates"]
+    tuning = sorted(folder.glob("digits_rates_*"))
+    assert [path.name for path in tuning] == ["digits_rates_1", "digits_rates_2"]
     for path in tuning:
         runs = [json.loads(file.read_text()) for file in path.glob("*/seed-*/result.json")]
         assert {run["data"]["evaluated_on"] for run in runs} == {"validation"}
@@ -153,6 +153,10 @@ def test_a_killed_trial_goes_on_by_its_plan(dba: Dba, tmp_path: Path) -> None:
         (["digits.npz", "--set", "model.kind=cn"], "did you mean 'cnn'?"),
         (["digits.npz", "--set", "optimizers.dba.rule=largest"], "did you mean"),
         (["digits.npz", "--set", "training.deformation.hue=2"], "training.deformation.hue"),
+        (["digits.npz", "--set", "training.batch_size=30"], "batch_size 30 is more than the"),
+        (["digits.npz", "--set", "data.evaluate_on=validation"], "data.evaluate_on: what a trial"),
+        (["digits.npz", "--set", "optimizers=[{name: dba, kind: dba, base: {kind: adam}}]"], "that does not"),
+        (["digits.npz", "--name", "x" * 90], "--name"),
         (["digits.npz", "--set", "model={kind: 'torchvision:inception_v3'}"], "cannot be classified"),
     ],
 )
