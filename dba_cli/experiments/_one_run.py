@@ -44,7 +44,7 @@ _FEW_ROWS = 1000
 class OneRun(Observer):
     """A run under way, from where it was stopped if it was: its training, and its folder.
 
-    It watches its training: writes the history as it grows, hears of Ctrl-C, and tells the ``observer``.
+    It watches its training: writes the history as it grows, hears of Ctrl-C, and tells the ``observers``.
 
     Raises:
         UserError: The folder cannot be written.
@@ -58,15 +58,14 @@ class OneRun(Observer):
         images: Images,
         provenance: Provenance,
         device: torch.device,
-        observer: Observer | None = None,
+        *observers: Observer,
     ) -> None:
-        self._run, self._provenance = run, provenance
-        self._observer = observer = observer or Observer()
+        self._run, self._provenance, self._observers = run, provenance, observers
         file = run.folder.checkpoint_file(run.hash, provenance.computed_on)
         period = run.config.training.checkpoint
-        self._keeper = RunKeeper(run.folder, file, period, provenance.git_revision, observer.notice)
+        self._keeper = RunKeeper(run.folder, file, period, provenance.git_revision, self.notice)
         if run.anew:
-            self._keeper.discard()
+            run.folder.discard_checkpoints()
         run.folder.discard()
         self._next_write = 0.0
         self._trainee = Trainee(run, images, device)
@@ -84,7 +83,8 @@ class OneRun(Observer):
 
     def step(self, step: int, loss: float) -> None:
         """Pass it on, and stop where Ctrl-C was pressed."""
-        self._observer.step(step, loss)
+        for each in self._observers:
+            each.step(step, loss)
         self._check()
 
     def evaluated(self, evaluation: Evaluation) -> None:
@@ -97,7 +97,13 @@ class OneRun(Observer):
                 self._run.folder.write_history(history)
             # All rows are written each time: of many, that may take a tenth of the run, no more.
             self._next_write = began + 10 * (time.monotonic() - began)
-        self._observer.evaluated(evaluation)
+        for each in self._observers:
+            each.evaluated(evaluation)
+
+    def notice(self, line: str) -> None:
+        """Pass it on."""
+        for each in self._observers:
+            each.notice(line)
 
     def _recorded(self) -> RunRecord:
         if self._training.diverged_at_step is None:
@@ -107,7 +113,7 @@ class OneRun(Observer):
         if trainee.recorder is not None:
             trainee.recorder.write(folder, predict(trainee.model, trainee.test_data.images))
         folder.write(to_yaml(self._run.config), self._training.history, record)
-        self._keeper.discard()
+        folder.discard_checkpoints()
         return record
 
     def _record(self) -> RunRecord:

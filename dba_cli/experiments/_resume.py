@@ -49,7 +49,8 @@ class RunKeeper:
                 return training
             training.load_state_dict(state["training"])
             self._before = float(state["seconds"])
-            self.git_revision = _revisions(state["git_revision"], self.git_revision)
+            if state["git_revision"] != self.git_revision:
+                self.git_revision = f"{state['git_revision']}, gone on with at {self.git_revision}"
         except UserError as error:
             self._notify(f"{error}; the run begins anew")
             return training
@@ -95,10 +96,6 @@ class RunKeeper:
         if self._saved_step:
             self.save(training.state_dict())
 
-    def discard(self) -> None:
-        """Remove the run's states: there is a record now, or the run begins anew."""
-        self._folder.discard_checkpoints()
-
     def _mention_others(self) -> None:
         if self._folder.checkpoints():
             self._notify(
@@ -136,7 +133,3 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], None]]:
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     check()
-
-
-def _revisions(first: str | None, now: str | None) -> str | None:
-    return first if first == now else f"{first}, gone on with at {now}"

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +22,20 @@ def require_tensorboard() -> None:
 
 
 @contextlib.contextmanager
-def shown_on_tensorboard(run: Path, observer: Observer, *, wanted: bool) -> Iterator[Observer]:
-    """Yield an observer that also writes the evaluations to TensorBoard, where that is wanted."""
-    board = _Board(run / "tensorboard", observer)
+def tensorboard(run: Path, notify: Callable[[str], None], wanted: bool) -> Iterator[Observer]:
+    """Yield an observer that writes the evaluations to TensorBoard, where that is wanted."""
+    board = _Board(run / "tensorboard", notify)
     try:
-        yield board if wanted else observer
+        yield board if wanted else Observer()
     finally:
         board.close()
 
 
 class _Board(Observer):
-    def __init__(self, folder: Path, observer: Observer) -> None:
-        self._folder, self._observer = folder, observer
+    def __init__(self, folder: Path, notify: Callable[[str], None]) -> None:
+        self._folder, self._notify = folder, notify
         self._writer: Any = None
         self._broken = False
-
-    def step(self, step: int, loss: float) -> None:
-        """Pass it on."""
-        self._observer.step(step, loss)
-
-    def notice(self, line: str) -> None:
-        """Pass it on."""
-        self._observer.notice(line)
 
     def evaluated(self, row: Evaluation) -> None:
         """Write the evaluation; a full disk ends the writing, not the run."""
@@ -52,8 +44,8 @@ class _Board(Observer):
                 self._write(row)
             except OSError as error:
                 self._broken = True
-                self.notice(f"{self._folder}: cannot be written ({error.strerror or error}); the run goes on")
-        self._observer.evaluated(row)
+                reason = error.strerror or error
+                self._notify(f"{self._folder}: cannot be written ({reason}); the run goes on")
 
     def _write(self, row: Evaluation) -> None:
         if self._writer is None:

@@ -19,7 +19,7 @@ from dba_cli.experiments._one_run import OneRun
 from dba_cli.experiments._plan import Ended, PlannedRun, Settings, stamp
 from dba_cli.experiments._progress_files import ProgressFile
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._tensorboard import shown_on_tensorboard
+from dba_cli.experiments._tensorboard import tensorboard
 from dba_cli.records import FailureRecord, RunRecord, locked
 from dba_cli.training import Observer
 
@@ -115,8 +115,8 @@ def failure_of(run: PlannedRun, error: BaseException, revision: str | None) -> F
 def _train(run: PlannedRun, session: Session, images: Images, observer: Observer) -> RunRecord:
     settings = session.settings
     here = session.provenance.here(settings.device)
-    with shown_on_tensorboard(run.folder.path, observer, wanted=settings.tensorboard) as shown:
-        record = OneRun(run, images, here, settings.device, shown).advance()
+    with tensorboard(run.folder.path, observer.notice, settings.tensorboard) as board:
+        record = OneRun(run, images, here, settings.device, observer, board).advance()
     assert record is not None
     return record
 

@@ -150,7 +150,8 @@ class Training:
         self._clock.start()
         try:
             while True:
-                if (at.step % period == 0 or at.step == last) and not self._evaluated():
+                evaluated = bool(at.history) and at.history[-1].step == at.step
+                if (at.step % period == 0 or at.step == last) and not evaluated:
                     self._evaluate()
                 if keeper is not None and keeper.due(at.step):
                     self._save(keeper)
@@ -248,9 +249,6 @@ class Training:
             f"step {self._at.step + 1} would use {most} images{where}, above training.step_budget {budget}; "
             "the selection rule does not keep to its limits: choose another one, or a smaller batch"
         )
-
-    def _evaluated(self) -> bool:
-        return bool(self._at.history) and self._at.history[-1].step == self._at.step
 
     def _evaluate(self) -> None:
         at, since = self._at, self._at.since
