@@ -5,7 +5,6 @@ Workers are this process, or processes of this machine or of a cluster; joblib i
 
 import contextlib
 import logging
-import signal
 import socket
 import threading
 import warnings
@@ -19,6 +18,7 @@ from dba_cli.errors import UserError
 from dba_cli.experiments._images import Images
 from dba_cli.experiments._plan import Ended, PlannedRun, Reporter, Settings
 from dba_cli.experiments._progress_files import Relay, open_desk
+from dba_cli.experiments._resume import first_ctrl_c
 from dba_cli.experiments._worker import Session, failure_of, work, work_and_tell
 from dba_cli.records import locked
 from dba_cli.training import Observer
@@ -71,7 +71,7 @@ class _Crew:
     def do_elsewhere(self, pool: Pool, runs: Sequence[PlannedRun], *, wait: bool = False) -> None:
         """Do them in other processes."""
         relay = Relay(self._reporter.started, self._reporter.notice, self._seen_to_end, self._lock)
-        with open_desk(self._session.desk), relay, self._ctrl_c():
+        with open_desk(self._session.desk), relay, first_ctrl_c(self._stop):
             attempt = partial(self._attempt, pool, relay, wait)
             for run in self._all_at_once(runs, attempt, relay):
                 # A dead worker takes its siblings along: alone, one shows whether it was the cause.
@@ -145,25 +145,11 @@ class _Crew:
         with self._lock:
             self._note(run, Ended(run.number, failure=failure))
 
-    @contextlib.contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
-        """Turn the first Ctrl-C into a word to the workers, who save what they have; the second kills."""
-
-        def stop(number: int, frame: object) -> None:
-            if self._stopping:
-                raise KeyboardInterrupt
-            self._stopping = True
-            with contextlib.suppress(OSError):
-                self._session.stop_file.touch()
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def _stop(self) -> None:
+        """Pass Ctrl-C on to the workers, who save what they have."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self._session.stop_file.touch()
 
 
 def _runs(number: int) -> str:

@@ -1,16 +1,62 @@
-"""Going on where a run was stopped: its state on disk, saved at a period and at Ctrl-C."""
+"""Going on where a run was stopped: its state on disk, saved at a period and at Ctrl-C.
 
+A checkpoint is in PyTorch's file format, and read without running anything of it.
+"""
+
+import io
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from dba_cli.config import Checkpoint
 from dba_cli.errors import UserError
-from dba_cli.records import RunFolder, read_checkpoint, write_checkpoint
+from dba_cli.records import RunFolder, read_bytes, write_atomically
 from dba_cli.training import State, Training
+
+_FORMAT = 1  # raise it when a state of before cannot be gone on from
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state of tensors, numbers, texts, lists and dicts atomically.
+
+    Raises:
+        UserError: The folder cannot be written or the disk is full; the checkpoint of before stays.
+    """
+    out = io.BytesIO()
+    torch.save({"format": _FORMAT, "state": dict(state)}, out)
+    write_atomically(path, out.getvalue())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Return the state, on the CPU; None where there is none.
+
+    Nothing in the file is run: what is not data, such as a pickled object or function, is refused.
+
+    Raises:
+        UserError: It is damaged, cannot be read or holds more than data.
+    """
+    if (content := read_bytes(path)) is None:
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch.load does not look at the checksums
+            if damaged := archive.testzip():
+                raise ValueError(f"damaged: {damaged}")
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        if not (isinstance(found, dict) and found.get("format") == _FORMAT):
+            raise ValueError("of another version")
+        state: dict[str, Any] = found["state"]
+    except Exception as error:  # whatever a damaged or hostile file makes the two readers raise
+        text = str(error) or type(error).__name__
+        reason = "it holds pickled code" if "weights_only" in text.lower() else text[:100]
+        raise UserError(f"{path}: no usable checkpoint ({' '.join(reason.split())})") from None
+    return state
 
 
 class RunKeeper:
@@ -105,31 +151,40 @@ class RunKeeper:
 
 
 @contextmanager
+def first_ctrl_c(act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` at the first Ctrl-C; a second one does not wait. Only the main thread hears of any."""
+    pressed = False
+
+    def note(number: int, frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+        act()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def ctrl_c_between_steps() -> Iterator[Callable[[], None]]:
     """Hold Ctrl-C back, so that no step is cut in two, until what is yielded is called or all is over.
 
-    A second Ctrl-C does not wait. Only the main thread hears of it at all, and only where nobody
-    else has a handler.
+    Only where nobody else has a handler.
     """
-    asked = False
-
-    def note(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
+    asked = threading.Event()
 
     def check() -> None:
-        if asked:
+        if asked.is_set():
             raise KeyboardInterrupt
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with first_ctrl_c(asked.set) if ours else nullcontext():
         yield check
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield check
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     check()

@@ -73,7 +73,6 @@ def work(
             if other is not None:
                 return other
             try:
-                run.folder.discard_failure()
                 return Ended(run.number, record=_train(run, session, images, watch()))
             except Exception as error:
                 failure = failure_of(run, error, revision)

@@ -1,10 +1,9 @@
 """What a run leaves on disk: where it lies, what it says, and how it is written so that it is whole."""
 
-from dba_cli.records._checkpoint import read_checkpoint as read_checkpoint
-from dba_cli.records._checkpoint import write_checkpoint as write_checkpoint
 from dba_cli.records._evaluation import Evaluation as Evaluation
 from dba_cli.records._files import ensure_writable as ensure_writable
 from dba_cli.records._files import locked as locked
+from dba_cli.records._files import read_bytes as read_bytes
 from dba_cli.records._files import read_model as read_model
 from dba_cli.records._files import write_atomically as write_atomically
 from dba_cli.records._layout import ExperimentFolder as ExperimentFolder

@@ -1,6 +1,5 @@
 """Where records lie: ``<results>/<experiment>/<optimizer>/seed-<k>/``."""
 
-import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -73,7 +72,8 @@ class RunFolder:
             UserError: A file cannot be removed.
         """
         half_written = self.path.glob(f".*{UNFINISHED}")
-        for path in (self.result_file, self.trace_file, self.predictions_file, *half_written):
+        failure = self.path / "failure.json"
+        for path in (self.result_file, failure, self.trace_file, self.predictions_file, *half_written):
             _remove(path)
 
     def discard_checkpoints(self) -> None:
@@ -105,11 +105,6 @@ class RunFolder:
     def write_failure(self, failure: FailureRecord) -> None:
         """Write ``failure.json`` atomically; raise UserError where the folder cannot be written."""
         write_atomically(self.path / "failure.json", failure.model_dump_json(indent=2) + "\n")
-
-    def discard_failure(self) -> None:
-        """Forget that the run failed, before it is done again."""
-        with contextlib.suppress(OSError):
-            (self.path / "failure.json").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

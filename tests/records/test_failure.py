@@ -22,8 +22,7 @@ def test_it_reads_back_until_it_is_discarded(tmp_path: Path) -> None:
     run.write_failure(FAILURE)
     assert run.failure() == FAILURE
     assert run.read() is None  # no result
-    run.discard_failure()
-    run.discard_failure()
+    run.discard()
     assert run.failure() is None
 
 

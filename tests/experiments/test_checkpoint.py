@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dba_cli.errors import UserError
-from dba_cli.records import read_checkpoint, write_checkpoint
+from dba_cli.experiments._resume import read_checkpoint, write_checkpoint
 
 STATE = {
     "tensor": torch.arange(5.0),
