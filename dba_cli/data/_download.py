@@ -68,9 +68,8 @@ def fetch(
 def download(files: IdxFiles, data_dir: Path, progress: Progress | None = None) -> None:
     """Download the four files and put them into place, replacing what is there.
 
-    Raises:
-        UserError: it failed, within seconds of the last byte, and why, without what to do about it. The files
-            in place are as they were.
+    UserError where it failed, within seconds of the last byte, and why, without what to do about it; the
+    files in place are as they were.
     """
     if os.environ.get("DBA_OFFLINE", "0") not in {"", "0"}:
         raise UserError("the network is switched off by DBA_OFFLINE")

@@ -16,12 +16,7 @@ from dba_cli.experiments._images import Images, drawn, drawn_images, protocol
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
-from dba_cli.records import (
-    DataRecord,
-    Durations,
-    Evaluation,
-    RunRecord,
-)
+from dba_cli.records import DataRecord, Durations, Evaluation, RunRecord
 from dba_cli.training import (
     DeformedImages,
     Learning,

@@ -24,23 +24,16 @@ _FORMAT = 1  # raise it when a state of before cannot be gone on from
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state of tensors, numbers, texts, lists and dicts atomically.
-
-    Raises:
-        UserError: The folder cannot be written or the disk is full; the checkpoint of before stays.
-    """
+    """Write a state of tensors, numbers, texts, lists and dicts; UserError where the one of before stays."""
     out = io.BytesIO()
     torch.save({"format": _FORMAT, "state": dict(state)}, out)
     write_atomically(path, out.getvalue())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Return the state, on the CPU; None where there is none.
+    """Return the state, on the CPU; None where there is none, UserError where it cannot be used.
 
     Nothing in the file is run: what is not data, such as a pickled object or function, is refused.
-
-    Raises:
-        UserError: It is damaged, cannot be read or holds more than data.
     """
     if (content := read_bytes(path)) is None:
         return None

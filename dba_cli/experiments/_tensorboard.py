@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,9 @@ def require_tensorboard() -> None:
         ) from None
 
 
-@contextlib.contextmanager
-def tensorboard(run: Path, notify: Callable[[str], None], wanted: bool) -> Iterator[Observer]:
-    """Yield an observer that writes the evaluations to TensorBoard, where that is wanted."""
-    board = _Board(run / "tensorboard", notify)
-    try:
-        yield board if wanted else Observer()
-    finally:
-        board.close()
+class Board(Observer):
+    """Writes the evaluations into ``folder``; its own notices go to ``notify``."""
 
-
-class _Board(Observer):
     def __init__(self, folder: Path, notify: Callable[[str], None]) -> None:
         self._folder, self._notify = folder, notify
         self._writer: Any = None

@@ -19,7 +19,7 @@ from dba_cli.experiments._one_run import OneRun
 from dba_cli.experiments._plan import Ended, PlannedRun, Settings, stamp
 from dba_cli.experiments._progress_files import ProgressFile
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._tensorboard import tensorboard
+from dba_cli.experiments._tensorboard import Board
 from dba_cli.records import FailureRecord, RunRecord, locked
 from dba_cli.training import Observer
 
@@ -114,8 +114,9 @@ def failure_of(run: PlannedRun, error: BaseException, revision: str | None) -> F
 def _train(run: PlannedRun, session: Session, images: Images, observer: Observer) -> RunRecord:
     settings = session.settings
     here = session.provenance.here(settings.device)
-    with tensorboard(run.folder.path, observer.notice, settings.tensorboard) as board:
-        record = OneRun(run, images, here, settings.device, observer, board).advance()
+    with contextlib.closing(Board(run.folder.path / "tensorboard", observer.notice)) as board:
+        observers = (observer, board) if settings.tensorboard else (observer,)
+        record = OneRun(run, images, here, settings.device, *observers).advance()
     assert record is not None
     return record
 

@@ -1,6 +1,7 @@
 """How values, sizes and times are said, and tables drawn."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -61,9 +62,8 @@ def _text(key: str, value: object) -> str:
     return str(value)
 
 
-def heading(text: str) -> Text:
-    """Return the line above a table."""
-    return Text(text, style="bold cyan")
+heading = partial(Text, style="bold cyan")
+"""The line above a table."""
 
 
 def fact_table(facts: Iterable[tuple[str, str]]) -> Table:
