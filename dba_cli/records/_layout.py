@@ -183,5 +183,7 @@ def add_to_sweep(folder: Path, sweep: SweepRecord) -> None:
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        pass
     except OSError as error:
         raise UserError(f"{path}: cannot be removed ({error.strerror})") from None
