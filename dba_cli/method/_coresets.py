@@ -1,10 +1,16 @@
 """Rules of the coreset literature, on the exact Gram matrix of a layer."""
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from ._problem import SelectionProblem
 from ._rules import register_rule
+
+BATCH = 4
+"""How many gains are computed at once."""
 
 RIDGE = 1e-9
 """Added to the Gram matrix's diagonal, relative to its mean: keeps duplicate samples solvable."""
@@ -21,23 +27,44 @@ def facility_location(problem: SelectionProblem) -> Tensor:
     sample's weight is the share of the batch that is nearest to it.
     """
     gram, square_norms = problem.gram, problem.square_norms
-    squares = square_norms.unsqueeze(-1) + square_norms.unsqueeze(-2) - 2 * gram
+    distances = torch.add(square_norms.unsqueeze(-1), gram, alpha=-2).add_(square_norms.unsqueeze(-2))
+    distances.clamp_min_(0).sqrt_()
     # A sample is no distance from itself, whatever the rounding of the three terms.
-    distances = squares.clamp_min_(0).sqrt_().diagonal_scatter(torch.zeros_like(square_norms), 0, -2, -1)
-    nearest = distances.amax((-2, -1), keepdim=True).expand(-1, problem.samples, 1).clone()
-    served_by = torch.zeros_like(nearest, dtype=torch.long)
-    chosen = torch.zeros_like(square_norms, dtype=torch.bool)
-    for _ in range(problem.smallest):
-        gains = (nearest - distances).clamp_min_(0).sum(-2)
-        pick = torch.where(chosen, -1.0, gains).argmax(-1, keepdim=True)
-        chosen.scatter_(-1, pick, True)
-        column = distances.gather(-1, pick.unsqueeze(1).expand(-1, problem.samples, 1))
-        # The first sample serves all: gains of zero must not leave anybody without one.
-        closer = (column < nearest) | (chosen.sum(-1) == 1).view(-1, 1, 1)
-        served_by = torch.where(closer, pick.unsqueeze(1), served_by)
-        nearest = torch.where(closer, column, nearest)
+    distances.diagonal(dim1=-2, dim2=-1).zero_()
+    rows = [_nearest_of(matrix, problem.smallest) for matrix in distances.cpu().numpy()]
+    served_by = torch.from_numpy(np.stack(rows)).to(gram.device)
     shares = torch.full_like(square_norms, 1 / problem.samples)
-    return torch.zeros_like(square_norms).scatter_add_(-1, served_by.squeeze(-1), shares)
+    return torch.zeros_like(square_norms).scatter_add_(-1, served_by, shares)
+
+
+def _nearest_of(distances: Any, number: int) -> Any:
+    """For each sample the nearest of `number` representatives, chosen greedily, by distances (n, n).
+
+    A gain only falls as others are chosen, so that those too small before need not be known anew (lazy
+    greedy, Minoux 1978).
+    """
+    n, pick = len(distances), -1
+    nearest = np.full(n, distances.max(), distances.dtype)
+    served_by = np.zeros(n, dtype=np.int64)
+    bounds = n * nearest[0] - distances.sum(1)
+    known = np.ones(n, dtype=bool)  # gains among the bounds
+    for k in range(number):
+        if k == 1:  # The first gains say little of those that follow.
+            bounds, known[:] = np.maximum(nearest - distances, 0).sum(1), True
+            bounds[pick] = -np.inf
+        while not known[pick := int(bounds.argmax())]:
+            # Several at once cost hardly more than one.
+            doubtful = np.where(known, -np.inf, bounds)
+            some = np.argpartition(doubtful, -BATCH)[-BATCH:] if n > BATCH else np.arange(n)
+            some = some[doubtful[some] > -np.inf]
+            bounds[some], known[some] = np.maximum(nearest - distances[some], 0).sum(1), True
+        column = distances[pick]
+        # The first sample serves all: gains of zero must not leave anybody without one.
+        served_by[column < nearest if k else slice(None)] = pick
+        nearest = np.minimum(nearest, column)
+        bounds[pick] = -np.inf
+        known[:] = False
+    return served_by
 
 
 @register_rule("gradmatch")
@@ -62,29 +89,82 @@ def nonnegative_pursuit(gram: Tensor, target: Tensor, atoms: int) -> Tensor:
     (the matching pursuit); samples whose weight would turn negative are given up on the way. From the Gram
     matrix and inner products with what is to be matched, (n,), both float64, to weights that sum to 1.
     """
-    n = len(target)
-    system = gram + (RIDGE * gram.diagonal().mean()) * torch.eye(n, dtype=gram.dtype, device=gram.device)
-    weights = torch.zeros_like(target)
-    active = torch.zeros_like(target, dtype=torch.bool)
-    floor = ENOUGH * float(target.abs().max())
+    ridge = RIDGE * float(gram.diagonal().mean())
+    pursuit = _Pursuit(gram.cpu().numpy(), target.cpu().numpy(), ridge, atoms)
+    n, floor = len(target), ENOUGH * float(target.abs().max())
     # Lawson and Hanson's limit: a round may also give samples up.
     for _ in range(3 * n):
-        residual = torch.where(active, -torch.inf, target - system @ weights)
-        if int(active.sum()) >= atoms or float(residual.max()) <= floor:
+        if len(pursuit.members) >= atoms:
             break
-        active[residual.argmax()] = True
-        while True:
-            members = active.nonzero().squeeze(1)
-            solution = torch.zeros_like(weights)
-            solution[members] = torch.linalg.solve(system[members][:, members], target[members])
-            negative = active & (solution <= 0)
-            if not negative.any():
-                break
-            step = (weights[negative] / (weights[negative] - solution[negative])).min()
-            weights = weights + step * (solution - weights)
-            active &= weights > 1e-15
-            weights = torch.where(active, weights, 0.0)
-        weights = solution
-    if not weights.any():
-        weights[:atoms] = 1.0
-    return weights / weights.sum()
+        pick = int(pursuit.residual.argmax())
+        if pursuit.residual[pick] <= floor or pick in pursuit.members:
+            break
+        pursuit.take(pick)
+        while len(negative := np.flatnonzero(pursuit.solution <= 0)):
+            before, after = pursuit.weights[negative], pursuit.solution[negative]
+            step = (before / (before - after)).min()
+            weights = pursuit.weights + step * (pursuit.solution - pursuit.weights)
+            pursuit.keep(weights > 1e-15, weights)
+        pursuit.weights = pursuit.solution
+    found = np.zeros(n)
+    found[pursuit.members] = pursuit.weights
+    if not found.any():
+        found[:atoms] = 1.0
+    return torch.from_numpy(found / found.sum()).to(gram.device)
+
+
+class _Pursuit:
+    """The samples taken, and the least squares among them, by a Cholesky factor R that grows by a column.
+
+    With K = Q'Q, rows of `across` are the inner products of all samples with an orthonormal basis of the
+    taken ones; those of the taken ones are R. `inverse` is that of R, `along` the target's part in the basis.
+
+    Attributes:
+        members: samples taken.
+        weights: theirs, before the last was taken, none negative.
+        solution: the weights of least squares, of any sign.
+        residual: inner products of all samples with what is not matched yet.
+    """
+
+    def __init__(self, gram: Any, target: Any, ridge: float, atoms: int) -> None:
+        self._gram, self._target, self._ridge = gram, target, ridge
+        self._across, self._inverse = np.empty((atoms, len(target))), np.zeros((atoms, atoms))
+        self._along = np.empty(atoms)
+        self.members: list[int] = []
+        self._return_to(0)
+
+    def _return_to(self, k: int) -> None:
+        """As it was with the first k members."""
+        self.members = self.members[:k]
+        self.solution = self._inverse[:k, :k] @ self._along[:k]
+        self.weights = self.solution
+        self.residual = self._target - self._along[:k] @ self._across[:k]
+        self.residual[self.members] = -np.inf
+
+    def take(self, sample: int) -> None:
+        """Take one more sample; its weight was zero."""
+        k = len(self.members)
+        seen = self._across[:k, sample].copy()
+        row = self._gram[sample] - seen @ self._across[:k]
+        row[sample] += self._ridge
+        length = row[sample] ** 0.5
+        row /= length
+        row[self.members] = 0.0
+        along = self.residual[sample] / length
+        solved = self._inverse[:k, :k] @ seen
+        self._across[k], self._along[k] = row, along
+        self._inverse[:k, k], self._inverse[k, k] = -solved / length, 1 / length
+        self.members.append(sample)
+        self.weights = np.append(self.weights, 0.0)
+        self.solution = np.append(self.solution, 0.0) + along * self._inverse[: k + 1, k]
+        self.residual -= along * row
+        self.residual[self.members] = -np.inf
+
+    def keep(self, kept: Any, weights: Any) -> None:
+        """Give up all others, and solve again for these."""
+        after = [sample for sample, stays in zip(self.members, kept, strict=True) if stays]
+        unchanged = int(kept.argmin())
+        self._return_to(unchanged)
+        for sample in after[unchanged:]:
+            self.take(sample)
+        self.weights = weights[kept]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,7 +49,11 @@ class SubsetStatistics:
         return cls(size, mean_square_norm, square, variance)
 
 
+TINY = 1e-300
+"""Keeps the ratio of two zeros a number."""
+
 MetricFunction = Callable[[SubsetStatistics], Tensor]
+Criterion = Callable[[int, Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,14 @@ class Metric:
     """A registered metric: its values, which direction is better, and whether bounds may be taken of it.
 
     `monotonic`: of subsets of one size and one mean of squared norms, the score only rises, or only falls,
-    with the squared norm of the mean.
+    with the squared norm of the mean. `criterion`: from a size, ``tr K_S`` and ``1'K_S 1``, numbers that rank
+    subsets of that size as the score does, but for rounding, in plain arithmetic.
     """
 
     function: MetricFunction
     larger_is_better: bool
     monotonic: bool = False
+    criterion: Criterion | None = None
 
     def score(self, statistics: SubsetStatistics) -> Tensor:
         """Values with the sign turned so that larger is better; NaN becomes -inf and so never wins."""
@@ -74,7 +81,7 @@ METRICS: Registry[Metric] = Registry("metric")
 
 
 def register_metric(
-    name: str, *, larger_is_better: bool, monotonic: bool = False
+    name: str, *, larger_is_better: bool, monotonic: bool = False, criterion: Criterion | None = None
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Register a metric under `name`, for `DynamicBatch(metric=name)`.
 
@@ -82,43 +89,62 @@ def register_metric(
     branches on the values: one call judges all candidate subsets of all layers. `monotonic` says that, of
     subsets of one size and one ``mean_square_norm``, values only rise or only fall with
     ``square_norm_mean``: then sizes that cannot be the best are left out of a search in large batches.
+    `criterion`, from a size and arrays of ``tr K_S`` and ``1'K_S 1``, returns numbers that rank subsets of
+    one size as the metric does, the largest for the best: it makes ``greedy`` quicker.
 
     Raises:
         ValueError: the name is taken.
     """
 
     def register(function: MetricFunction) -> MetricFunction:
-        METRICS.add(name, Metric(function, larger_is_better, monotonic))
+        METRICS.add(name, Metric(function, larger_is_better, monotonic, criterion))
         return function
 
     return register
 
 
-@register_metric("variance", larger_is_better=False, monotonic=True)
+@register_metric(
+    "variance",
+    larger_is_better=False,
+    monotonic=True,
+    criterion=lambda size, trace, total: total - size * trace,
+)
 def variance(s: SubsetStatistics) -> Tensor:
     """Trace of the gradient covariance, ``tr K_S / k - 1'K_S 1 / k^2`` (the metric of the DBA abstract)."""
     return s.variance
 
 
-@register_metric("norm", larger_is_better=True, monotonic=True)
+@register_metric("norm", larger_is_better=True, monotonic=True, criterion=lambda size, trace, total: total)
 def norm(s: SubsetStatistics) -> Tensor:
     """Squared norm of the subset's mean gradient, ``1'K_S 1 / k^2``."""
     return s.square_norm_mean
 
 
-@register_metric("snr", larger_is_better=True, monotonic=True)
+@register_metric(
+    "snr", larger_is_better=True, monotonic=True, criterion=lambda size, trace, total: total / (trace + TINY)
+)
 def snr(s: SubsetStatistics) -> Tensor:
     """Squared norm of the mean over the variance; 0 where the mean is 0, inf where only the variance is."""
     return torch.where(s.square_norm_mean == 0, 0.0, s.square_norm_mean / s.variance)
 
 
-@register_metric("noise_scale", larger_is_better=False, monotonic=True)
+@register_metric(
+    "noise_scale",
+    larger_is_better=False,
+    monotonic=True,
+    criterion=lambda size, trace, total: total / (trace + TINY),
+)
 def noise_scale(s: SubsetStatistics) -> Tensor:
     """Variance over squared norm of the mean (McCandlish et al. 2018, "simple"); inf where the mean is 0."""
     return torch.where(s.square_norm_mean == 0, torch.inf, s.variance / s.square_norm_mean)
 
 
-@register_metric("diversity", larger_is_better=True, monotonic=True)
+@register_metric(
+    "diversity",
+    larger_is_better=True,
+    monotonic=True,
+    criterion=lambda size, trace, total: -total / (trace + TINY),
+)
 def diversity(s: SubsetStatistics) -> Tensor:
     """``sum |g_i|^2 / |sum g_i|^2`` (Yin et al. 2018): inf where gradients cancel, 0 where all are zero."""
     ratio = s.mean_square_norm / (s.size * s.square_norm_mean)

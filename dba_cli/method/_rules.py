@@ -1,11 +1,13 @@
 """Rules: from a problem to sample weights, and their use within classes."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ._metrics import SubsetStatistics
+from ._metrics import Criterion, SubsetStatistics
 from ._prefixes import best_prefixes
 from ._problem import SelectionProblem, ranks_of
 from ._registry import Registry
@@ -46,37 +48,77 @@ def greedy(problem: SelectionProblem) -> Tensor:
     """From all samples down to the smallest size, dropping the one whose loss helps the metric most, then up.
 
     On the way back up to the largest size the sample that helps most is added. The best subset met wins;
-    of equals, the largest. n - smallest drops and largest - smallest additions, each O(n).
+    of equals, the largest. n - smallest drops and largest - smallest additions, each O(n), made by the host.
     """
-    gram = problem.gram.double()
-    square_norms = gram.diagonal(dim1=-2, dim2=-1)
+    ways = [_way_down_and_up(problem, gram) for gram in problem.gram.double().cpu().numpy()]
+    moves, traces, totals = zip(*ways, strict=True)
+    return _best_met(problem, moves, np.stack(traces), np.stack(totals))
 
-    def scores_of(size: int, trace: Tensor, total: Tensor) -> Tensor:
-        means = trace / size, total / size**2
-        statistics = SubsetStatistics.of_means(torch.full_like(trace, size), *means, problem.epsilon)
-        return problem.metric.score(statistics)
 
-    # Of the subset S: its members, links_i = sum_{j in S} K_ij, tr K_S and 1'K_S 1.
-    size, chosen, links = problem.samples, torch.ones_like(square_norms, dtype=torch.bool), gram.sum(-1)
-    trace, total = square_norms.sum(-1, keepdim=True), links.sum(-1, keepdim=True)
-    best, best_score = chosen.clone(), torch.full_like(trace, -torch.inf)
-    if size <= problem.largest:
-        best_score = scores_of(size, trace, total)
-    for sign in [-1] * (size - problem.smallest) + [1] * (problem.largest - problem.smallest):
-        size += sign
-        traces, totals = trace + sign * square_norms, total + 2 * sign * links + square_norms
-        # A score of -inf is still a candidate: what is none must lie below it, so candidates come first.
-        scores = scores_of(size, traces, totals).clamp_min(torch.finfo(trace.dtype).min)
-        move = torch.where(chosen == (sign < 0), scores, -torch.inf).argmax(-1, keepdim=True)
-        trace, total, score = (values.gather(-1, move) for values in (traces, totals, scores))
-        links += sign * gram.gather(1, move.unsqueeze(-1).expand(-1, 1, gram.shape[-1])).squeeze(1)
-        chosen.scatter_(-1, move, sign > 0)
-        if size <= problem.largest:
-            larger = size > best.sum(-1, keepdim=True)
-            better = (score > best_score) | ((score == best_score) & larger)
-            best, best_score = torch.where(better, chosen, best), torch.where(better, score, best_score)
-    weights = best.to(problem.dtype)
-    return weights / weights.sum(-1, keepdim=True)
+def _way_down_and_up(problem: SelectionProblem, gram: Any) -> tuple[list[int], list[float], list[float]]:
+    """The samples moved, and ``tr K_S`` and ``1'K_S 1`` of each subset S met, of one Gram matrix (n, n)."""
+    n, criterion = problem.samples, _criterion(problem)
+    square_norms, doubled = gram.diagonal().copy(), 2 * gram
+    trace, total = square_norms.sum(), gram.sum()
+    # What a move of sample i adds to the trace, and to 1'K_S 1: K_ii + 2 sign sum_{j in S} K_ij, with a sign
+    # of -1 or 1. That changes by 2 K_ij with every move of a sample j, either way.
+    traces_by, totals_by = -square_norms, square_norms - doubled.sum(-1)
+    barred = np.zeros(n)  # -inf where a sample cannot make the move
+    trace_then, total_then, value = np.empty((3, n))
+    moves: list[int] = []
+    traces, totals = [trace], [total]
+    sizes = [*range(n - 1, problem.smallest - 1, -1), *range(problem.smallest + 1, problem.largest + 1)]
+    for size in sizes:
+        if (
+            size > problem.smallest and len(moves) == n - problem.smallest
+        ):  # Only what was dropped may return.
+            traces_by, totals_by = square_norms, 2 * square_norms - totals_by
+            barred = np.where(barred < 0, 0.0, -np.inf)
+        np.add(traces_by, trace, out=trace_then)
+        np.add(totals_by, total, out=total_then)
+        move = int(np.add(criterion(size, trace_then, total_then), barred, out=value).argmax())
+        trace, total = trace_then[move], total_then[move]
+        totals_by += doubled[move]
+        barred[move] = -np.inf
+        moves.append(move)
+        traces.append(trace)
+        totals.append(total)
+    return moves, traces, totals
+
+
+def _criterion(problem: SelectionProblem) -> Criterion:
+    metric = problem.metric
+
+    def score(size: int, trace: Any, total: Any) -> Any:
+        means = torch.from_numpy(trace) / size, torch.from_numpy(total) / size**2
+        sizes = torch.full_like(means[0], size)
+        # A score of -inf is still a candidate: what is none must lie below it.
+        lowest = torch.finfo(means[0].dtype).min
+        return (
+            metric.score(SubsetStatistics.of_means(sizes, *means, problem.epsilon)).clamp_min(lowest).numpy()
+        )
+
+    return metric.criterion or score
+
+
+def _best_met(problem: SelectionProblem, moves: Any, traces: Any, totals: Any) -> Tensor:
+    """Equal weights for the best subset on a way of moves from all samples down and up again."""
+    n, drops = problem.samples, problem.samples - problem.smallest
+    sizes = torch.tensor(
+        [*range(n, problem.smallest - 1, -1), *range(problem.smallest + 1, problem.largest + 1)]
+    )
+    means = torch.from_numpy(traces) / sizes, torch.from_numpy(totals) / sizes.square()
+    score = problem.metric.score(SubsetStatistics.of_means(sizes.double(), *means, problem.epsilon))
+    score = torch.where(sizes <= problem.largest, score, torch.nan)
+    best = score.nan_to_num(-torch.inf, torch.inf, -torch.inf).amax(-1, keepdim=True)
+    met = torch.where(score == best, sizes, 0).argmax(-1).tolist()
+    weights = torch.zeros(len(traces), n, dtype=problem.dtype)
+    for row, steps in enumerate(met):
+        chosen = np.ones(n, dtype=bool)
+        for k, move in enumerate(moves[row][:steps]):
+            chosen[move] = k >= drops
+        weights[row] = torch.from_numpy(chosen / chosen.sum())
+    return weights.to(problem.losses.device)
 
 
 @register_rule("random")

@@ -205,8 +205,9 @@ def test_facility_location_is_the_greedy_maximum(seed: int) -> None:
         chosen: list[int] = []
         for _ in range(4):
             chosen.append(max(set(range(12)) - set(chosen), key=lambda j: coverage(layer, [*chosen, j])))
-        distances = torch.cdist(layer, layer)[:, chosen]
-        shares = torch.bincount(torch.tensor(chosen)[distances.argmin(1)], minlength=12) / 12
+        found = row.nonzero().flatten()
+        assert coverage(layer, found.tolist()) == pytest.approx(coverage(layer, chosen))  # whoever wins a tie
+        shares = torch.bincount(found[torch.cdist(layer, layer)[:, found].argmin(1)], minlength=12) / 12
         torch.testing.assert_close(row, shares.double())
         best = max(coverage(layer, list(s)) for s in itertools.combinations(range(12), 4))
         assert coverage(layer, chosen) >= (1 - 1 / np.e) * best
@@ -237,6 +238,25 @@ def test_gradmatch_of_few_samples_comes_nearer_than_any_equal_weights() -> None:
         [error(torch.eye(9).double()[list(s)].mean(0)) for s in itertools.combinations(range(9), 3)]
     )
     assert error(weights) <= float(average.median())
+
+
+@pytest.mark.parametrize("rule", ["greedy", "facility_location", "gradmatch"])
+def test_many_samples_at_once_are_chosen_as_by_their_definition(rule: str) -> None:
+    gradients = gradients_of(90, 3, layers=1, size=12)
+    row = RULES[rule](problem_of(gradients, "variance", min_fraction=0.2, max_fraction=0.6))[0]
+    if rule == "greedy":
+        torch.testing.assert_close(row, greedy_by_trial("variance", gradients[0], 18, 54))
+    elif rule == "facility_location":
+        chosen: list[int] = []
+        for _ in range(18):
+            gains = [-1.0 if j in chosen else coverage(gradients[0], [*chosen, j]) for j in range(90)]
+            chosen.append(int(np.argmax(gains)))
+        found = row.nonzero().flatten().tolist()
+        assert coverage(gradients[0], found) == pytest.approx(coverage(gradients[0], chosen))
+    else:
+        mean, found = gradients[0].mean(0), row.nonzero().flatten()
+        expected = nnls(gradients[0][found].T.numpy(), mean.numpy())[0]
+        torch.testing.assert_close(row[found], torch.from_numpy(expected / expected.sum()))
 
 
 def test_gradmatch_needs_one_of_many_duplicates() -> None:
