@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dba_cli.api import audit as audit
     from dba_cli.api import compare as compare
     from dba_cli.api import run as run
     from dba_cli.api import sweep as sweep
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("compare", "run", "sweep", "try_data"), "api"),
+    **dict.fromkeys(("audit", "compare", "run", "sweep", "try_data"), "api"),
     **dict.fromkeys(("DynamicBatch", "Selection", "SelectionProblem"), "method"),
     **dict.fromkeys(("register_metric", "register_order", "register_rule", "register_sampler"), "method"),
     "UserError": "errors",

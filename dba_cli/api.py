@@ -1,7 +1,8 @@
 """What ``dba run``, ``dba sweep`` and ``dba compare`` do, for Python: records as pandas frames.
 
 ``dba_cli.run``, ``dba_cli.sweep`` and ``dba_cli.compare`` are the functions here, and the commands are
-written over the same; so is ``dba try`` over ``dba_cli.try_data``. How runs are done is given by name, with
+written over the same; so are ``dba try`` over ``dba_cli.try_data`` and ``dba audit`` over
+``dba_cli.audit``. How runs are done is given by name, with
 the command's defaults:
 
 - ``optimizers``, ``seeds``: only these of the config's; names, and numbers or ranges such as ``"0-4"``.
@@ -44,6 +45,7 @@ from dba_cli.training import resolve_device
 if TYPE_CHECKING:  # pandas is imported where it is used: the commands do without
     import pandas as pd
 
+    from dba_cli.labels import Audit
     from dba_cli.trial import Verdict
 
 AConfig = str | Path | Config
@@ -137,6 +139,30 @@ def try_data(
     )
 
 
+def audit(path: str | Path, target: str | None = None, **how: Any) -> "pd.DataFrame":
+    """Rank the labels of data of one's own, or of a recorded run, by how probably they are wrong.
+
+    Args:
+        path: a folder of images, a ``.npz``, a CSV, or a recorded run's folder. Nothing in it is changed.
+        target: the column of a CSV that holds the classes.
+        how: ``data``, ``results``, ``device``, ``overrides`` and ``reporter`` of the module's list; also the
+            command's ``seed``, and ``top``, how many samples its gallery shows.
+
+    Returns:
+        ``sample``, ``label``, ``likely_label`` and ``score``, the most suspicious first; the index is the
+        sample's number. Above a score of 0 the network contradicts the label; see
+        :class:`dba_cli.labels.Audit`. The same stands in ``labels.csv`` in the folder NAME_audit of the
+        results, beside a gallery.
+
+    Raises:
+        UserError: Bad input.
+
+    Example:
+        >>> dba_cli.audit("photos").head(20)
+    """
+    return audit_labels(path, target, **how).frame
+
+
 def compare(*experiments: str, results: str | Path = "results", strict: bool = False) -> "pd.DataFrame":
     """Return the table of recorded runs as :func:`dba_cli.comparison.frame` does: a row for each optimizer.
 
@@ -215,6 +241,33 @@ def train_sweep(
     settings = _settings(results=folder, **how)
     summary = run_sweep(points, folder, settings, reporter or Reporter())
     return Done(summary, [(point.config, point.values) for point in points.points], settings)
+
+
+def audit_labels(
+    path: str | Path,
+    target: str | None = None,
+    *,
+    seed: int | None = None,
+    top: int | None = None,
+    overrides: Values | None = None,
+    reporter: Reporter | None = None,
+    **how: Any,
+) -> "Audit":
+    """Do what :func:`audit` does, and tell where it is written."""
+    from dba_cli import labels  # with its page come the pictures, which training does without
+
+    settings = _settings(**how)
+    return labels.audit_labels(
+        Path(path),
+        target,
+        seed=seed,
+        overrides=_texts(overrides),
+        data_dir=settings.data_dir,
+        results=settings.results,
+        device=settings.device,
+        reporter=reporter or Reporter(),
+        **({} if top is None else {"top": top}),
+    )
 
 
 def _settings(

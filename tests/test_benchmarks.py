@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-PEERS = {"contestants", "measure", "step_cost"}  # need the extra `bench`
+PEERS = {"audit", "contestants", "measure", "step_cost"}  # need the extra `bench`
 
 
 def test_they_can_be_imported() -> None:

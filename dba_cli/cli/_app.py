@@ -17,7 +17,7 @@ from dba_cli.errors import UserError
 
 # Each is a module of this package: its docstring is the command's help, and what has the command's name in it
 # (with an underscore where that is Python's) is the command, a function or a group of its own.
-COMMANDS = ("try", "run", "sweep", "compare", "plot", "report", "inspect", "demo", "data")
+COMMANDS = ("try", "audit", "run", "sweep", "compare", "plot", "report", "inspect", "demo", "data")
 
 
 class _LazyGroup(TyperGroup):
@@ -78,6 +78,8 @@ def _dba(
       dba demo                                 see it learn, in under a minute
 
       dba try photos                           whether it helps on your own images or table
+
+      dba audit photos                         which of its labels are probably wrong
 
       dba run configs/mnist_1pct.yaml          train SGD, Adam and DBA on 1 % of MNIST
 

@@ -189,16 +189,22 @@ def drawn_images(
     are those that the run of this seed trains on.
     """
     images = _prepared(config, data.train_images[indices])
-    standardize = None
-    if config.standardize and data.is_table:  # each column by itself; what is constant is only shifted
-        std, mean = torch.std_mean(images.double(), dim=0, correction=0)
-        std[std < 1e-6] = 1
-        standardize = Standardize(mean.float(), std.float())
-    elif config.standardize:
-        std, mean = torch.std_mean(images.double(), correction=0)
-        standardize = Standardize(mean.item(), max(std.item(), 1e-6))
+    standardize = standardizer(images) if config.standardize else None
     labels = trained_labels(config, data, indices, seed)
     return TensorData(images.to(device), labels.to(device)), standardize
+
+
+def standardizer(samples: Tensor) -> Standardize:
+    """Return what gives images (n, channels, height, width) or tables (n, features) mean 0 and deviation 1.
+
+    Each column of a table by itself; what is constant is only shifted.
+    """
+    if samples.ndim == 2:
+        std, mean = torch.std_mean(samples.double(), dim=0, correction=0)
+        std[std < 1e-6] = 1
+        return Standardize(mean.float(), std.float())
+    std, mean = torch.std_mean(samples.double(), correction=0)
+    return Standardize(mean.item(), max(std.item(), 1e-6))
 
 
 def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device, seed: int) -> TensorData:

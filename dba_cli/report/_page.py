@@ -49,6 +49,12 @@ def report_page(
         _part(section, results) | {"pictures": pictures.pop(section.experiment, [])}
         for section in compare(results, names).sections
     ]
+    values = {"parts": parts, "shared": shared, "notes": album.notes, "command": command, "lead": lead}
+    return rendered("report.html.jinja", **values), list(album.notes)
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a template of this package with the values, the version, the style and the script in it."""
     # Names and descriptions come from files that anyone may have written: everything is escaped.
     environment = Environment(
         loader=PackageLoader("dba_cli.report"),
@@ -59,17 +65,12 @@ def report_page(
     )
     environment.filters["data_uri"] = _data_uri
     templates = files("dba_cli.report") / "templates"
-    page = environment.get_template("report.html.jinja").render(
-        parts=parts,
-        shared=shared,
-        notes=album.notes,
-        command=command,
-        lead=lead,
+    return environment.get_template(template).render(
+        **values,
         version=__version__,
         style=(templates / "report.css").read_text(encoding="utf-8"),
         script=(templates / "report.js").read_text(encoding="utf-8"),
     )
-    return page, list(album.notes)
 
 
 def _part(section: Section, results: Path) -> dict[str, Any]:
