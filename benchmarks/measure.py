@@ -18,7 +18,6 @@ from networks import NETWORKS
 from torch import Tensor
 
 from dba_cli import DynamicBatch
-from dba_cli.method._layers import layers_behind
 
 PARTS = ("forward", "backward to outputs", "Gram", "selection", "weighted gradient", "optimizer")
 
@@ -91,10 +90,8 @@ def parts(network: str, n: int, rounds: int) -> Iterator[tuple[int, str, float]]
             losses = F.cross_entropy(model(x), y, reduction="none")
         with torch.no_grad():
             with _timed(seconds, "backward to outputs"):
-                found = dba._trace(losses, keep=False)
-                gradients = torch.autograd.grad(losses, found.edges, torch.ones_like(losses))
+                layers, _ = dba._tracer.layers(losses, retain_graph=False)
             with _timed(seconds, "Gram"):
-                layers = layers_behind(found, gradients, dba._names, n, torch.float32)
                 problem = dba._problem_of(layers=layers, losses=losses.detach(), dtype=torch.float32)
                 _ = problem.gram
             with _timed(seconds, "selection"):

@@ -62,8 +62,8 @@ def main() -> None:
     print("plain way:   ", backward(model, x, y))
     plain = [p.grad for p in model.parameters()]
     model.zero_grad()
-    with DynamicBatch(model) as dba:
-        print("DynamicBatch:", dba.backward(F.cross_entropy(model(x), y, reduction="none")).sizes)
+    dba = DynamicBatch(model)
+    print("DynamicBatch:", dba.backward(F.cross_entropy(model(x), y, reduction="none")).sizes)
     error = max(float((p.grad - g).norm() / g.norm()) for p, g in zip(model.parameters(), plain, strict=True))
     print(f"largest relative difference of a gradient: {error:.0e}")
 

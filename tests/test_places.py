@@ -126,20 +126,28 @@ import torch
 from torch import nn
 
 from dba_cli import register_sampler
-from dba_cli.method import OuterProducts, trainable
+from dba_cli.method import OuterProducts
 
-class Scores(nn.Module):
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / inputs**0.5)
+class Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return x @ weight.T
 
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight = ctx.saved_tensors
+        return gradient @ weight, gradient.T @ x
+
+class Scores(nn.Linear):
     def forward(self, x):
-        return x @ self.weight.T
+        return Product.apply(x, self.weight)
 
-@register_sampler(Scores)
-def scores(call, gradient):
+@register_sampler("ProductBackward", saved=("saved_tensors",))
+def scores(use):
     count()
-    return OuterProducts(gradient.unsqueeze(1), call.input.unsqueeze(1), trainable(call.module.weight), None)
+    x, _ = use.saved["saved_tensors"]
+    return [OuterProducts(use.split(use.gradient), use.split(x), use.parameters[1].tensor, None)]
 
 def network(image_shape, classes):
     return nn.Sequential(nn.Flatten(), Scores(28 * 28, classes))

@@ -5,7 +5,6 @@ samplers, each open to a user's own functions by a ``register_...``.
 """
 
 from . import _coresets as _coresets
-from ._capture import Call as Call
 from ._dynamic_batch import DynamicBatch as DynamicBatch
 from ._layer_gradients import Explicit as Explicit
 from ._layer_gradients import LayerGradients as LayerGradients
@@ -23,6 +22,7 @@ from ._products import use_fast_products as use_fast_products
 from ._registry import Registry as Registry
 from ._rules import RULES as RULES
 from ._rules import register_rule as register_rule
+from ._samplers import NotServed as NotServed
+from ._samplers import Use as Use
 from ._samplers import register_sampler as register_sampler
-from ._samplers import trainable as trainable
 from ._selection import Selection as Selection

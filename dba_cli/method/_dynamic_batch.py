@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from functools import partial
 from math import isfinite, nan
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ._capture import Trace, layers_of, own_parameters, record_call, trace
-from ._check import check_layers
 from ._delivery import Delivery, deliver, is_scaled, parameters_behind
 from ._layer_gradients import Gradients
-from ._layers import NonFiniteError, layers_behind, require_finite
+from ._layers import NonFiniteError, require_finite
 from ._limits import SizeLimits
 from ._metrics import METRICS
 from ._orders import ORDERS
@@ -20,9 +18,9 @@ from ._problem import SelectionProblem
 from ._replicas import WholeProblem, refuse_sharded, static_reduction
 from ._rules import RULES, select_stratified
 from ._selection import Selection
+from ._tracing import Coupled, Tracer
 
 Scope = Literal["layer", "model"]
-Check = Literal["first", "always", "never"]
 Candidates = Literal["local", "global"]
 
 
@@ -38,10 +36,10 @@ class DynamicBatch:
         optimizer.step()
 
     A layer is one module with its own parameters, weight and bias together; modules that share a parameter
-    are one layer. The first axis of every layer's output is the axis of samples.
+    are one layer. The model may be anything that autograd differentiates; nothing is added to it.
 
     Args:
-        model: the network; its modules are watched by forward hooks until `detach`.
+        model: the network, or the module that holds its parameters.
         metric: what a subset is judged by, one of `METRICS`.
         order: how samples are sorted before prefixes are compared, one of `ORDERS`.
         min_fraction: smallest fraction of the batch that is kept, in [0, 1]; one sample at least.
@@ -59,11 +57,14 @@ class DynamicBatch:
             ``"local"``, each among its own, or ``"global"``, all among those of all processes, by norms and
             by projections on the mean gradient of the whole batch. The gradients are then scaled for the
             average over processes that DistributedDataParallel takes.
-        check: when to compare the sum of the per-sample gradients with autograd's gradient, at the cost of
-            one more backward pass: in the ``"first"`` call of `backward`, ``"always"`` or ``"never"``.
+        check: after how many steps to prove anew which rows belong to which sample, and to compare the sum of
+            the per-sample gradients with autograd's, at the cost of another backward pass; always done
+            where the number of samples, shapes or uses of parameters are new. 0 compares never.
+        coupled: what to do where samples are normalized by the statistics of their batch: ``"refuse"``, or
+            ``"exact"`` for the derivative of each sample's loss with the coupling in it.
 
     Raises:
-        ValueError: an unknown name, a fraction outside [0, 1], or a module that takes sequences first.
+        ValueError: an unknown name, or a fraction outside [0, 1].
     """
 
     def __init__(
@@ -81,12 +82,13 @@ class DynamicBatch:
         stratified: bool = False,
         generator: torch.Generator | None = None,
         selection: Candidates = "local",
-        check: Check = "first",
+        check: int = 1000,
+        coupled: Coupled = "refuse",
     ) -> None:
         for kind, value, choices in [
             ("scope", scope, get_args(Scope)),
             ("selection", selection, get_args(Candidates)),
-            ("check", check, get_args(Check)),
+            ("coupled", coupled, get_args(Coupled)),
         ]:
             if value not in choices:
                 raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
@@ -101,20 +103,8 @@ class DynamicBatch:
         self._rule = RULES[rule]
         self._stratified = stratified
         self._selection = selection
-        self._check = check
         self._model = model
-        self._names: dict[nn.Module, str] = {}
-        for name, module in layers_of(model):
-            self._names.setdefault(module, name)  # a module in two places goes by its first name
-        for name, module in model.named_modules():
-            if getattr(module, "batch_first", True) is False:
-                raise ValueError(
-                    f"module {name!r} ({type(module).__name__}) takes sequences before samples; the first "
-                    "axis must be the axis of samples: build it with batch_first=True"
-                )
-        self._handles = [
-            module.register_forward_hook(record_call, with_kwargs=True) for module in self._names
-        ]
+        self._tracer = Tracer(model, check, coupled)
 
     def backward(
         self, losses: Tensor, *, labels: Tensor | None = None, retain_graph: bool = False
@@ -136,7 +126,8 @@ class DynamicBatch:
         Raises:
             ValueError: losses or labels of another shape, or losses without graph.
             NonFiniteError: losses or per-sample gradients that are not finite (a ValueError too).
-            RuntimeError: a layer has no per-sample gradients, or they contradict autograd.
+            RuntimeError: samples are coupled, a parameter that is not the model's, or gradients that
+                contradict autograd's.
         """
         _require_losses(losses)
         if self._stratified and labels is None:
@@ -151,9 +142,8 @@ class DynamicBatch:
             try:
                 if self._selection == "local":  # The others shall hear of it, too.
                     _require_finite_losses(losses)
-                problem = self._problem(
-                    self._trace(losses, keep=retain_graph), losses, labels, retain_graph=retain_graph
-                )
+                layers, dtype = self._tracer.layers(losses, retain_graph=retain_graph)
+                problem = self._problem_of(layers=layers, losses=losses.detach(), labels=labels, dtype=dtype)
                 selection, deliveries = self._selected(problem)
             except NonFiniteError:
                 if not scaled:
@@ -166,18 +156,6 @@ class DynamicBatch:
                 selection = Selection({}, losses.new_empty(0, len(losses)), problem)
             deliver(deliveries, meanwhile)
         return selection
-
-    def detach(self) -> None:
-        """Stop watching the model; afterwards it has no hook of this object left. May be called again."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.detach()
 
     def _selected(self, own: SelectionProblem) -> tuple[Selection, Sequence[Delivery]]:
         """What the rule selects, and for each layer what makes its gradient."""
@@ -204,39 +182,6 @@ class DynamicBatch:
                 square_mean = square_mean.sum(0, keepdim=True)
             deliveries = [(parameters, partial(_given, found)) for parameters, found in made]
         return Selection(named, weights, problem, square_mean), deliveries
-
-    def _trace(self, losses: Tensor, *, keep: bool) -> Trace:
-        assert losses.grad_fn is not None
-        found = trace(losses.grad_fn, keep=keep)
-        watched = {call.module for call, _, _ in found.places} & self._names.keys()
-        explained = {p for module in watched for p in own_parameters(module).values()}
-        for parameter in found.parameters:
-            if parameter not in explained:
-                own = {p: f"parameter {name!r}" for name, p in self._model.named_parameters()}
-                foreign = f"a parameter of shape {tuple(parameter.shape)} that is not the model's"
-                raise RuntimeError(
-                    f"{own.get(parameter, foreign)} enters the losses outside any watched module call; use "
-                    "it through its module, and create DynamicBatch before the forward pass"
-                )
-        return found
-
-    def _problem(
-        self, found: Trace, losses: Tensor, labels: Tensor | None, *, retain_graph: bool
-    ) -> SelectionProblem:
-        checking = self._check != "never"
-        dtype = torch.float64 if torch.float64 in {p.dtype for p in found.parameters} else torch.float32
-        ones, keep = torch.ones_like(losses), retain_graph or checking
-        # Asked for outputs only, autograd computes no weight gradient.
-        gradients = torch.autograd.grad(losses, found.edges, ones, retain_graph=keep, allow_unused=True)
-        layers = layers_behind(found, gradients, self._names, len(losses), dtype)
-        if checking:
-            low = any(g is not None and g.dtype.itemsize < 4 for g in gradients)
-            check_layers(
-                losses, layers, found.parameters, dtype=dtype, low_precision=low, retain_graph=retain_graph
-            )
-            if self._check == "first":
-                self._check = "never"
-        return self._problem_of(layers=layers, losses=losses.detach(), labels=labels, dtype=dtype)
 
 
 def _given(gradients: Gradients) -> Gradients:

@@ -78,7 +78,7 @@ def explicit_gram(slabs: Iterable[Tensor], out: Tensor) -> None:
     n = len(out)
     height = n
     for part in slabs:
-        slab = part.flatten(1)
+        slab = part.reshape(n, -1)
         # Long rows are worth lower strips, which skip more of the upper triangle.
         height = min(height, STRIP if slab.shape[1] < STRIP * STRIP else max(16, min(STRIP, n // 4)))
         for start, stop in strips(n, height):

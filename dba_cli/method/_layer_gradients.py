@@ -1,8 +1,8 @@
 """Per-sample gradients of one layer, in forms that need no gradient per sample."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ Gradients = dict[nn.Parameter, Tensor]
 
 
 class LayerGradients(ABC):
-    """The per-sample gradients g_i, i < n, of the trainable parameters of one module call.
+    """The per-sample gradients g_i, i < n, of trainable parameters.
 
     Attributes:
         parameters: the parameters that g_i is made of, each once.
@@ -127,11 +127,11 @@ class Explicit(LayerGradients):
         return Costs(elements * (ELEMENT + n * PRODUCT), elements * READ, elements * READ)
 
     def square_norms(self) -> Tensor:
-        return torch.stack([g.flatten(1).square().sum(1) for g in self._gradients.values()]).sum(0)
+        return torch.stack([g.reshape(len(g), -1).square().sum(1) for g in self._gradients.values()]).sum(0)
 
     def products(self, gradients: Gradients) -> Tensor:
         own = self._gradients.items()
-        return torch.stack([g.flatten(1) @ gradients[p].flatten() for p, g in own]).sum(0)
+        return torch.stack([g.reshape(len(g), -1) @ gradients[p].flatten() for p, g in own]).sum(0)
 
     def part(self, samples: Tensor) -> "Explicit":
         return Explicit({p: g.index_select(0, samples) for p, g in self._gradients.items()})
@@ -251,13 +251,73 @@ class OuterProducts(LayerGradients):
         return gradients
 
 
+class Together(LayerGradients):
+    """Gradients of several sets of parameters, none of them in two: one vector for each sample."""
+
+    def __init__(self, parts: Sequence[LayerGradients]) -> None:
+        self.parameters = tuple(p for part in parts for p in part.parameters)
+        self._parts = parts
+
+    def costs(self) -> Costs | None:
+        costs = [part.costs() for part in self._parts]
+        known = [c for c in costs if c is not None]
+        if len(known) < len(costs):
+            return None
+        return Costs(*(sum(values) for values in zip(*(astuple(c) for c in known), strict=True)))
+
+    def write_gram(self, out: Tensor) -> None:
+        self._parts[0].write_gram(out)
+        for part in self._parts[1:]:
+            more = torch.empty_like(out)
+            part.write_gram(more)
+            out += more
+
+    def square_norms(self) -> Tensor | None:
+        norms = [part.square_norms() for part in self._parts]
+        known = [n for n in norms if n is not None]
+        return torch.stack(known).sum(0) if len(known) == len(norms) else None
+
+    def products(self, gradients: Gradients) -> Tensor:
+        return torch.stack([part.products(gradients) for part in self._parts]).sum(0)
+
+    def part(self, samples: Tensor) -> "Together":
+        return Together([part.part(samples) for part in self._parts])
+
+    def total(self) -> Gradients:
+        return _united(part.total() for part in self._parts)
+
+    def weighted_sum(self, weights: Tensor) -> Gradients:
+        return _united(part.weighted_sum(weights) for part in self._parts)
+
+    def explicit(self) -> Gradients:
+        return _united(part.explicit() for part in self._parts)
+
+
+def _united(gradients: Iterable[Gradients]) -> Gradients:
+    return {p: g for own in gradients for p, g in own.items()}
+
+
 def joined(parts: Sequence[LayerGradients]) -> LayerGradients:
-    """The sum of several calls' gradients, for parameters that more than one call uses."""
+    """One vector of gradients for each sample, from all uses of a layer's parameters."""
+    if len(parts) == 1:
+        return parts[0]
+    groups: list[list[LayerGradients]] = []
+    for part in parts:
+        own = set(part.parameters)
+        shared = [g for g in groups if any(not own.isdisjoint(member.parameters) for member in g)]
+        groups = [g for g in groups if g not in shared]
+        groups.append([*(member for g in shared for member in g), part])
+    added = [_added(group) for group in groups]
+    return added[0] if len(added) == 1 else Together(added)
+
+
+def _added(parts: Sequence[LayerGradients]) -> LayerGradients:
+    """The sum of gradients of the same parameters."""
     if len(parts) == 1:
         return parts[0]
     outer = [part for part in parts if type(part) is OuterProducts]
     if len(outer) == len(parts) and len({(o.weight, o.bias) for o in outer}) == 1:
-        # Calls of one module are further positions.
+        # Several products with one matrix are further positions of one.
         left, right = torch.cat([o.left for o in outer], 1), torch.cat([o.right for o in outer], 1)
         return OuterProducts(left, right, outer[0].weight, outer[0].bias)
     total: Gradients = {}

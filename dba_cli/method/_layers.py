@@ -1,17 +1,22 @@
-"""From a traced loss to the per-sample gradients of every layer."""
+"""From the gradients of a graph's sites to the per-sample gradients of every layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from math import isfinite
-from operator import itemgetter
+from typing import Any
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
-from ._capture import Call, Trace, own_parameters
-from ._layer_gradients import LayerGradients, joined
-from ._samplers import generic, sampler_of
+from ._fallback import differentiated
+from ._graph import Edge, Graph
+from ._layer_gradients import Explicit, LayerGradients, joined
+from ._plan import Operand, Plan, Site
+from ._samplers import SAMPLERS, NotServed, Parameter, Use, read_saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,65 +25,135 @@ class Layer:
 
     Attributes:
         names: module names, in the model's order.
-        gradients: per-sample gradients, those of all the modules' calls together.
+        gradients: per-sample gradients, all uses together.
     """
 
     names: tuple[str, ...]
     gradients: LayerGradients
 
 
-def layers_behind(
-    found: Trace,
-    gradients: Sequence[Tensor | None],
-    names: Mapping[nn.Module, str],
+class Modules:
+    """Which layer each parameter of a model belongs to, as long as the model stays as it is."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.names: dict[nn.Parameter, list[str]] = {}
+        self.parameter_names = {p: name for name, p in model.named_parameters()}
+        order: dict[nn.Module, str] = {}
+        for name, module in _layers_of(model):
+            if module not in order:  # a module in two places goes by its first name
+                order[module] = name
+                for parameter in _own_parameters(module):
+                    self.names.setdefault(parameter, []).append(name)
+
+    def layers(self, parts: Sequence[LayerGradients]) -> list[Layer]:
+        """The layers of these gradients, in the model's order."""
+        place = {name: k for k, name in enumerate(dict.fromkeys(chain(*self.names.values())))}
+        group_of: dict[str, tuple[set[str], list[LayerGradients]]] = {}
+        for part in parts:
+            names, members = {name for p in part.parameters for name in self.names[p]}, [part]
+            for group in {id(group_of[n]): group_of[n] for n in names if n in group_of}.values():
+                names |= group[0]
+                members[:0] = group[1]
+            group_of.update(dict.fromkeys(names, (names, members)))
+        groups = {id(group): group for group in group_of.values()}.values()
+        ordered = [(tuple(sorted(names, key=place.__getitem__)), own) for names, own in groups]
+        return [Layer(names, joined(own)) for names, own in sorted(ordered, key=lambda g: place[g[0][0]])]
+
+
+def _is_opaque(module: nn.Module) -> bool:
+    """Whether the module uses its children's parameters itself, so that it is one layer with them.
+
+    torch's own compound modules do (MultiheadAttention reads its output projection's weight), and modules
+    whose parameters are computed by `torch.nn.utils.parametrize`.
+    """
+    if is_parametrized(module):
+        return True
+    compound = bool(module._parameters) and bool(module._modules)
+    return compound and type(module).__module__.startswith("torch.nn.")
+
+
+def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    if _is_opaque(module):
+        return list(module.parameters())
+    return [p for p in module._parameters.values() if p is not None]
+
+
+def _layers_of(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """All modules with parameters of their own, by name."""
+    if _own_parameters(module):
+        yield name, module
+    if not _is_opaque(module):
+        for child_name, child in module.named_children():
+            yield from _layers_of(child, f"{name}.{child_name}" if name else child_name)
+
+
+def read_sites(graph: Graph, plan: Plan) -> list[dict[str, Any]]:
+    """What the samplers want of the sites' nodes, before a backward pass frees it."""
+    # Within a group, activations that were checkpointed are computed again once.
+    group = getattr(torch.utils.checkpoint, "GraphExecGroup", nullcontext)
+    with group():
+        return [read_saved(graph.names[site.node], graph.nodes[site.node]) for site in plan.sites]
+
+
+def sampled(
+    graph: Graph,
+    plan: Plan,
+    saved: Sequence[Mapping[str, Any]],
+    gradients: Mapping[Edge, Tensor | None],
     samples: int,
     dtype: torch.dtype,
-) -> list[Layer]:
-    """The layers of a loss, in the model's order, from the gradients of its sum for ``found.edges``.
-
-    `names` are those of all watched modules, in the model's order; gradients are computed in `dtype`.
-    """
-    outputs: dict[Call, list[Tensor | None]] = {}
-    for (call, index, count), gradient in zip(found.places, gradients, strict=True):
-        if call.module not in names:
-            continue  # watched on behalf of another model
-        outputs.setdefault(call, [None] * count)[index] = None if gradient is None else gradient.to(dtype)
-    place = {module: k for k, module in enumerate(names)}
-    group_of: dict[nn.Parameter, list[tuple[int, LayerGradients]]] = {}
-    for call, outs in outputs.items():
-        part = _sampled(call, outs, names[call.module], samples)
-        if part is None:
+    modules: Modules,
+) -> list[LayerGradients]:
+    """Per-sample gradients, in `dtype`, from the gradients of the losses' sum at the plan's edges."""
+    parts: list[LayerGradients] = []
+    general: list[tuple[Site, list[Tensor]]] = []
+    given: list[tuple[Edge, Tensor]] = []
+    for site, kept in zip(plan.sites, saved, strict=True):
+        known = ((number, gradients[site.node, number]) for number in site.rows)
+        flowing = {number: g for number, g in known if g is not None}
+        if not flowing:
             continue
-        shared = {id(group_of[p]): group_of[p] for p in part.parameters if p in group_of}
-        group = [(place[call.module], part), *chain.from_iterable(shared.values())]
-        group_of.update((p, group) for _, member in group for p in member.parameters)
-    groups = {id(group): group for group in group_of.values()}.values()
-    ordered = sorted((sorted(group, key=itemgetter(0)) for group in groups), key=lambda group: group[0][0])
-    known = list(names.values())
-    return [
-        Layer(tuple(dict.fromkeys(known[k] for k, _ in group)), joined([part for _, part in group]))
-        for group in ordered
-    ]
+        own = {number: _parameter(graph, operand) for number, operand in site.operands.items()}
+        try:
+            if graph.names[site.node] not in SAMPLERS or site.rows.keys() != {0}:
+                raise NotServed
+            sampler, _ = SAMPLERS[graph.names[site.node]]
+            found = sampler(Use(kept, flowing[0].to(dtype), own, site.rows[0], samples))
+        except NotServed:
+            rows = {number: site.rows[number] for number in flowing}
+            general.append((Site(site.node, rows, site.operands), list(flowing.values())))
+            continue
+        except ValueError as error:
+            name = modules.parameter_names[next(iter(own.values())).tensor]
+            raise RuntimeError(f"parameter {name!r} has no per-sample gradients: {error}") from error
+        stand_ins = {
+            own[number].tensor: operand.edge
+            for number, operand in site.operands.items()
+            if operand.leaf is None
+        }
+        for part in found:
+            if stand_ins.keys().isdisjoint(part.parameters):
+                parts.append(part)
+                continue
+            for parameter, values in part.explicit().items():
+                if parameter in stand_ins:
+                    given.append((stand_ins[parameter], values))
+                else:
+                    parts.append(Explicit({parameter: values}))
+    if general or given:
+        plan.general = bool(general)
+        rest = differentiated(graph, plan.leaves, general, given, samples, dtype)
+        parts += [Explicit({parameter: values}) for parameter, values in rest.items()]
+    return parts
 
 
-def _sampled(call: Call, gradients: list[Tensor | None], name: str, n: int) -> LayerGradients | None:
-    kind = type(call.module).__name__
-    used = [g for g in gradients if g is not None]
-    for gradient in used:
-        if not gradient.ndim or len(gradient) != n:
-            raise RuntimeError(
-                f"module {name!r} ({kind}) gave an output of shape {tuple(gradient.shape)} for {n} losses; "
-                "the first axis of every layer's output must be the axis of samples (expand what is shared "
-                "by samples, such as positions, before the layer)"
-            )
-    sampler = sampler_of(call.module)
-    try:
-        if used and sampler is not None:
-            return sampler(call, used[0])
-        learns = any(p.requires_grad for p in own_parameters(call.module).values())
-        return generic(call, gradients) if used and learns else None
-    except ValueError as error:
-        raise RuntimeError(f"module {name!r} ({kind}) has no per-sample gradients: {error}") from error
+def _parameter(graph: Graph, operand: Operand) -> Parameter:
+    shape = graph.shape(operand.edge)
+    if operand.leaf is None:
+        return Parameter(nn.Parameter(torch.empty(shape, device="meta"), requires_grad=False), shape)
+    leaf = graph.leaves[operand.leaf]
+    assert isinstance(leaf, nn.Parameter)
+    return Parameter(leaf, shape, operand.flipped)
 
 
 class NonFiniteError(ValueError):

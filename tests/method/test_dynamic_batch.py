@@ -153,6 +153,8 @@ def test_evaluation_between_forward_and_backward_does_not_disturb() -> None:
         ({"order": "allignment"}, "did you mean 'alignment'"),
         ({"rule": "prefixes"}, "did you mean 'prefix'"),
         ({"scope": "network"}, "known: layer, model"),
+        ({"coupled": "ignore"}, "known: refuse, exact"),
+        ({"check": "always"}, "number of steps, 1000 for instance"),
         ({"min_fraction": 1.5}, r"min_fraction must be in \[0, 1\], not 1.5"),
     ],
 )
@@ -178,16 +180,13 @@ def test_losses_are_checked(spoil: object, message: str) -> None:
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_parameters_used_past_their_module_or_of_another_model_are_refused_by_name() -> None:
+def test_a_parameter_of_another_model_is_refused_by_its_shape() -> None:
     model = mlp()
     dba = DynamicBatch(model)
-    x, y = batch(4)
-    hidden = F.linear(x, model[0].weight)
-    losses = F.cross_entropy(model[4](model[2](hidden)), y, reduction="none")
-    with pytest.raises(RuntimeError, match=r"parameter '\d\.weight'"):
-        dba.backward(losses)
     with pytest.raises(RuntimeError, match=r"a parameter of shape \(4,\) that is not the model's"):
         dba.backward(losses_of(model, 4) * nn.Parameter(torch.ones(4, dtype=torch.float64)))
+    with pytest.raises(RuntimeError, match="no trainable parameter of the model"):
+        dba.backward(model(batch(4)[0].requires_grad_()).detach().requires_grad_().square().sum(1))
 
 
 def test_a_frozen_model_behind_this_one_may_be_watched_too() -> None:

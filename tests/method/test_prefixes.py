@@ -111,7 +111,7 @@ def test_a_network_chooses_the_same_both_ways(
         ways(monkeypatch, costs)
         model = mlp()
         generator = torch.Generator().manual_seed(3)
-        dba = DynamicBatch(model, check="never", generator=generator, **settings)
+        dba = DynamicBatch(model, check=0, generator=generator, **settings)
         found.append(dba.backward(losses_of(model, 90)))
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
     assert found[0].sizes == found[1].sizes
@@ -164,5 +164,5 @@ def test_what_an_order_does_not_look_at_is_not_made(
     model, n = mlp(), 300
     x, y = batch(n)
     assert len(x) == len(y)
-    dba = DynamicBatch(model, rule="top_k", order=order, size=9, check="never")
+    dba = DynamicBatch(model, rule="top_k", order=order, size=9, check=0)
     assert set(dba.backward(losses_of(model, n)).sizes.values()) == {9}

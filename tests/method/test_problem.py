@@ -16,7 +16,7 @@ GRAM, OTHERS = WAYS[:1], WAYS[1:]
 def step(n: int = 40, **settings: object) -> Selection:
     model, labels = mlp(), torch.arange(n) % 3
     generator = torch.Generator().manual_seed(1)
-    dba = DynamicBatch(model, check="never", generator=generator, **settings)
+    dba = DynamicBatch(model, check=0, generator=generator, **settings)
     return dba.backward(losses_of(model, n), labels=labels)
 
 
@@ -90,7 +90,7 @@ def test_a_part_has_the_samples_of_the_whole(asked: list[str]) -> None:
 @pytest.mark.parametrize("rule", ["all", "random", "top_k", "prefix", "tests-norms-only"])
 def test_gradients_that_overflow_are_refused_by_every_rule(rule: str) -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    dba = DynamicBatch(model, rule=rule, size=30, check="never")
+    dba = DynamicBatch(model, rule=rule, size=30, check=0)
     losses = model(torch.randn(60, 2)).sum(1) * 1e30
     with pytest.raises(ValueError, match=r"module '0' is not finite or overflows"):
         dba.backward(losses)

@@ -86,7 +86,7 @@ def test_a_subclass_is_left_alone() -> None:
 def test_selection_makes_no_weight_gradients_on_the_way(products: list[tuple[int, int]]) -> None:
     model = network()
     use_fast_products(model)
-    dba = DynamicBatch(model, rule="all", check="never")
+    dba = DynamicBatch(model, rule="all", check=0)
     losses = F.cross_entropy(model(torch.randn(N, Q)), torch.arange(N) % 3, reduction="none")
     products.clear()
     dba.backward(losses)
@@ -98,7 +98,7 @@ def test_dba_on_it_is_exact() -> None:
     model = network()
     use_fast_products(model)
     x, y = torch.randn(N, Q), torch.arange(N) % 3
-    assert_exact(model, lambda m: F.cross_entropy(m(x), y, reduction="none"), rtol=2e-5, check="always")
+    assert_exact(model, lambda m: F.cross_entropy(m(x), y, reduction="none"), rtol=2e-5, check=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

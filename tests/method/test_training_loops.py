@@ -1,7 +1,6 @@
 """`DynamicBatch` in the loops people write: precision, accumulation, copies, clean removal."""
 
 import copy
-import gc
 import io
 import weakref
 from collections.abc import Callable
@@ -82,41 +81,25 @@ def test_freezing_and_unfreezing_after_construction() -> None:
     assert list(dba.backward(losses_of(model)).weights) == ["0", "2", "3", "4"]
 
 
-def test_copies_of_a_watched_model_work() -> None:
-    model = mlp(torch.float32)
-    with DynamicBatch(model) as dba:
-        twin = copy.deepcopy(model)
-        losses_of(twin).mean().backward()
-        other = DynamicBatch(twin)
-        ours, theirs = dba.backward(losses_of(model)), other.backward(losses_of(twin))
-        assert ours.sizes == theirs.sizes
-        stored = io.BytesIO()
-        torch.save(model, stored)
-        stored.seek(0)
-        losses_of(torch.load(stored, weights_only=False)).mean().backward()
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
-
-
 def test_a_copied_pair_belongs_together() -> None:
     model = mlp(torch.float32)
-    model_copy, dba_copy = copy.deepcopy((model, DynamicBatch(model)))
+    dba = DynamicBatch(model)
+    dba.backward(losses_of(model))
+    model.zero_grad()
+    model_copy, dba_copy = copy.deepcopy((model, dba))
     dba_copy.backward(losses_of(model_copy))
     assert all(p.grad is not None for p in model_copy.parameters())
     assert all(p.grad is None for p in model.parameters())
-    dba_copy.detach()
-    assert not any(m._forward_hooks for m in model_copy.modules())
-    assert any(m._forward_hooks for m in model.modules())
 
 
-def test_two_selections_may_watch_one_model() -> None:
+def test_two_selections_may_serve_one_model_and_leave_nothing_on_it() -> None:
     model = mlp(torch.float32)
     one, two = DynamicBatch(model), DynamicBatch(model, metric="norm")
     one.backward(losses_of(model))
-    one.detach()
     two.backward(losses_of(model))
-    two.detach()
-    two.detach()
-    assert not any(m._forward_hooks for m in model.modules())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    stored = io.BytesIO()
+    torch.save(model, stored)
 
 
 @pytest.mark.parametrize("end", ["backward", "discard", "plain backward"])
@@ -131,37 +114,40 @@ def test_nothing_is_kept_once_a_graph_is_done(end: str) -> None:
     if end == "backward":
         selection = dba.backward(losses)
         assert selection.sizes
-        gc.collect()
     elif end == "plain backward":
         losses.mean().backward()
     if end != "backward":
         del losses
     assert kept() is None
-    # A recorded call would hold a detached alias of the tensor; no other test makes one of this shape.
-    assert not [t for t in gc.get_objects() if type(t) is Tensor and t.shape == (37, 6)]
 
 
-def test_an_overwritten_input_is_refused_by_name() -> None:
+def test_an_overwritten_input_is_refused_as_by_autograd() -> None:
     model = mlp(torch.float32)
     dba = DynamicBatch(model)
     x, y = batch(dtype=torch.float32)
-    losses = F.cross_entropy(model(x), y, reduction="none")
-    x.add_(1)
-    with pytest.raises(RuntimeError, match=r"module '0'.*modified in place"):
+    for _ in range(2):
+        losses = F.cross_entropy(model(x), y, reduction="none")
+        x.add_(1)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            dba.backward(losses)
+
+
+def test_a_second_backward_pass_needs_the_graph_kept() -> None:
+    model = mlp(torch.float32)
+    dba = DynamicBatch(model)
+    for _ in range(2):
+        losses = losses_of(model)
+        dba.backward(losses, retain_graph=True)
         dba.backward(losses)
-
-
-def test_sequences_before_samples_are_refused_by_name() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
-    with pytest.raises(ValueError, match=r"module '1' \(LSTM\).*batch_first=True"):
-        DynamicBatch(model)
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            dba.backward(losses)
 
 
 @pytest.mark.parametrize("rule", ["prefix", "all"])
 def test_hooks_of_parameters_fire_once_and_change_gradients_as_in_a_plain_backward_pass(rule: str) -> None:
     model = mlp(torch.float32)
     plain = copy.deepcopy(model)
-    dba = DynamicBatch(model, rule=rule, check="always")
+    dba = DynamicBatch(model, rule=rule, check=1)
     selection = dba.backward(losses_of(model))
     expected = gradients(model)
     model.zero_grad()

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from .._capture import Call
 from .._gram import BLOCK, explicit_gram, position_pair_gram
 from .._layer_gradients import Gradients, LayerGradients, weighted
-from ._registry import register_sampler, trainable
+from ._registry import NotServed, Use, register_sampler
 
 
 class EmbeddingRows(LayerGradients):
@@ -57,22 +56,21 @@ class EmbeddingRows(LayerGradients):
         return {self._weight: next(self._dense(self._tokens, *self._weight.shape))}
 
 
-@register_sampler(nn.Embedding)
-def embedding(call: Call, gradient: Tensor) -> LayerGradients:
-    """Embedding with tokens of any shape (n, ...); the row `padding_idx` learns nothing."""
-    module = call.module
-    assert isinstance(module, nn.Embedding)
-    weight = trainable(module.weight)
-    assert weight is not None
-    if module.scale_grad_by_freq:
+@register_sampler("EmbeddingBackward0", saved=("indices", "padding_idx", "scale_grad_by_freq", "sparse"))
+def embedding(use: Use) -> list[LayerGradients]:
+    """Embedding with tokens of any shape; the row `padding_idx` learns nothing."""
+    if use.saved["scale_grad_by_freq"]:
         raise ValueError(
             "scale_grad_by_freq=True divides by counts over the batch; use scale_grad_by_freq=False"
         )
-    if module.sparse:
+    if use.saved["sparse"]:
         raise ValueError("its gradients are sparse tensors; use sparse=False")
-    n = len(gradient)
-    tokens = call.input.reshape(n, -1)
-    rows = gradient.reshape(n, -1, module.embedding_dim)
-    if module.padding_idx is not None:
-        rows = rows.masked_fill((tokens == module.padding_idx).unsqueeze(-1), 0.0)
-    return EmbeddingRows(tokens, rows, weight)
+    indices, matrix = use.saved["indices"], use.parameters[0]
+    if use.rows.axis >= indices.ndim or matrix.flipped:
+        raise NotServed
+    n, width = use.samples, use.gradient.shape[-1]
+    tokens = use.rows.split(indices, n).reshape(n, -1)
+    rows = use.split(use.gradient).reshape(n, -1, width)
+    padding = use.saved["padding_idx"]
+    rows = rows.masked_fill((tokens == padding).unsqueeze(-1), 0.0)  # without one it is -1, no token
+    return [EmbeddingRows(tokens, rows, matrix.tensor)]

@@ -1,63 +1,81 @@
 """Linear layers and convolutions: outer products of output gradient and input, summed over positions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from math import prod
 
 import torch
 import torch.nn.functional as F
 import torch.nn.grad
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 
-from .._capture import Call
 from .._gram import BLOCK, explicit_gram, pair_cost, slab_cost
-from .._layer_gradients import Gradients, LayerGradients, OuterProducts, weighted
-from .._products import Linear
-from ._registry import register_sampler, trainable
+from .._layer_gradients import Explicit, Gradients, LayerGradients, OuterProducts, weighted
+from ._registry import NotServed, Use, register_sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What a convolution does to space, and its kernel's shape (outputs, inputs of a group, *window)."""
+
+    kernel: Sequence[int]
+    stride: Sequence[int]
+    dilation: Sequence[int]
+    groups: int
 
 
 class ConvolutionGradients(LayerGradients):
     """Gradients of a convolution's kernel and bias.
 
     Args:
-        module: the convolution, in one, two or three dimensions.
+        geometry: the convolution's, in one, two or three dimensions.
         x: its input, (n, channels, *space), padded.
         gradient: gradient of its output, (n, outputs, *positions).
+        weight: the kernel, of the geometry's shape.
+        bias: the bias, (outputs,); None if frozen or absent.
     """
 
-    def __init__(self, module: _ConvNd, x: Tensor, gradient: Tensor) -> None:
-        self._module = module
+    def __init__(
+        self,
+        geometry: Geometry,
+        x: Tensor,
+        gradient: Tensor,
+        weight: nn.Parameter,
+        bias: nn.Parameter | None,
+    ) -> None:
+        self._geometry = geometry
         self._x = x
         self._gradient = gradient
         self._positions = gradient[0, 0].numel()
-        self._weight = trainable(module.weight)
-        self._bias = trainable(module.bias)
-        self.parameters = tuple(p for p in (self._weight, self._bias) if p is not None)
+        self._weight = weight
+        self._bias = bias
+        self.parameters = (weight,) if bias is None else (weight, bias)
 
     def write_gram(self, out: Tensor) -> None:
         gradient = self._gradient.flatten(2)
         n, outputs, positions = gradient.shape
-        groups, features = self._module.groups, self._module.weight[0].numel()
+        groups, features = self._geometry.groups, prod(self._geometry.kernel[1:])
         sizes = n, n, positions, outputs, features
-        if self._weight is not None and groups == 1 and pair_cost(*sizes) < slab_cost(*sizes):
+        if groups == 1 and pair_cost(*sizes) < slab_cost(*sizes):
             right = self._patches(0, self._x.shape[1]).mT.contiguous()
             OuterProducts(gradient.mT.contiguous(), right, self._weight, self._bias).write_gram(out)
         else:
             # A few input channels at a time, whose patches are small.
-            window = self._module.weight[0, 0].numel()
+            window = prod(self._geometry.kernel[2:])
             kernels = self._kernels(max(1, BLOCK // (n * window * max(positions, outputs // groups))))
             explicit_gram(chain([gradient.sum(2)] if self._bias is not None else [], kernels), out)
 
     def _patches(self, first: int, last: int) -> Tensor:
         """Input patches of a range of channels, (n, channels in the range * kernel, positions)."""
-        module = self._module
+        geometry, window = self._geometry, self._geometry.kernel[2:]
         patches = self._x[:, first:last]
         for axis, (kernel, stride, dilation) in enumerate(
-            zip(module.kernel_size, module.stride, module.dilation, strict=True), start=2
+            zip(window, geometry.stride, geometry.dilation, strict=True), start=2
         ):
             # A new last axis of the window, of which every `dilation`-th element is used.
             patches = patches.unfold(axis, dilation * (kernel - 1) + 1, stride)[..., ::dilation]
-        space = len(module.kernel_size)
+        space = len(window)
         # (n, channels, *positions, *kernel) to (n, channels, *kernel, *positions): positions last, so that
         # whole rows of the image are copied.
         axes = (0, 1, *range(2 + space, 2 + 2 * space), *range(2, 2 + space))
@@ -66,51 +84,102 @@ class ConvolutionGradients(LayerGradients):
 
     def _kernels(self, size: int) -> Iterator[Tensor]:
         """Per-sample gradients of the kernels of a group's outputs for at most `size` input channels."""
-        if self._weight is None:
-            return
-        channels = self._weight.shape[1]
-        for group, left in enumerate(self._gradient.flatten(2).chunk(self._module.groups, 1)):
+        channels = self._geometry.kernel[1]
+        for group, left in enumerate(self._gradient.flatten(2).chunk(self._geometry.groups, 1)):
             for first in range(group * channels, (group + 1) * channels, size):
                 last = min(first + size, (group + 1) * channels)
                 yield left @ self._patches(first, last).mT
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
         gradient, x = weighted(weights, self._gradient, self._x)
-        gradients: Gradients = {}
-        if self._weight is not None:
-            m, shape = self._module, self._weight.shape
-            kernel_gradient = getattr(torch.nn.grad, f"conv{len(m.kernel_size)}d_weight")
-            gradients[self._weight] = kernel_gradient(x, shape, gradient, m.stride, 0, m.dilation, m.groups)
+        g = self._geometry
+        kernel_gradient = getattr(torch.nn.grad, f"conv{len(g.kernel) - 2}d_weight")
+        kernel = kernel_gradient(x, g.kernel, gradient, g.stride, 0, g.dilation, g.groups)
+        gradients: Gradients = {self._weight: kernel.view(self._weight.shape)}
         if self._bias is not None:
             gradients[self._bias] = gradient.flatten(2).sum((0, 2))
         return gradients
 
     def explicit(self) -> Gradients:
-        gradients: Gradients = {}
-        if self._weight is not None:
-            kernels = torch.cat(list(self._kernels(self._weight.shape[1])), 1)
-            gradients[self._weight] = kernels.view(-1, *self._weight.shape)
+        kernels = torch.cat(list(self._kernels(self._geometry.kernel[1])), 1)
+        gradients: Gradients = {self._weight: kernels.view(-1, *self._weight.shape)}
         if self._bias is not None:
             gradients[self._bias] = self._gradient.flatten(2).sum(2)
         return gradients
 
 
-@register_sampler(nn.Conv1d, nn.Conv2d, nn.Conv3d)
-def convolution(call: Call, gradient: Tensor) -> LayerGradients:
-    """Conv1d, Conv2d and Conv3d with any stride, padding, padding mode, dilation and groups."""
-    module = call.module
-    assert isinstance(module, _ConvNd)
-    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
-    x = F.pad(call.input.to(gradient.dtype), module._reversed_padding_repeated_twice, mode=mode)
-    return ConvolutionGradients(module, x, gradient)
+@register_sampler(
+    "ConvolutionBackward0", saved=("input", "padding", "stride", "dilation", "groups", "transposed")
+)
+def convolution(use: Use) -> list[LayerGradients]:
+    """Convolutions, transposed ones too, in one, two or three dimensions, of one image for each sample."""
+    kernel, bias = use.parameters.get(1), use.parameters.get(2)
+    if use.rows.axis or use.rows.count > 1 or 0 in use.parameters or (kernel and kernel.flipped):
+        raise NotServed
+    saved, shift = use.saved, bias.tensor if bias else None
+    separate: list[LayerGradients] = []
+    if shift is not None and (kernel is None or saved["transposed"]):
+        separate, shift = [Explicit({shift: use.gradient.flatten(2).sum(2)})], None
+    if kernel is None:
+        return separate
+    weight = kernel.tensor
+    geometry = Geometry(kernel.shape, saved["stride"], saved["dilation"], saved["groups"])
+    x, gradient = saved["input"].to(use.gradient.dtype), use.gradient
+    padding = [amount for amount in reversed(saved["padding"]) for _ in range(2)]
+    if saved["transposed"]:
+        # The transposed convolution of x is the gradient of a convolution that maps outputs to inputs.
+        return [ConvolutionGradients(geometry, F.pad(gradient, padding), x, weight, None), *separate]
+    return [ConvolutionGradients(geometry, F.pad(x, padding), gradient, weight, shift), *separate]
 
 
-@register_sampler(nn.Linear, Linear)
-def linear(call: Call, gradient: Tensor) -> LayerGradients:
-    """Linear: ``g_i`` sums outer products of output gradient and input over all axes in between."""
-    module = call.module
-    assert isinstance(module, nn.Linear)
-    n = len(gradient)
-    left = gradient.reshape(n, -1, module.out_features)
-    right = call.input.to(gradient.dtype).reshape(n, -1, module.in_features)
-    return OuterProducts(left, right, trainable(module.weight), trainable(module.bias))
+@register_sampler("AddmmBackward0", saved=("mat1", "mat2", "alpha", "beta"))
+def affine_map(use: Use) -> list[LayerGradients]:
+    """A bias plus a product of matrices."""
+    if use.saved["alpha"] != 1 or use.saved["beta"] != 1:
+        raise NotServed
+    return _products(use, use.saved["mat1"], use.saved["mat2"], 1, 0)
+
+
+@register_sampler("MmBackward0", saved=("self", "mat2"))
+def product(use: Use) -> list[LayerGradients]:
+    """A product of matrices."""
+    return _products(use, use.saved["self"], use.saved["mat2"], 0, None)
+
+
+@register_sampler("_ProductBackward", saved=("saved_tensors",))
+def fast_linear(use: Use) -> list[LayerGradients]:
+    """``dba_cli.method.Linear``, whose second factor is the weight as it is."""
+    x, weight = use.saved["saved_tensors"]
+    factors = dict(use.parameters)
+    if 1 in factors:
+        factors[1] = replace(factors[1], flipped=not factors[1].flipped)
+    return _products(replace(use, parameters=factors), x, weight.t(), 0, 2)
+
+
+def _products(
+    use: Use, first: Tensor | None, second: Tensor | None, number: int, bias: int | None
+) -> list[LayerGradients]:
+    """``A B``, plus a bias: samples lie along the rows of A where B is shared, along B's columns where A is.
+
+    `number` is that of A among the operands; B's is one more.
+    """
+    a, b = use.parameters.get(number), use.parameters.get(number + 1)
+    shift = None if bias is None else use.parameters.get(bias)
+    separate: list[LayerGradients] = []
+    if shift is not None and (a or not b or not b.flipped or shift.tensor.ndim != 1):
+        separate, shift = [Explicit({shift.tensor: use.summed(use.gradient, bias or 0)})], None
+    if (a and b) or use.rows.axis != (1 if a else 0):
+        raise NotServed
+    matrix, other = (a, second) if a else (b, first)
+    if matrix is None or other is None:
+        return separate
+    left, right = _positions(use, use.gradient), _positions(use, other)
+    if matrix.flipped == (matrix is a):
+        left, right = right, left
+    return [OuterProducts(left, right, matrix.tensor, shift.tensor if shift else None), *separate]
+
+
+def _positions(use: Use, matrix: Tensor) -> Tensor:
+    """Samples first, then their places, then features: (n, places, features)."""
+    split = use.split(matrix)
+    return (split.mT if use.rows.axis else split).contiguous()

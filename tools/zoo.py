@@ -1,0 +1,459 @@
+"""Other people's networks, small and without trained weights, as they are trained: dropout and the like on.
+
+`NETWORKS` maps a name to a function that builds the network and gives it with a function from the network to
+the losses of its samples. Those of `torchvision` and `torch.nn` need nothing that the package does not; the
+others need the extra `zoo`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dba_cli.data import import_torchvision
+
+SAMPLES = 6
+
+Case = tuple[nn.Module, Callable[[nn.Module], Tensor]]
+NETWORKS: dict[str, Callable[[], Case]] = {}
+
+
+def network(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
+    """Register a function under a name; the part before the colon is the library."""
+
+    def register(build: Callable[[], Case]) -> Callable[[], Case]:
+        NETWORKS[name] = build
+        return build
+
+    return register
+
+
+def build(name: str, dtype: torch.dtype = torch.float32) -> Case:
+    """The network in training mode, the same at every call, and its losses."""
+    import_torchvision()  # also for those that import it themselves
+    torch.manual_seed(0)
+    model, losses = NETWORKS[name]()
+    return model.to(dtype).train(), losses
+
+
+def _groups(channels: int) -> nn.Module:
+    return nn.GroupNorm(2, channels)
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    return next(p for p in model.parameters() if p.is_floating_point()).dtype
+
+
+def _classified(model: nn.Module, shape: tuple[int, ...], classes: int = 5) -> Case:
+    """Images (or sequences) to classes."""
+    x, y = torch.randn(SAMPLES, *shape), torch.randint(0, classes, (SAMPLES,))
+
+    def losses(m: nn.Module) -> Tensor:
+        return F.cross_entropy(m(x.to(_dtype(m))), y, reduction="none")
+
+    return model, losses
+
+
+def _outputs(model: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], *shape: int) -> Case:
+    """Any network by the squares of its outputs, samples first."""
+    x = torch.randn(SAMPLES, *shape)
+    return model, lambda m: call(m, x.to(_dtype(m))).square().flatten(1).sum(1)
+
+
+# torchvision
+
+
+@network("torchvision: resnet18, GroupNorm")
+def _resnet() -> Case:
+    torchvision = import_torchvision()
+    return _classified(torchvision.models.resnet18(num_classes=5, norm_layer=_groups), (3, 32, 32))
+
+
+@network("torchvision: resnet18, BatchNorm in evaluation mode")
+def _resnet_eval() -> Case:
+    torchvision = import_torchvision()
+    model = torchvision.models.resnet18(num_classes=5)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
+            module.training = False
+    return _classified(model, (3, 32, 32))
+
+
+@network("torchvision: ConvNeXt")
+def _convnext() -> Case:
+    from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+
+    blocks = [CNBlockConfig(8, 16, 2), CNBlockConfig(16, None, 2)]
+    return _classified(ConvNeXt(blocks, stochastic_depth_prob=0.3, num_classes=5), (3, 32, 32))
+
+
+@network("torchvision: ViT")
+def _vit() -> Case:
+    from torchvision.models import VisionTransformer
+
+    model = VisionTransformer(16, 4, 2, 2, 16, 32, dropout=0.1, attention_dropout=0.1, num_classes=5)
+    nn.init.normal_(model.heads.head.weight)
+    return _classified(model, (3, 16, 16))
+
+
+@network("torchvision: Swin")
+def _swin() -> Case:
+    from torchvision.models.swin_transformer import SwinTransformer
+
+    model = SwinTransformer(
+        [4, 4], 8, [2, 2], [2, 2], [4, 4], dropout=0.1, attention_dropout=0.1, stochastic_depth_prob=0.3,
+        num_classes=5,
+    )  # fmt: skip
+    return _classified(model, (3, 32, 32))
+
+
+def _without_batch_norm(build: Callable[..., nn.Module]) -> Case:
+    return _classified(build(num_classes=5, norm_layer=_groups), (3, 32, 32))
+
+
+@network("torchvision: MobileNetV3, GroupNorm")
+def _mobilenet() -> Case:
+    torchvision = import_torchvision()
+    return _without_batch_norm(torchvision.models.mobilenet_v3_small)
+
+
+@network("torchvision: EfficientNet-B0, GroupNorm")
+def _efficientnet() -> Case:
+    torchvision = import_torchvision()
+    return _without_batch_norm(torchvision.models.efficientnet_b0)
+
+
+# timm
+
+
+@network("timm: ViT, drop path")
+def _timm_vit() -> Case:
+    import timm
+
+    sizes = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 3, "num_heads": 2, "num_classes": 5}
+    return _classified(
+        timm.create_model("vit_tiny_patch16_224", drop_path_rate=0.3, drop_rate=0.1, **sizes), (3, 16, 16)
+    )
+
+
+@network("timm: Mixer")
+def _mixer() -> Case:
+    from timm.models.mlp_mixer import MlpMixer
+
+    return _classified(
+        MlpMixer(num_classes=5, img_size=16, patch_size=4, num_blocks=2, embed_dim=16, drop_path_rate=0.3),
+        (3, 16, 16),
+    )
+
+
+@network("timm: ConvNeXtV2")
+def _convnextv2() -> Case:
+    import timm
+
+    sizes = {"depths": (1, 2, 1, 1), "dims": (8, 16, 16, 16), "num_classes": 5}
+    return _classified(timm.create_model("convnextv2_atto", drop_path_rate=0.3, **sizes), (3, 32, 32))
+
+
+# transformers
+
+
+def _tokens(model: nn.Module, vocabulary: int = 50) -> Case:
+    """Language models: the mean loss of each sequence's tokens."""
+    tokens = torch.randint(0, vocabulary, (SAMPLES, 9))
+
+    def losses(m: nn.Module) -> Tensor:
+        logits = m(tokens).logits
+        if logits.ndim == 2:
+            return F.cross_entropy(logits, tokens[:, 0] % logits.shape[1], reduction="none")
+        steps = F.cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none")
+        return steps.mean(1)
+
+    return model, losses
+
+
+_BERT = {
+    "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 32, "max_position_embeddings": 20,
+}  # fmt: skip
+_LLAMA = {**_BERT, "num_key_value_heads": 1}
+
+
+def _hugging_face() -> Mapping[str, Callable[[Any], nn.Module]]:
+    return {
+        "BERT": lambda t: t.BertForSequenceClassification(t.BertConfig(**_BERT, num_labels=3)),
+        "DistilBERT": lambda t: t.DistilBertForMaskedLM(
+            t.DistilBertConfig(vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32)
+        ),
+        "RoBERTa": lambda t: t.RobertaForMaskedLM(t.RobertaConfig(**_BERT)),
+        "GPT-2": lambda t: t.GPT2LMHeadModel(
+            t.GPT2Config(
+                vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=20, bos_token_id=0, eos_token_id=0
+            )
+        ),
+        "Llama": lambda t: t.LlamaForCausalLM(t.LlamaConfig(**_LLAMA, attention_dropout=0.1)),
+        "Qwen2": lambda t: t.Qwen2ForCausalLM(t.Qwen2Config(**_LLAMA, attention_dropout=0.1)),
+        "T5": lambda t: _T5(
+            t.T5ForConditionalGeneration(
+                t.T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+            )
+        ),
+    }
+
+
+class _T5(nn.Module):
+    """An encoder and decoder with one argument."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Any:
+        return self.model(input_ids=tokens, decoder_input_ids=tokens)
+
+
+def _hf(name: str, checkpointing: bool) -> Callable[[], Case]:
+    def build() -> Case:
+        import transformers
+
+        model = _hugging_face()[name](transformers)
+        if checkpointing:
+            inner = model.model if isinstance(model, _T5) else model
+            inner.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        return _tokens(model)
+
+    return build
+
+
+for _name in _hugging_face():
+    network(f"transformers: {_name}")(_hf(_name, False))
+    network(f"transformers: {_name}, gradient checkpointing")(_hf(_name, True))
+
+
+def _adapted(name: str, **config: Any) -> Callable[[], Case]:
+    def build() -> Case:
+        import peft
+        import transformers
+
+        model = _hugging_face()[name](transformers)
+        adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_dropout=0.1, **config))
+        for parameter_name, parameter in adapted.named_parameters():
+            if "lora_B" in parameter_name:
+                nn.init.normal_(parameter, std=0.1)  # it starts at zero, where half of the gradients vanish
+        return _tokens(adapted)
+
+    return build
+
+
+network("peft: LoRA on Llama")(_adapted("Llama", target_modules=["q_proj", "v_proj"]))
+network("peft: DoRA on Llama")(_adapted("Llama", target_modules=["q_proj", "v_proj"], use_dora=True))
+network("peft: LoRA on GPT-2")(_adapted("GPT-2", target_modules=["c_attn"], fan_in_fan_out=True))
+
+
+# torch.nn
+
+
+def _masked(**masks: Tensor) -> Callable[[], Case]:
+    def build() -> Case:
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        return _outputs(encoder, lambda m, x: m(x, **masks), 6, 8)
+
+    return build
+
+
+network("torch.nn: TransformerEncoder")(_masked())
+network("torch.nn: TransformerEncoder, causal mask of n positions")(
+    _masked(mask=torch.ones(6, 6, dtype=torch.bool).triu(1))
+)
+network("torch.nn: TransformerEncoder, padding mask")(
+    _masked(src_key_padding_mask=torch.arange(6).expand(6, 6) > torch.tensor([[5], [3], [4], [2], [6], [3]]))
+)
+
+
+@network("torch.nn: TransformerEncoder, time first")
+def _time_first() -> Case:
+    layer = nn.TransformerEncoderLayer(8, 2, 16)
+    encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    return _outputs(encoder, lambda m, x: m(x.transpose(0, 1)).transpose(0, 1), 4, 8)
+
+
+@network("torch.nn: MultiheadAttention, a mask for each head")
+def _attention_3d() -> Case:
+    mask = torch.rand(SAMPLES * 2, 5, 5) > 0.7
+    mask[:, range(5), range(5)] = False
+    return _outputs(
+        nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True),
+        lambda m, x: m(x, x, x, attn_mask=mask, need_weights=False)[0], 5, 8,
+    )  # fmt: skip
+
+
+@network("torch.nn: MultiheadAttention, keys of another width, added biases")
+def _attention_cross() -> Case:
+    memory = torch.randn(SAMPLES, 3, 4)
+    return _outputs(
+        nn.MultiheadAttention(8, 2, kdim=4, vdim=4, add_bias_kv=True, add_zero_attn=True, batch_first=True),
+        lambda m, x: m(x, memory.to(x), memory.to(x))[0], 5, 8,
+    )  # fmt: skip
+
+
+@network("torch.nn: Transformer, encoder and decoder")
+def _transformer() -> Case:
+    return _outputs(nn.Transformer(8, 2, 1, 1, 16, batch_first=True), lambda m, x: m(x, x[:, :3]), 4, 8)
+
+
+def _recurrent(kind: str, read: str, **options: Any) -> Callable[[], Case]:
+    def build() -> Case:
+        def call(m: nn.Module, x: Tensor) -> Tensor:
+            if read == "packed":
+                lengths = torch.tensor([5, 2, 4, 3, 5, 1])
+                x = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            outputs, last = m(x)
+            last = last[0] if isinstance(last, tuple) else last
+            return outputs if read == "outputs" else last.transpose(0, 1)
+
+        return _outputs(getattr(nn, kind)(4, 3, **{"batch_first": True} | options), call, 5, 4)
+
+    return build
+
+
+for _kind in ("LSTM", "GRU"):
+    for _read in ("outputs", "h_n", "packed"):
+        _label = {"outputs": "outputs", "h_n": "h_n", "packed": "packed sequences, h_n"}[_read]
+        network(f"torch.nn: {_kind}, {_label}")(_recurrent(_kind, _read))
+network("torch.nn: LSTM, two layers, both directions, dropout")(
+    _recurrent("LSTM", "outputs", num_layers=2, bidirectional=True, dropout=0.2)
+)
+network("torch.nn: LSTM, projected")(_recurrent("LSTM", "outputs", proj_size=2))
+
+
+def _cell(kind: str) -> Callable[[], Case]:
+    def build() -> Case:
+        def call(m: nn.Module, x: Tensor) -> Tensor:
+            state = None
+            for step in x.unbind(1):
+                state = m(step, state)
+            assert state is not None
+            return state[0] if isinstance(state, tuple) else state
+
+        return _outputs(getattr(nn, kind)(4, 3), call, 3, 4)
+
+    return build
+
+
+for _kind in ("LSTMCell", "GRUCell", "RNNCell"):
+    network(f"torch.nn: {_kind}")(_cell(_kind))
+
+
+def _computed(wrap: Callable[[nn.Module], nn.Module]) -> Callable[[], Case]:
+    def build() -> Case:
+        model = nn.Sequential(wrap(nn.Conv1d(3, 4, 2)), nn.ReLU(), nn.Flatten(), wrap(nn.Linear(12, 6)))
+        return _outputs(model, lambda m, x: m(x), 3, 4)
+
+    return build
+
+
+def _pruned(module: nn.Module) -> nn.Module:
+    from torch.nn.utils import prune
+
+    return prune.l1_unstructured(module, "weight", amount=0.5)
+
+
+def _old_weight_norm(module: nn.Module) -> nn.Module:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.utils.weight_norm(module)
+
+
+for _label, _wrap in {
+    "weight_norm (hook)": _old_weight_norm,
+    "weight_norm (parametrization)": nn.utils.parametrizations.weight_norm,
+    "spectral_norm (hook)": nn.utils.spectral_norm,
+    "spectral_norm (parametrization)": nn.utils.parametrizations.spectral_norm,
+    "pruned": _pruned,
+}.items():
+    network(f"torch.nn: {_label}")(_computed(_wrap))
+
+
+@network("torch.nn: orthogonal (parametrization)")
+def _orthogonal() -> Case:
+    model = nn.Sequential(nn.utils.parametrizations.orthogonal(nn.Linear(6, 6)), nn.Tanh(), nn.Linear(6, 2))
+    return _outputs(model, lambda m, x: m(x), 6)
+
+
+@network("torch.nn: rarer layers")
+def _rarer() -> Case:
+    model = nn.Sequential(
+        nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=1, padding=1, groups=2), nn.PReLU(4),
+        nn.InstanceNorm2d(4, affine=True), nn.Conv2d(4, 6, 3, groups=2, padding=1, padding_mode="circular"),
+        nn.RMSNorm(8), nn.Flatten(), nn.Linear(6 * 8 * 8, 3),
+    )  # fmt: skip
+    return _outputs(model, lambda m, x: m(x), 2, 4, 4)
+
+
+@network("torch.nn: BatchNorm in training, coupled='exact'")
+def _batch_norm() -> Case:
+    model = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 5), nn.BatchNorm1d(5)
+    )
+    return _classified(model, (2, 4, 4))
+
+
+# by hand
+
+
+class _Functional(nn.Module):
+    """Parameters of any shape, of no module, tied, unused, frozen, and used functionally."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(11, 6)
+        self.positions = nn.Parameter(torch.randn(6, 6))
+        self.scale = nn.Parameter(torch.tensor(0.7))
+        self.unused = nn.Parameter(torch.randn(3))
+        self.frozen = nn.Parameter(torch.randn(6), requires_grad=False)
+        self.bag = nn.ParameterList([nn.Parameter(torch.randn(6, 6)), nn.Parameter(torch.randn(1, 6, 1))])
+        self.bilinear = nn.Bilinear(6, 6, 6)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        h = self.tokens(tokens) + self.positions[: tokens.shape[1]] + self.frozen
+        h = F.layer_norm(h, (6,)) * self.scale.exp()
+        h = h + torch.einsum("ntd,de->nte", h, self.bag[0]).tanh() * self.bag[1].transpose(1, 2)
+        h = h @ self.positions + self.bilinear(h, h).sigmoid()
+        return F.linear(h, self.tokens.weight)
+
+
+@network("by hand: parameters used functionally, tied, 0-dim, unused")
+def _functional() -> Case:
+    tokens = torch.randint(0, 11, (SAMPLES, 6))
+
+    def losses(m: nn.Module) -> Tensor:
+        return F.cross_entropy(m(tokens).transpose(1, 2), tokens.roll(1, 1), reduction="none").mean(1)
+
+    return _Functional(), losses
+
+
+@network("by hand: several rows for each loss, rows in another order")
+def _rows() -> Case:
+    order = torch.randperm(SAMPLES)
+
+    def call(m: nn.Module, x: Tensor) -> Tensor:
+        pairs = m(torch.cat([x, -x])).unflatten(0, (2, SAMPLES))
+        folded = m(x.repeat_interleave(3, 0) * 0.5).unflatten(0, (SAMPLES, 3)).sum(1)
+        return (pairs[0] - pairs[1].tanh() + folded) * m(x[order])[order.argsort()]
+
+    return _outputs(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)), call, 4)
+
+
+@network("by hand: a loss that mixes samples (contrastive)")
+def _contrastive() -> Case:
+    def losses(m: nn.Module) -> Tensor:
+        h = F.normalize(m(x.to(_dtype(m))), dim=1)
+        return F.cross_entropy(h @ h.T / 0.1, torch.arange(SAMPLES).roll(1), reduction="none")
+
+    x = torch.randn(SAMPLES, 4)
+    return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)), losses
