@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
+from torch.nn import Parameter
 
 Edge = tuple[int, int]
 """An output of a node: the node's place in the list, and the number of the output."""
@@ -86,7 +87,7 @@ def read_graph(losses: Tensor) -> Graph:
         shapes.append(tuple(tuple(data.shape) for data in node._input_metadata))
         if name == LEAF:
             leaves[place] = node.variable
-            signed.append(id(node.variable))
+            signed.append(id(node.variable) if isinstance(node.variable, Parameter) else None)
         elif name in _SIGNED:
             signed.append(_SIGNED[name](node))
     root = (0, losses.output_nr)
