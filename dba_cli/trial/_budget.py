@@ -10,6 +10,7 @@ _AMOUNTS = ((10, 2, 5), (10, 2, 4), (10, 1, 4), (8, 1, 4), (6, 1, 3), (5, 1, 3))
 _RUN_SECONDS = 0.15  # what a run takes beside its steps: building, writing
 FIXED_SECONDS = 15.0
 """What a trial takes beside its runs: workers that start, the report."""
+_LARGEST_RATE = 1000.0  # that a config may say
 _BUSIER = 1.2  # steps of several processes at a time are slower than one process's
 
 
@@ -65,4 +66,4 @@ def affordable(
 def rates(middle: float, number: int) -> list[float]:
     """Return learning rates around ``middle``, about three apart, of one significant digit, ascending."""
     factors = (1, 1 / 3, 3, 0.1, 10)
-    return sorted(float(f"{middle * factor:.0e}") for factor in factors[:number])
+    return sorted({min(float(f"{middle * factor:.0e}"), _LARGEST_RATE) for factor in factors[:number]})

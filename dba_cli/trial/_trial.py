@@ -86,21 +86,21 @@ def described(path: Path, samples: Samples) -> list[str]:
     """Return what was found, in sentences: samples, classes, balance, and what is suspicious."""
     kind = "samples of a table"
     if samples.is_table:
-        of = f"{samples.shape[0]} columns of numbers"
+        of = f"{samples.shape[0]} features"
     else:
         channels, height, width = samples.shape
         kind = "images"
         of = f"{height} x {width} pixels, {'grey' if channels == 1 else f'{channels} channels'}"
-    numbers = [f"{len(samples):,} training"]
+    numbers = f"{len(samples):,}"
     if samples.test is not None:
-        numbers.append(f"{len(samples.test):,} test")
+        numbers = f"{numbers} training and {len(samples.test):,} test"
     counts = torch.bincount(samples.labels, minlength=len(samples.classes)).tolist()
     most, least = max(counts), min(counts)
     balance = f"{most} of each"
     if most != least:
         rare, common = samples.classes[counts.index(least)], samples.classes[counts.index(most)]
         balance = f"from {least} of {rare} to {most} of {common}"
-    lines = [f"{path}: {' and '.join(numbers)} {kind}, {of}; {len(counts)} classes, {balance}."]
+    lines = [f"{path}: {numbers} {kind}, {of}; {len(counts)} classes, {balance}."]
     return lines + [f"! {line}" for line in findings(samples)]
 
 
@@ -222,10 +222,11 @@ class _Trial:
                     errors = sum(final.test_errors or 0 for final in finals)
                     figures[rate] = (errors, sum(final.test_loss for final in finals))
             if not figures:
+                key = f"optimizers.{name}.{'base.' * ('base' in next(iter(of.values())))}lr"
                 raise UserError(
                     f"{config.experiment.name}: {name} diverged at every learning rate"
-                    f" ({', '.join(f'{rate:g}' for rate in of)}): give a smaller one, such as --set"
-                    f" optimizers.sgd.lr={min(of) / 10:g}, and another --name"
+                    f" ({', '.join(f'{rate:g}' for rate in of)}): give smaller ones, such as"
+                    f" --set {key}={min(of) / 100:g}, and another --name"
                 )
             rate = min(figures, key=lambda each: figures[each])
             if len(of) > 1 and rate in (min(of), max(of)):

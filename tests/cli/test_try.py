@@ -50,7 +50,7 @@ def test_from_an_npz_to_a_verdict_and_on_from_there(dba: Dba) -> None:
     answer = dba("try", "digits.npz", *QUICK, "--results", "r")
     assert answer.code == 0, answer
     folder = Path("r/digits_try")
-    assert "240 training images, 8 x 8 pixels, grey; 10 classes" in answer.out
+    assert "240 images, 8 x 8 pixels, grey; 10 classes" in answer.out
     assert "Network: mlp. Tested on hold-outs of 20 % of each class" in answer.out
     # What was chosen was chosen on samples that no run of the comparison is tested on; each had one budget.
     plan = json.loads((folder / "plan.json").read_text())
@@ -135,9 +135,7 @@ def test_a_killed_trial_goes_on_by_its_plan(dba: Dba, tmp_path: Path) -> None:
     assert answer.code == 0, answer
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     assert (folder / "plan.json").read_text() == plan
-    assert (
-        "iris.csv: 150 training samples of a table, 4 columns of numbers; 3 classes, 50 of each" in answer.out
-    )
+    assert "iris.csv: 150 samples of a table, 4 features; 3 classes, 50 of each" in answer.out
     assert "! Exact copies among the training samples: 1" in answer.out
     assert "DBA made " in answer.out
 
@@ -169,3 +167,12 @@ def test_bad_input_is_one_line_and_nothing_is_written(dba: Dba, arguments: list[
     answer = dba("try", *arguments, "--jobs", 1, "--results", "r")
     assert fault in answer.refused()
     assert not Path("r").exists()
+
+
+def test_where_an_optimizer_diverges_at_every_rate_its_key_is_named(dba: Dba) -> None:
+    images, labels = digits(60)
+    np.savez("digits.npz", x=images, y=labels)
+    wild = ("--set", "optimizers.sgd.lr=1000", "--set", "model.hidden=[300, 300, 300, 300, 300]")
+    answer = dba("try", "digits.npz", *QUICK, *wild, "--results", "r", "--set", "seeds=[0]")
+    assert "sgd diverged at every learning rate (300, 1000): give smaller ones" in answer.refused()
+    assert "--set optimizers.sgd.lr=3, and another --name" in answer.err
