@@ -3,16 +3,17 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
 
 from . import replicas
-from .problems import losses_of, mlp
+from .problems import batch, mlp
 
 Found = list[dict[str, Any]]
 
@@ -82,13 +83,34 @@ def test_refused_in_one_sentence_in_every_process(found: Found, name: str, says:
         assert re.search(says, results[name]), results[name]
 
 
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor]] = {
+    "mlp": (mlp, batch()[0]),
+    "convolutions": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 4, 3, stride=2), nn.GroupNorm(2, 4), nn.Conv2d(4, 6, 1, groups=2), nn.Flatten(1)
+        ).double(),
+        torch.linspace(-1, 2, 12 * 2 * 25).sin().view(12, 2, 5, 5).double(),
+    ),
+    "tokens": (
+        lambda: nn.Sequential(nn.Embedding(9, 5), nn.Linear(5, 4), nn.Flatten(), nn.Linear(12, 3)).double(),
+        torch.arange(36).view(12, 3) * 7 % 9,
+    ),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("rule", ["all", "top_k", "largest_loss"])
-def test_without_other_processes_global_is_local(rule: str) -> None:
-    one, other = mlp(), mlp()
-    ours = DynamicBatch(one, rule=rule).backward(losses_of(one))
-    theirs = DynamicBatch(other, rule=rule, selection="global").backward(losses_of(other))
-    torch.testing.assert_close(ours.weights, theirs.weights)
-    for p, q in zip(one.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(p.grad, q.grad)
-    with pytest.raises(ValueError, match="metric is not known"):
-        _ = theirs.metric_after
+@pytest.mark.parametrize("scope", ["layer", "model"])
+def test_without_other_processes_global_is_local(network: str, rule: str, scope: Any) -> None:
+    build, x = NETWORKS[network]
+    found = []
+    for selection in ("local", "global"):
+        torch.manual_seed(0)
+        model = build()
+        dba = DynamicBatch(model, rule=rule, scope=scope, selection=selection)
+        chosen = dba.backward(model(x).sin().sum(1))
+        found.append((chosen.weights, [p.grad for p in model.parameters()]))
+        if selection == "global":
+            with pytest.raises(ValueError, match="metric is not known"):
+                _ = chosen.metric_after
+    torch.testing.assert_close(*found)
