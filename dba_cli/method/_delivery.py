@@ -74,7 +74,7 @@ def parameters_behind(losses: Tensor) -> list[nn.Parameter]:
 
 
 @contextmanager
-def looking_only(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+def looking_only(parameters: Iterable[Tensor]) -> Iterator[None]:
     """Within it, a parameter's gradient may be asked of autograd without a hook of the parameter's firing."""
     hooks = [own for p in parameters if (own := p._backward_hooks)]
     kept = [dict(own) for own in hooks]

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from ._compiled import allow_second_passes
 from ._delivery import Delivery, deliver, is_scaled, parameters_behind
 from ._layer_gradients import Gradients
 from ._layers import NonFiniteError, require_finite
@@ -105,6 +106,7 @@ class DynamicBatch:
         self._selection = selection
         self._model = model
         self._tracer = Tracer(model, check, coupled)
+        allow_second_passes()
 
     def backward(
         self, losses: Tensor, *, labels: Tensor | None = None, retain_graph: bool = False

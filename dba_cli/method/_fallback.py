@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ._delivery import looking_only
 from ._graph import Edge, Graph
 from ._layer_gradients import Gradients
 from ._plan import Site
@@ -44,7 +45,8 @@ def differentiated(
         seeds = [(edge, values[first:last]) for edge, values in given]
         for site, gradients in sites:
             seeds += _through(graph, site, gradients, range(first, last), samples)
-        blocks.append(_pulled(graph, seeds, leaves))
+        with looking_only(graph.leaves[place] for place in leaves):
+            blocks.append(_pulled(graph, seeds, leaves))
     return {
         cast(nn.Parameter, graph.leaves[place]): torch.cat([block[place] for block in blocks]).to(dtype)
         for place in leaves

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ._check import check_layers
+from ._compiled import warn_of_compiled_layers
 from ._delivery import looking_only
 from ._graph import Edge, Graph, read_graph
 from ._layers import Layer, Modules, read_sites, sampled
@@ -88,6 +89,7 @@ class Tracer:
             return plain, scaled[: len(edges)]
 
         plan, found = find_plan(graph, parameters, c, probe, self._step)
+        warn_of_compiled_layers(graph.names[site.node] for site in plan.sites)
         saved = read_sites(graph, plan)
         layers = modules.layers(sampled(graph, plan, saved, found, len(losses), dtype, modules))
         if self._every:

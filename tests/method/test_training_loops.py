@@ -144,8 +144,13 @@ def test_a_second_backward_pass_needs_the_graph_kept() -> None:
 
 
 @pytest.mark.parametrize("rule", ["prefix", "all"])
-def test_hooks_of_parameters_fire_once_and_change_gradients_as_in_a_plain_backward_pass(rule: str) -> None:
+@pytest.mark.parametrize("computed", [False, True])
+def test_hooks_of_parameters_fire_once_and_change_gradients_as_in_a_plain_backward_pass(
+    rule: str, computed: bool
+) -> None:
     model = mlp(torch.float32)
+    if computed:
+        nn.utils.parametrizations.weight_norm(model[0])
     plain = copy.deepcopy(model)
     dba = DynamicBatch(model, rule=rule, check=1)
     selection = dba.backward(losses_of(model))
