@@ -62,7 +62,9 @@ def test_every_name_in_a_record_is_explained(config: str, change: str) -> None:
 def test_every_test_that_holds_a_training_feature_exists() -> None:
     tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     page = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
-    rows = page.partition("## Training features\n")[2].partition("\n## ")[0].split("\n| ")[3:]
+    table = page.partition("## Training features\n")[2].partition("\n\n| ")[2].partition("\n\n")[0]
+    rows = table.split("\n| ")[2:]
+    assert rows
     for row in rows:
         assert (name := re.search(r"\| `(test_\w+)` \|", row)), row
         assert f"\ndef {name[1]}(" in tests

@@ -42,6 +42,59 @@ def test_autocast(rule: str) -> None:
                 assert error < 0.03
 
 
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x, need_weights=False)[0].mean(1)
+
+
+class Last(nn.Module):
+    """The last hidden state of a recurrent module."""
+
+    def __init__(self, kind: type[nn.LSTM | nn.GRU]) -> None:
+        super().__init__()
+        self.recurrent = kind(8, 8, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states = self.recurrent(x)[1]
+        return (states[0] if isinstance(states, tuple) else states)[-1]
+
+
+AUTOCAST: dict[str, Callable[[], nn.Module]] = {
+    "attention": Attention,
+    "encoder": lambda: nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Flatten()),
+    "transposed": lambda: nn.Sequential(nn.Conv1d(5, 6, 3), nn.ConvTranspose1d(6, 4, 3), nn.Flatten()),
+    "lstm": lambda: Last(nn.LSTM),
+    "gru": lambda: Last(nn.GRU),
+    "norms": lambda: nn.Sequential(nn.RMSNorm(8), nn.Conv1d(5, 4, 3), nn.GroupNorm(2, 4), nn.Flatten()),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # torch's RMSNorm
+@pytest.mark.parametrize("name", AUTOCAST)
+def test_autocast_of(name: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), AUTOCAST[name](), nn.LazyLinear(3))
+    x, y = torch.randn(6, 5, 8), torch.arange(6) % 3
+    model(x)
+    dba = DynamicBatch(model, scope="model")
+    for _ in range(2):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            losses = F.cross_entropy(model(x), y, reduction="none")
+        model.zero_grad()
+        weights = dba.backward(losses, retain_graph=True).weights["0"]
+        found = gradients(model)
+        model.zero_grad()
+        (losses * weights).sum().backward()
+        scale = max(float(p.grad.norm()) for p in model.parameters())
+        for ours, parameter in zip(found, model.parameters(), strict=True):
+            assert ours.dtype == torch.float32
+            assert (ours - parameter.grad).norm() < 0.02 * max(float(parameter.grad.norm()), scale / 100)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("early", [True, False])
 def test_a_model_moved_to_another_type_before_or_after(dtype: torch.dtype, early: bool) -> None:
