@@ -16,6 +16,8 @@ from dba_cli.data._samples import Samples
 from dba_cli.data._torchvision_sets import TorchvisionSet
 from dba_cli.errors import UserError
 
+_NONE_EMBEDDED = "only mnist and digits have embedded images, {} has none"
+
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
@@ -110,6 +112,8 @@ def load(
         raise UserError(f"data.source: {source}: {dataset} {which}")
     if row.has_path:
         return _own(dataset, _located(path, data_dir), target, sha256)
+    if source == "official" and row.origin is None:
+        raise UserError(f"data.source: official: {dataset} is embedded alone: leave the source out")
     if source == "embedded" or row.origin is None:
         return _embedded(dataset, row, notify)
     if isinstance(row.origin, TorchvisionSet):
@@ -129,7 +133,11 @@ def load(
             if source == "auto" and row.sample is not None:
                 notify(f"{dataset}: the download failed: {error}")
                 return _embedded(dataset, row, notify)
-            only = f" (only mnist has an embedded sample, {dataset} has none)" if row.sample is None else ""
+            only = (
+                f" (only mnist and digits have embedded images, {dataset} has none)"
+                if row.sample is None
+                else ""
+            )
             raise UserError(
                 f"{dataset}: no official files in {found.folder}, and the download failed:"
                 f" {error}{only}; name the folder that has them with --data DIR or DBA_DATA, or run"
@@ -225,10 +233,7 @@ def _located(path: str | None, data_dir: Path) -> Path:
 
 def _embedded(dataset: str, row: Dataset, notify: Callable[[str], None]) -> ImageData:
     if row.sample is None:
-        raise UserError(
-            f"data.source: embedded: only mnist has an embedded sample, {dataset} has none: use data.source:"
-            " official"
-        )
+        raise UserError(f"data.source: embedded: {_NONE_EMBEDDED.format(dataset)}: use data.source: official")
     arrays = row.sample()
     if row.files is None:  # the sample is all there is, and stands in for nothing
         classes, size, notice = int(arrays[1].max()) + 1, len(arrays[1]), None

@@ -16,7 +16,7 @@ from dba_cli.plots._choices import Labels, Rates, choice_rates
 from dba_cli.plots._galleries import Images
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
-_NAME = 12  # characters of a class's name
+_NAME = 10  # characters of a class's name
 
 
 def draw(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels]:
@@ -41,9 +41,10 @@ def _names(data: ImageData) -> Labels:
     """Return the classes by number: short names, or numbers where they have no others."""
     if not data.classes or all(re.fullmatch("-?[0-9]{1,9}", name) for name in data.classes):
         return np.array(data.classes or range(data.num_classes), dtype=np.int64)
-    short = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in data.classes]
+    start, end = _NAME // 2, _NAME // 2 - 1  # names that are alike differ at one of the ends
+    short = [name if len(name) <= _NAME else f"{name[:start]}…{name[-end:]}" for name in data.classes]
     if len(set(short)) < len(short):
-        short = [f"{number} {name}"[:_NAME] for number, name in enumerate(short)]
+        return np.arange(data.num_classes)
     return np.array([name.replace("$", r"\$") for name in short])  # which would begin a formula
 
 

@@ -135,6 +135,7 @@ def _mosaic(
     height, width, *channels = rows[0].shape[1:]
     gap = max(1, round(_GAP * height)) if captions else 0
     words = max(1, round(_WORDS * height * _lines(captions))) if captions else 0
+    size = 6 if _lines(captions) == 1 else 5  # names are longer than numbers
     down, across = height + gap + words, width + gap
     white = 255 if channels else 0
     canvas = np.full((len(rows) * down - gap, columns * across - gap, *channels), white, dtype=np.uint8)
@@ -143,7 +144,7 @@ def _mosaic(
             canvas[i * down : i * down + height, j * across : j * across + width] = tile
             if captions:
                 place = (j * across + width / 2 - 0.5, i * down + height)
-                axes.text(*place, captions[i][j], ha="center", va="top", fontsize=6)
+                axes.text(*place, captions[i][j], ha="center", va="top", fontsize=size)
     axes.imshow(canvas, cmap="gray_r", vmin=0, vmax=255, interpolation="none")
     axes.grid(visible=False)
     axes.set_xticks([])

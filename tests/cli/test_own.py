@@ -132,7 +132,7 @@ def test_a_dataset_of_ones_own(dba, own, model, parameters):
     [
         ("data.preprocessing=deskew", "deskew is for grey images of strokes"),
         ("training.deformation.thickness=1", "thickness is for grey images of strokes"),
-        ("data.source=embedded", "only mnist has an embedded sample"),
+        ("data.source=embedded", "only mnist and digits have embedded images"),
         ("data.draw={per_class: 21}", "class 0 has only 20 in this training set: use 20 or less"),
         ("data.dataset=own_images:patch", "unknown dataset 'patch'; did you mean 'patches'"),
         ("data.dataset=not_there:patches", "its module cannot be imported"),

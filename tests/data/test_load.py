@@ -95,7 +95,7 @@ def test_official_without_files_or_network_names_the_mends(
 def test_only_mnist_has_an_embedded_sample(
     tmp_path: Path, lines: list[str], downloads: list[str], source: str
 ) -> None:
-    with pytest.raises(UserError, match="only mnist has an embedded sample, kmnist has none"):
+    with pytest.raises(UserError, match="only mnist and digits have embedded images, kmnist has none"):
         load("kmnist", source, tmp_path, lines.append)
 
 

@@ -54,6 +54,7 @@ def test_changed_data_is_refused_where_the_content_is_known(own: Path) -> None:
         ("npz", "official", "d.npz", "npz is your own data: leave the source out"),
         ("npz", "embedded", "d.npz", "npz is your own data: leave the source out"),
         ("mnist", "own", None, "mnist is no folder, npz or csv"),
+        ("digits", "official", None, "digits is embedded alone: leave the source out"),
         ("folder", "auto", "photos", "no such folder or file"),
     ],
 )
