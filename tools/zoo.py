@@ -2,17 +2,20 @@
 
 `NETWORKS` maps a name to a function that builds the network and gives it with a function from the network to
 the losses of its samples. Those of `torchvision` and `torch.nn` need nothing that the package does not; the
-others need the extra `zoo`.
+others need the extra `zoo`. `agreement` holds one against the loop over samples.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dba_cli import DynamicBatch
 from dba_cli.data import import_torchvision
+from dba_cli.method import RULES, SelectionProblem, register_rule
 
 SAMPLES = 6
 
@@ -30,12 +33,119 @@ def network(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
     return register
 
 
+def quick() -> list[str]:
+    """The networks that need no more than the package does, but for large ones."""
+    large = ("EfficientNet-B0, GroupNorm", "BatchNorm in evaluation mode")
+    here = ("torchvision", "torch.nn", "by hand")
+    return [name for name in NETWORKS if name.startswith(here) and not name.endswith(large)]
+
+
 def build(name: str, dtype: torch.dtype = torch.float32) -> Case:
     """The network in training mode, the same at every call, and its losses."""
     import_torchvision()  # also for those that import it themselves
     torch.manual_seed(0)
     model, losses = NETWORKS[name]()
     return model.to(dtype).train(), losses
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far our gradients are from autograd's, relative to the samples' mean norm.
+
+    Attributes:
+        weighted: largest error over parameters against a loop over the losses, one `autograd.grad` each.
+        mean: largest error of ``rule="all"`` against ``losses.mean().backward()``.
+        general: types of the nodes that were differentiated for every sample.
+    """
+
+    weighted: float
+    mean: float
+    general: tuple[str, ...]
+
+
+def uneven(problem: SelectionProblem) -> Tensor:
+    """A rule for tests: weights that differ by sample and by layer, some of them zero."""
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(problem.shape, generator=generator, dtype=torch.float64)
+    weights = torch.where(weights < 0.3, 0.0, weights)
+    weights[:, 0] += 0.1
+    return (weights / weights.sum(-1, keepdim=True)).to(problem.dtype)
+
+
+def agreement(name: str, dtype: torch.dtype) -> Agreement:
+    """Compare the gradients of a network with a loop over the losses of the same graph.
+
+    That is done in the second step, whose plan comes from the first: its gradients are not proved again.
+    """
+    if "zoo-uneven" not in RULES:
+        register_rule("zoo-uneven")(uneven)
+    model, losses_of = build(name, dtype)
+    coupled = "exact" if "coupled" in name else "refuse"
+    dba, plain = (DynamicBatch(model, rule=rule, coupled=coupled) for rule in ("zoo-uneven", "all"))
+    parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    for first in (dba, plain):
+        first.backward(losses_of(model))
+        model.zero_grad()
+    losses = losses_of(model)
+    wanted = [
+        torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
+        for loss in losses.unbind()
+    ]
+    selection = dba.backward(losses, retain_graph=True)
+    ours = {n: p.grad for n, p in parameters.items()}
+    model.zero_grad()
+    plain.backward(losses, retain_graph=True)
+    means = {n: p.grad for n, p in parameters.items()}
+    model.zero_grad()
+    losses.mean().backward()
+    weight_of = _weights_by_parameter(model, selection.weights)
+    compared = []
+    for k, (key, parameter) in enumerate(parameters.items()):
+        samples = [g[k] for g in wanted]
+        if all(g is None for g in samples):
+            assert ours[key] is None, f"{key} got a gradient"
+            continue
+        assert ours[key] is not None, f"{key} got no gradient"
+        flat = torch.stack([torch.zeros_like(parameter) if g is None else g for g in samples])
+        flat = flat.reshape(len(losses), -1)
+        weights = weight_of[key].to(flat.dtype)
+        error = float((ours[key].flatten() - weights @ flat).norm())
+        compared.append((error, float((means[key] - parameter.grad).norm()), float(flat.norm(dim=1).mean())))
+    # A gradient that is zero but for rounding, a shift before a normalization for one, is held to the others.
+    errors, mean_errors, norms = zip(*compared, strict=True)
+    scales = [max(norm, 1e-3 * max(norms)) for norm in norms]
+    weighted, mean = ([e / s for e, s in zip(of, scales, strict=True)] for of in (errors, mean_errors))
+    plan, _ = next(reversed(dba._tracer._plans.values()))
+    return Agreement(max(weighted), max(mean), plan.general)
+
+
+def _weights_by_parameter(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of the layer that each parameter is in: that of its module, or of the nearest above it."""
+    found = {}
+    for name, _ in model.named_parameters(remove_duplicate=False):
+        owner = name.rpartition(".")[0]
+        while owner not in weights and owner:
+            owner = owner.rpartition(".")[0]
+        if owner in weights:
+            found[name] = weights[owner]
+    return found
+
+
+def trained(name: str, *, steps: int, with_dba: bool, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """The parameters after so many steps of plain training, or of DBA with the rule ``all``."""
+    model, losses_of = build(name, dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    dba = DynamicBatch(model, rule="all")
+    torch.manual_seed(1)  # dropout draws the same
+    for _ in range(steps):
+        optimizer.zero_grad()
+        losses = losses_of(model)
+        if with_dba:
+            dba.backward(losses)
+        else:
+            losses.mean().backward()
+        optimizer.step()
+    return [p.detach() for p in model.parameters()]
 
 
 def _groups(channels: int) -> nn.Module:
@@ -57,9 +167,9 @@ def _classified(model: nn.Module, shape: tuple[int, ...], classes: int = 5) -> C
 
 
 def _outputs(model: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], *shape: int) -> Case:
-    """Any network by the squares of its outputs, samples first."""
+    """Any network by its outputs, samples first."""
     x = torch.randn(SAMPLES, *shape)
-    return model, lambda m: call(m, x.to(_dtype(m))).square().flatten(1).sum(1)
+    return model, lambda m: call(m, x.to(_dtype(m))).tanh().square().flatten(1).sum(1)
 
 
 # torchvision
@@ -143,10 +253,9 @@ def _timm_vit() -> Case:
 def _mixer() -> Case:
     from timm.models.mlp_mixer import MlpMixer
 
-    return _classified(
-        MlpMixer(num_classes=5, img_size=16, patch_size=4, num_blocks=2, embed_dim=16, drop_path_rate=0.3),
-        (3, 16, 16),
-    )
+    model = MlpMixer(num_classes=5, img_size=16, patch_size=4, num_blocks=2, embed_dim=16, drop_path_rate=0.3)
+    nn.init.normal_(model.head.weight)  # it starts at zero, and all other gradients with it
+    return _classified(model, (3, 16, 16))
 
 
 @network("timm: ConvNeXtV2")

@@ -141,7 +141,7 @@ def sampled(
                 else:
                     parts.append(Explicit({parameter: values}))
     if general or given:
-        plan.general = bool(general)
+        plan.general = tuple(sorted({graph.names[site.node] for site, _ in general}))
         rest = differentiated(graph, plan.leaves, general, given, samples, dtype)
         parts += [Explicit({parameter: values}) for parameter, values in rest.items()]
     return parts

@@ -56,14 +56,14 @@ class Plan:
         uncertain: edges whose rows are not certain, because their gradient was all but zero.
         leaves: places of the parameters.
         step: when it was made.
-        general: whether some site's node is called again after the backward pass to it.
+        general: types of the nodes that are called again, for every sample, after the backward pass to them.
     """
 
     sites: list[Site]
     uncertain: list[Edge]
     leaves: list[int]
     step: int
-    general: bool = False
+    general: tuple[str, ...] = ()
     edges: list[Edge] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -107,7 +107,7 @@ class Tracer:
     ) -> list[Layer] | None:
         """The layers by a plan that is known; None where it turns out that it has to be proved."""
         saved = read_sites(graph, plan)
-        keep = retain_graph or plan.general or bool(plan.uncertain)
+        keep = retain_graph or bool(plan.general or plan.uncertain)
         inputs = [graph.edge(edge) for edge in plan.edges]
         # Asked for outputs only, autograd computes no weight gradient.
         found = _gradients(losses, inputs, torch.ones_like(losses), keep=keep)

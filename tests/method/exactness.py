@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dba_cli import DynamicBatch, Selection
 from dba_cli.method import SelectionProblem, register_rule
+from tools.zoo import uneven
 
 from . import reference
 
@@ -14,15 +15,11 @@ _seen: list[tuple[Tensor, list[tuple[Tensor | None, Tensor | None]]]] = []
 
 
 @register_rule("tests-uneven")
-def uneven(problem: SelectionProblem) -> Tensor:
+def watched(problem: SelectionProblem) -> Tensor:
     """Weights that differ for every layer and sample, some zero; keeps what was made for inspection."""
     products = [(layer.gradients.square_norms(), layer.gradients.projections()) for layer in problem.layers]
     _seen.append((problem.gram, products))
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.rand(problem.shape, generator=generator, dtype=torch.float64)
-    weights = torch.where(weights < 0.3, 0.0, weights)
-    weights[:, 0] += 0.1
-    return (weights / weights.sum(-1, keepdim=True)).to(problem.dtype)
+    return uneven(problem)
 
 
 def assert_exact(
