@@ -111,7 +111,10 @@ def _structure(path: Path, text: str, delimiter: str) -> tuple[list[str], tuple[
     for name in header:
         if not name.strip() or header.count(name) > 1:
             what = f"two columns are named {name!r:.60}" if name.strip() else "a column has no name"
-            raise UserError(f"{path}: {what}: give each a name of its own in the first row")
+            index = (
+                " (row numbers? then leave them out: to_csv(index=False))" if not header[0].strip() else ""
+            )
+            raise UserError(f"{path}: {what}{index}: give each a name of its own in the first row")
     return header, tuple(sources)
 
 

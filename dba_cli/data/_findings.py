@@ -10,6 +10,7 @@ from dba_cli.data._samples import Samples
 _FEW = 10  # samples of a class
 _UNBALANCED = 10  # largest class over smallest
 _DARK = 64  # of 255
+_ROWS = 20  # that are not numbered by chance
 
 
 def findings(samples: Samples) -> list[str]:
@@ -19,13 +20,7 @@ def findings(samples: Samples) -> list[str]:
     for name, part in parts:
         found += _classes(name, part)
     found += _copies(parts)
-    if samples.is_table:
-        constant = (samples.samples == samples.samples[:1]).all(0).nonzero().flatten().tolist()
-        if constant:
-            found.append(f"Constant in every sample: {_few([samples.columns[i] for i in constant])}.")
-    else:
-        found += _pixels(samples)
-    return found
+    return found + (_columns(samples) if samples.is_table else _pixels(samples))
 
 
 def _classes(name: str, part: Samples) -> list[str]:
@@ -80,6 +75,28 @@ def _copies(parts: list[tuple[str, Samples]]) -> list[str]:
 
 def _pair(group: list[tuple[str, Samples, int]]) -> str:
     return " and ".join(part.sources[i] for _, part, i in group[:2])
+
+
+def _columns(samples: Samples) -> list[str]:
+    constant, numbering, telling = [], [], []
+    for name, column in zip(samples.columns, samples.samples.T.double(), strict=True):
+        values, codes = column.unique(return_inverse=True)
+        steps = values.diff()
+        if len(values) == 1:
+            constant.append(name)
+        elif len(values) == len(samples) >= _ROWS and steps.max() < 1.2 * steps.min():
+            numbering.append(name)
+        elif len(values) == len(samples.classes):
+            pairs = (codes * len(values) + samples.labels).unique()
+            telling += [name] * (len(pairs) == len(values))
+    found = []
+    if constant:
+        found.append(f"Constant in every sample: {_few(constant)}.")
+    if numbering:
+        found.append(f"Numbers the rows, and tells classes where rows are sorted: {_few(numbering)}.")
+    if telling:
+        found.append(f"Tells the class by itself; the target under another name? {_few(telling)}.")
+    return found
 
 
 def _pixels(samples: Samples) -> list[str]:

@@ -222,7 +222,10 @@ def _data(
 def _located(path: str | None, data_dir: Path) -> Path:
     """Return where ``data.path`` is; of one that is only in the current folder, say so."""
     assert path is not None  # the schema sees to it
-    named = Path(path).expanduser()
+    try:
+        named = Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"data.path: {path}: {error}") from None
     if not named.is_absolute() and not (data_dir / named).exists() and named.exists():
         raise UserError(
             f"data.path: {path}: not in the data folder {data_dir}, but in the current folder: give"

@@ -56,6 +56,7 @@ def test_changed_data_is_refused_where_the_content_is_known(own: Path) -> None:
         ("mnist", "own", None, "mnist is no folder, npz or csv"),
         ("digits", "official", None, "digits is embedded alone: leave the source out"),
         ("folder", "auto", "photos", "no such folder or file"),
+        ("folder", "auto", "~nobody-of-that-name/photos", "home directory"),
     ],
 )
 def test_what_does_not_fit_is_refused(own: Path, dataset: str, source: str, path: str, said: str) -> None:

@@ -533,7 +533,8 @@ def test_missing_numbers_and_categories(tmp_path: Path) -> None:
         (CSV.replace("\n5,f,2.5", "\n5,f,2.5,9"), "died", "row 7 has 5 cells, the header 4"),
         (CSV.replace("\n5,f,2.5,no", "\n5,f,2.5"), "died", "row 7 has 3 cells, the header 4"),
         (CSV.replace("age", "sex"), "died", "two columns are named 'sex'"),
-        (CSV.replace("age", ""), "died", "a column has no name"),
+        (CSV.replace("age", ""), "died", r"a column has no name \(row numbers\?"),
+        (CSV.replace("sex", ""), "died", "a column has no name: give"),
         (CSV.replace("0.5", "1e999"), "died", "no finite number"),
         (CSV.replace("0.5", '"0.5'), "died", "not a CSV table"),
         ("died\nyes\nno\nyes\nno\n", "died", "no column beside 'died'"),
@@ -608,5 +609,11 @@ def test_findings(folder: Callable[..., Path], tmp_path: Path) -> None:
     said = findings(read_data(npz(tmp_path / "d.npz", **constant)))
     assert "Constant in every sample: k." in said
     assert "Unbalanced: 38 samples of class False, 2 of True." in said
+    rows = "".join(f"{i},{i * i},{'ab'[i % 2]},{'xy'[i % 2]}\n" for i in range(40))
+    said = findings(read_data(table(tmp_path / "d.csv", "id,a,twin,t\n" + rows), "t"))
+    assert said[-2:] == [
+        "Numbers the rows, and tells classes where rows are sorted: id.",
+        "Tells the class by itself; the target under another name? twin: a, twin: b.",
+    ]
     dark = findings(read_data(npz(tmp_path / "e.npz", x=noise(1, 40, 4, 4) // 20, y=np.arange(40) % 2)))
     assert dark == ["The brightest pixel of all training images is 12 of 255."]
