@@ -109,8 +109,9 @@ class _Trial:
         self, plan: TrialPlan, wanted: Config, samples: Samples, settings: Settings, reporter: Reporter
     ) -> None:
         self._plan, self._settings, self._reporter = plan, settings, reporter
-        # Where the data lies now; what it is has been compared.
-        config = plan.config | {"data": plan.config["data"] | {"path": wanted.data.path}}
+        # Where the data lies now; later runs of the config compare what it is, as was done here.
+        here = {"path": wanted.data.path, "sha256": samples.sha256}
+        config = plan.config | {"data": plan.config["data"] | here}
         self._config = from_data(config)
         self._held_out = samples.test is None
         self._notes: list[str] = []

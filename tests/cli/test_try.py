@@ -79,6 +79,11 @@ def test_from_an_npz_to_a_verdict_and_on_from_there(dba: Dba) -> None:
     assert content(folder) == records
     more = dba("run", folder / "config.yaml", "--results", folder, "--set", "seeds=0-3", "--quiet")
     assert (more.code, len(list(folder.glob("digits/*/seed-*/result.json")))) == (0, 16)
+    np.savez("digits.npz", x=images[::-1], y=labels)
+    changed = dba("run", folder / "config.yaml", "--results", folder)
+    assert "its content is not that of before (data.sha256" in changed.refused()
+    assert "holds a trial of other data" in dba("try", "digits.npz", *QUICK, "--results", "r").refused()
+    np.savez("digits.npz", x=images, y=labels)
     other = dba("try", "digits.npz", *QUICK, "--results", "r", "--set", "model.hidden=[8]")
     assert "holds a trial of another overrides; give another --name, or --overwrite" in other.refused()
     assert content(Path("digits.npz")) == before
