@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ._layers import Layer, require_finite
+from ._layers import Layer, NonFiniteError, require_finite
 
 TOLERANCE = {8: 1e-8, 4: 1e-3, 2: 5e-2}
 """Largest error accepted, relative to the weighted sum of gradient norms, by the bytes of the narrowest type
@@ -47,6 +47,8 @@ def check_layers(
         error = float(torch.stack([(ours[p] - expected[p]).norm() for p in ours if p in expected]).max())
         if not error <= allowed:
             modules = ", ".join(repr(name) for name in layer.names)
+            if not all(expected[p].isfinite().all() for p in ours if p in expected):
+                raise NonFiniteError(f"module {modules}: autograd's own gradient is not finite")
             raise RuntimeError(
                 f"module {modules}: the per-sample gradients do not add up to autograd's (error "
                 f"{error:.2g}, tolerance {allowed:.2g}). A function or a hook that changes gradients may be "

@@ -287,3 +287,22 @@ def test_a_scaler_skips_a_step_that_overflows_and_goes_on(rule: str, what: str, 
     assert moved(losses_of(model))
     with pytest.raises(NonFiniteError):
         dba.backward(OVERFLOWS[what](losses_of(model)) * 1000)
+
+
+@pytest.mark.parametrize("scale", [2.0**power for power in (10, 16, 24)])
+def test_a_scaler_finds_its_scale_in_half_precision(scale: float) -> None:
+    model = mlp(torch.float32)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    dba = DynamicBatch(model)
+    found = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        with torch.autocast("cpu", dtype=torch.float16):
+            losses = losses_of(model)
+        dba.backward(scaler.scale(losses))
+        scaler.step(optimizer)
+        scaler.update()
+        found.append(float(losses.detach().mean()))
+    assert found[-1] < found[0]
+    assert 2**8 < scaler.get_scale() <= scale
