@@ -44,10 +44,10 @@ class Modules:
                 order[module] = name
                 for parameter in _own_parameters(module):
                     self.names.setdefault(parameter, []).append(name)
+        self._place = {name: k for k, name in enumerate(dict.fromkeys(chain(*self.names.values())))}
 
     def layers(self, parts: Sequence[LayerGradients]) -> list[Layer]:
         """The layers of these gradients, in the model's order."""
-        place = {name: k for k, name in enumerate(dict.fromkeys(chain(*self.names.values())))}
         group_of: dict[str, tuple[set[str], list[LayerGradients]]] = {}
         for part in parts:
             names, members = {name for p in part.parameters for name in self.names[p]}, [part]
@@ -56,6 +56,7 @@ class Modules:
                 members[:0] = group[1]
             group_of.update(dict.fromkeys(names, (names, members)))
         groups = {id(group): group for group in group_of.values()}.values()
+        place = self._place
         ordered = [(tuple(sorted(names, key=place.__getitem__)), own) for names, own in groups]
         return [Layer(names, joined(own)) for names, own in sorted(ordered, key=lambda g: place[g[0][0]])]
 

@@ -6,6 +6,7 @@ lies inside a block is bounded, and computed where the bounds leave a chance tha
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -35,16 +36,16 @@ def best_prefixes(problem: SelectionProblem) -> tuple[Tensor, Tensor]:
     problem.choose_ways("square_norms", "projections", ends=len(ends), inside=every)
     ranks = problem.ranks()
     sizes = torch.arange(1, n + 1, dtype=torch.float64, device=ranks.device)
-    trace = _in_order(problem.square_norms.double(), ranks).cumsum(-1)
 
-    def scores(totals: Tensor) -> Tensor:
+    def scores(trace: Tensor, totals: Tensor) -> Tensor:
         means = trace / sizes, totals / sizes.square()
         return problem.metric.score(SubsetStatistics.of_means(sizes, *means, problem.epsilon))
 
     if problem.made("gram"):
-        score = scores(_totals(problem.gram, ranks, problem.square_norms))
+        score = scores(*_sums(problem.gram, ranks, problem.square_norms))
     else:
-        score = _Search(problem, ranks, ends, scores).score(inside=every)
+        trace = _in_order(problem.square_norms.double(), ranks).cumsum(-1)
+        score = _Search(problem, ranks, ends, partial(scores, trace)).score(inside=every)
     if every:  # argmax returns the first maximum: flipped, that is the largest subset.
         score = score[..., tried[0] - 1 : tried[-1]]
         return tried[-1] - score.flip(-1).argmax(-1, keepdim=True), ranks
@@ -152,14 +153,19 @@ class _Search:
 
 def _totals(gram: Tensor, ranks: Tensor, square_norms: Tensor) -> Tensor:
     """``|sum of the first k samples|^2`` for every k, (rows, n), of Gram matrices (rows, n, n)."""
+    return _sums(gram, ranks, square_norms)[1]
+
+
+def _sums(gram: Tensor, ranks: Tensor, square_norms: Tensor) -> Tensor:
+    """``sum of |g_i|^2`` of the first k samples and ``|sum of them|^2`` for every k, (2, rows, n)."""
     # Growing a prefix by sample i adds K_ii + 2 sum_{j before i} K_ij to 1'K_S 1.
-    growth = square_norms.double() + 2 * _sums_over_earlier(gram, ranks).double()
-    return _in_order(growth, ranks).cumsum(-1)
+    norms, links = square_norms.double(), _sums_over_earlier(gram, ranks).double()
+    return _in_order(torch.stack((norms, norms + 2 * links)), ranks).cumsum(-1)
 
 
 def _in_order(values: Tensor, ranks: Tensor) -> Tensor:
-    """Values of samples, (rows, n), in the sequence of their ranks."""
-    return torch.empty_like(values).scatter_(-1, ranks, values)
+    """Values of samples, (..., n), in the sequence of their ranks."""
+    return torch.empty_like(values).scatter_(-1, ranks.expand_as(values), values)
 
 
 def _sums_over_earlier(gram: Tensor, ranks: Tensor) -> Tensor:
