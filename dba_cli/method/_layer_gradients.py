@@ -110,7 +110,7 @@ def weighted(weights: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tens
         size = -(-int(weights.count_nonzero()) // step) * step
         if 10 * size < 9 * n:
             chosen = weights.argsort(descending=True)[:size]
-            left, right, weights = left[chosen], right[chosen], weights[chosen]
+            left, right, weights = (factor.index_select(0, chosen) for factor in (left, right, weights))
     return left * weights.view(-1, *(1,) * (left.ndim - 1)), right
 
 
