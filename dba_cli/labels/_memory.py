@@ -19,9 +19,10 @@ class MemoryTraining:
 
     The margin of a sample is its label's logit minus the largest other logit; the memory is its running mean
     over the epochs. In their second half a step uses the samples of its batch whose remembered margin is
-    positive: those that the network has agreed with. It is DBA with one subset for all layers, chosen by the
-    memory, so that no gradient of a single sample is needed. The others are looked at once an epoch, so that
-    they may come back, and what is said of them is nothing that the network was just taught.
+    positive, those that the network has agreed with, and in any case the better half of each class. It is
+    DBA with one subset for all layers, chosen by the memory, so that no gradient of a single sample is
+    needed. The others are looked at once an epoch, so that they may come back, and what is said of them is
+    nothing that the network was just taught.
 
     The mean margin over the second half is the area under the margin of Pleiss et al. (NeurIPS 2020,
     arXiv 2001.10528), here of a training that leaves out what it contradicts.
@@ -75,7 +76,7 @@ class MemoryTraining:
             UserError: A loss is not finite.
         """
         selecting = self.epoch >= self._plain
-        kept = self._memory > 0 if selecting else torch.ones_like(self._memory, dtype=torch.bool)
+        kept = self._agreed() if selecting else torch.ones_like(self._memory, dtype=torch.bool)
         for _ in range(self._steps):
             batch = next(self._batches).to(kept.device)
             self.update(batch, kept[batch])
@@ -106,6 +107,14 @@ class MemoryTraining:
             parameter.grad = None
         F.cross_entropy(logits, self._data.labels[batch]).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
+
+    def _agreed(self) -> Tensor:
+        """Return which samples are kept, (n,): half of each class at least, so that no rare one is lost."""
+        kept: Tensor = self._memory > 0
+        for label in torch.unique(self._data.labels):
+            members = self._data.labels == label
+            kept = kept | (members & (self._memory >= self._memory[members].median()))
+        return kept
 
     def state_dict(self) -> State:
         """Return the whole state after an epoch."""
