@@ -1,21 +1,21 @@
 """The training steps that are compared: one function each from (inputs, labels) to an updated model.
 
-Every contestant but ``plain`` makes the same selection from the same batch: the best prefix by ``snr`` in
-the order of alignment, at least a quarter of the samples, for each layer separately. The peers get their
-per-sample gradients from their own library, multiply them to Gram matrices and hand those to the package's
-own rule; what they are measured by is where the gradients come from.
+``dba`` and the peers make the same selection from the same batch: the best prefix by ``snr`` in the order of
+alignment, at least a quarter of the samples, for each layer separately. The peers get their per-sample
+gradients from their own library, multiply them to Gram matrices and hand those to the package's own rule;
+what they are measured by is where the gradients come from. Opacus' fast gradient clipping forms no gradients;
+it offers norms of the whole network's and one weighted sum, and stands beside the rule that needs the same.
 """
 
 # ruff: noqa: D102 - what `prepare` and the others do is said once, in `Contestant`.
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from typing import Any
 from unittest.mock import patch
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
@@ -39,7 +39,8 @@ class Contestant:
     Calling it takes one whole training step and returns the weights of the samples, by module.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, losses: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.losses = losses
         self.model = self.prepare(deepcopy(model))
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
 
@@ -63,7 +64,7 @@ class PlainOnBlas(Contestant):
     """An ordinary training step on the mean loss, as plain PyTorch makes it."""
 
     def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        F.cross_entropy(self.model(x), y).backward()
+        self.losses(self.model(x), y).mean().backward()
         return {}
 
 
@@ -78,17 +79,16 @@ class Plain(PlainOnBlas):
 class Dba(Contestant):
     """The package."""
 
-    fast = True
+    fast, settings = True, {"metric": "snr", "order": "alignment", "min_fraction": MIN_FRACTION}
 
     def prepare(self, model: nn.Module) -> nn.Module:
         if self.fast:
             use_fast_products(model)
-        self.dba = DynamicBatch(model, metric="snr", order="alignment", min_fraction=MIN_FRACTION)
+        self.dba = DynamicBatch(model, **self.settings)
         return model
 
     def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        losses = F.cross_entropy(self.model(x), y, reduction="none")
-        return self.dba.backward(losses).weights
+        return self.dba.backward(self.losses(self.model(x), y)).weights
 
 
 class DbaOnBlas(Dba):
@@ -97,9 +97,13 @@ class DbaOnBlas(Dba):
     fast = False
 
     def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        losses = F.cross_entropy(self.model(x), y, reduction="none")
         with without_onednn_products():
-            return self.dba.backward(losses).weights
+            return super().gradient(x, y)
+
+
+def by_rule(rule: str, **settings: object) -> type[Contestant]:
+    """The package with another rule, at least a quarter of the samples."""
+    return type("DbaByRule", (Dba,), {"settings": {"min_fraction": MIN_FRACTION, "rule": rule, **settings}})
 
 
 class Materialised(Contestant):
@@ -142,7 +146,7 @@ class Vmap(Materialised):
 
         def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
             output = torch.func.functional_call(self.model, parameters, (x.unsqueeze(0),))
-            return F.cross_entropy(output, y.unsqueeze(0))
+            return self.losses(output, y.unsqueeze(0)).sum()
 
         return torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
 
@@ -158,11 +162,32 @@ class Opacus(Materialised):
 
     def sample_gradients(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         with quiet():
-            F.cross_entropy(self.wrapped(x), y, reduction="sum").backward()
+            self.losses(self.wrapped(x), y).sum().backward()
         found = {name: p.grad_sample for name, p in self.model.named_parameters()}
         for parameter in self.model.parameters():
             parameter.grad_sample = None
         return found
+
+
+class OpacusClipping(Contestant):
+    """Opacus: GradSampleModuleFastGradientClipping, two backward passes, samples weighted by their norms."""
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        from opacus.grad_sample import GradSampleModuleFastGradientClipping
+
+        self.wrapped = GradSampleModuleFastGradientClipping(model, loss_reduction="mean")
+        return model
+
+    def gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        with quiet():
+            losses = self.losses(self.wrapped(x), y)
+            losses.mean().backward(retain_graph=True)
+            self.optimizer.zero_grad()
+            weights = self.wrapped.get_clipping_coef() / len(x)
+            self.wrapped.disable_hooks()
+            (weights * losses).sum().backward()
+            self.wrapped.enable_hooks()
+        return {"": weights}
 
 
 class Backpack(Materialised):
@@ -199,6 +224,8 @@ def without_onednn_products() -> AbstractContextManager[Any]:
     return patch("dba_cli.method._products._onednn_works", lambda: False)
 
 
+SAME_QUANTITY = "dba: top_k by norm, scope model"
+CLIPPING = "opacus, fast clipping"
 CONTESTANTS: dict[str, type[Contestant]] = {
     "plain": Plain,
     "plain (BLAS)": PlainOnBlas,
@@ -207,4 +234,17 @@ CONTESTANTS: dict[str, type[Contestant]] = {
     "vmap": Vmap,
     "opacus": Opacus,
     "backpack": Backpack,
+    CLIPPING: OpacusClipping,
+    SAME_QUANTITY: by_rule("top_k", order="norm", scope="model"),
+    "dba: all": by_rule("all"),
+    "dba: random, size n/4": by_rule("random", max_fraction=MIN_FRACTION),
+    "dba: top_k by norm": by_rule("top_k", order="norm"),
+    "dba: top_k by projection": by_rule("top_k", order="projection"),
+    "dba: prefix, size n/4": by_rule("prefix", max_fraction=MIN_FRACTION),
+    "dba: prefix, sizes=32": by_rule("prefix", sizes=32),
+    "dba: prefix, every size": by_rule("prefix"),
+    "dba: greedy": by_rule("greedy"),
+    "dba: gradmatch": by_rule("gradmatch"),
+    "dba: facility_location": by_rule("facility_location"),
 }
+BY_RULE = [name for name in CONTESTANTS if name.startswith("dba: ") and name != SAME_QUANTITY]

@@ -122,7 +122,7 @@ def training(
 
 def environment() -> dict[str, object]:
     """Return what the figures depend on."""
-    names = ["torch", "numpy", "opacus", "backpack-for-pytorch"]
+    names = ["torch", "torchvision", "transformers", "opacus", "backpack-for-pytorch"]
     cpu = platform.processor()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -150,15 +150,20 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def arguments(description: str | None, **more: int) -> argparse.Namespace:
-    """Return what the command line says: the folder, whether to be quick, and ``more`` numbers."""
+def arguments(description: str | None, **more: Any) -> argparse.Namespace:
+    """Return what the command line says: the folder, whether to be quick, and ``more`` options' arguments.
+
+    A number is the default of an option that is one.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=Path("results/bench"))
     parser.add_argument("--quick", action="store_true", help="few rounds: does it run at all?")
-    for name, default in more.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, option in more.items():
+        parser.add_argument(
+            f"--{name}", **(option if isinstance(option, dict) else {"type": int, "default": option})
+        )
     chosen = parser.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)

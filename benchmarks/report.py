@@ -2,31 +2,50 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from contestants import CLIPPING, SAME_QUANTITY
 from harness import ratio, table, verdict, wide
+from networks import NETWORKS
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-TARGETS = {("MLP 784-800-10", 100): 1.2, ("MLP 784-800-10", 200): 1.35, ("MLP 784-800-10", 1000): 1.9}
-PEER_TARGETS = {"vmap": 30, "opacus": 5, "backpack": 5}
-PEER_TARGET_CASE = ("MLP 784-800-10", 200)
-MEMORY_TARGET = 1.3
+MEMORY_TARGET = 1.4
+RULE_TARGETS = {
+    ("dba: greedy", 128): 5,
+    ("dba: greedy", 1000): 8,
+    ("dba: gradmatch", 1000): 6,
+    ("dba: facility_location", 1000): 6,
+    **{(f"dba: top_k by {order}", n): 1.2 for order in ("norm", "projection") for n in (32, 128, 1000, 2000)},
+}
+LINEAR = [
+    "dba: all",
+    "dba: random, size n/4",
+    "dba: top_k by norm",
+    "dba: top_k by projection",
+    "dba: prefix, size n/4",
+    "dba: prefix, sizes=32",
+    "dba: prefix, every size",
+]
+Runs = dict[str, dict[str, Any]]
 
 
-def write_report(folder: Path, frames: dict[str, pd.DataFrame], run: dict[str, object]) -> None:
+def write_report(folder: Path, frames: dict[str, pd.DataFrame], runs: Runs) -> None:
     """Write step_cost.md, .png and .svg."""
+    timings, judged = frames["timings"], {}
     sections = [
-        _head(run),
-        _own_table(frames["timings"]),
-        _peer_table(frames, run),
-        _memory_table(frames),
-        _parts_table(frames),
+        _head(runs),
+        _own_table(timings, judged, runs),
+        _rule_table(timings),
+        _growth_table(timings),
+        _memory_table(frames["memory"]),
+        _peer_table(frames, runs),
     ]
     (folder / "step_cost.md").write_text("\n\n".join(s for s in sections if s) + "\n")
-    _plot(frames["timings"], folder)
+    _plot(judged, folder)
 
 
 def cases(timings: pd.DataFrame, which: str) -> Iterator[tuple[str, int, pd.DataFrame]]:
@@ -35,117 +54,165 @@ def cases(timings: pd.DataFrame, which: str) -> Iterator[tuple[str, int, pd.Data
         yield network, n, wide(case)
 
 
-def _head(run: dict[str, object]) -> str:
+def _head(runs: Runs) -> str:
+    run = next(iter(runs.values()))
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
+    loads = ", ".join(f"{name} {measured['load_average'][0]}" for name, measured in runs.items())
     return (
         "# Cost of a DBA step\n\n"
         "Regenerate with `python benchmarks/step_cost.py`. One thread, float32, SGD with momentum, "
         "forward to optimizer step included. DBA: metric snr, order alignment, min_fraction 0.25, scope "
-        f"layer. Ratios are medians over {run['rounds']} rounds in which the contestants alternate "
-        f"({run['peer_rounds']} for the peers), with the quartiles in brackets.\n\n"
-        f"{run['cpu']} ({run['capability']}), {run['platform']}; {versions}."
+        "layer, rule prefix with every size, unless it says otherwise. Ratios are medians over rounds in "
+        "which the contestants alternate, with the quartiles in brackets. No GPU was to be had: no figure here "
+        "is of one.\n\n"
+        f"{run['cpu']} ({run['capability']}), {run['platform']}; {versions}. Load average at the end of "
+        f"each network's measurement: {loads}."
     )
 
 
-def _own_table(timings: pd.DataFrame) -> str:
+def _own_table(timings: pd.DataFrame, judged: dict[tuple[str, int], pd.Series], runs: Runs) -> str:
     rows = []
     for network, n, seconds in cases(timings, "own"):
         ms = 1000 * seconds.median()
+        # use_fast_products makes Linear layers of rows multiply with oneDNN: those of the MLPs.
+        pair = ("dba", "plain") if network.startswith("MLP") else ("dba (BLAS)", "plain (BLAS)")
+        if pair[0] not in seconds:
+            continue
+        judged[network, n] = seconds[pair[0]] / seconds[pair[1]]
         rows.append(
             {
                 "network": network,
                 "n": n,
-                "plain, ms": f"{ms['plain']:.2f}",
-                "DBA, ms": f"{ms['dba']:.2f}",
-                "DBA / plain": ratio(seconds, "dba", "plain"),
-                "without oneDNN's product": ratio(seconds, "dba (BLAS)", "plain (BLAS)"),
-                "target": verdict((seconds["dba"] / seconds["plain"]).median(), TARGETS.get((network, n))),
+                "plain, ms": f"{ms[pair[1]]:.2f}",
+                "DBA, ms": f"{ms[pair[0]]:.2f}",
+                "DBA / plain, same product": ratio(seconds, *pair),
+                "as it comes": ratio(seconds, "dba", "plain"),
+                "target": verdict(judged[network, n].median(), NETWORKS[network].targets.get(n)),
             }
         )
+    missing = [
+        f"- {network}: {run['excluded']['dba']}" for network, run in runs.items() if "dba" in run["excluded"]
+    ]
     return (
         "## DBA step over plain step\n\n" + table(rows) + "\n\n"
-        "Linear layers multiply with oneDNN where torch has it, in the plain step as in DBA's; in the column "
-        "without it both use the BLAS that plain PyTorch uses. The weight gradient is computed for the "
-        "chosen samples only, which pays for part of the Gram matrices."
+        "Same product: both sides multiply matrices with the same kernels. For the MLPs that is oneDNN's, "
+        "in the plain step as in DBA's (`use_fast_products`); the other networks multiply with the BLAS of "
+        "plain PyTorch whatever one does, and there DBA is held to it, too. As it comes, DBA's own products are "
+        "oneDNN's where torch has it, and the networks are left as they are."
+        + ("\n\nNot taken:\n\n" + "\n".join(missing) if missing else "")
     )
 
 
-def _peer_table(frames: dict[str, pd.DataFrame], run: dict[str, object]) -> str:
+def _rule_table(timings: pd.DataFrame) -> str:
+    rows = []
+    for network, n, seconds in cases(timings, "rules"):
+        for name in [name for name in seconds if name != "plain"]:
+            target = RULE_TARGETS.get((name, n)) if network == "MLP 784-100-10" else None
+            rows.append(
+                {
+                    "network": network,
+                    "n": n,
+                    "rule": name.removeprefix("dba: "),
+                    "ms": f"{1000 * seconds[name].median():.2f}",
+                    "DBA / plain": ratio(seconds, name, "plain"),
+                    "target": verdict((seconds[name] / seconds["plain"]).median(), target),
+                }
+            )
+    return "## By rule\n\nAt least a quarter of the samples, as many for `top_k`. As it comes.\n\n" + table(
+        rows
+    )
+
+
+def _growth_table(timings: pd.DataFrame) -> str:
+    found = {
+        n: seconds.median() for network, n, seconds in cases(timings, "rules") if network == "MLP 784-100-10"
+    }
+    if len(found) < 2:
+        return ""
+    micro = pd.DataFrame({n: 1e6 * medians / n for n, medians in found.items() if n >= 1000})
+    rows = [
+        {
+            "rule": name.removeprefix("dba: "),
+            **{f"n = {n}": f"{micro.loc[name, n]:.2f}" for n in micro},
+            "last / first": f"{micro.loc[name].iloc[-1] / micro.loc[name].iloc[0]:.2f}",
+        }
+        for name in ["plain", *LINEAR]
+        if name in micro.index
+    ]
+    return "## Growth with n\n\nMicroseconds for each sample of a batch, MLP 784-100-10.\n\n" + table(rows)
+
+
+def _memory_table(memory: pd.DataFrame) -> str:
+    if memory.empty:
+        return ""
+    rows = []
+    for (network, n), case in memory.groupby(["network", "n"], sort=False):
+        by_name = case.set_index("contestant")
+        if not {"plain", "dba"} <= set(by_name.index):
+            continue
+        plain, dba = by_name.loc["plain"], by_name.loc["dba"]
+        rows.append(
+            {
+                "network": network,
+                "n": n,
+                "plain, MiB": f"{plain.steps:.0f}",
+                "DBA, MiB": f"{dba.steps:.0f}",
+                "steps, DBA / plain": f"{dba.steps / plain.steps:.2f}",
+                "target": verdict(dba.steps / plain.steps, MEMORY_TARGET),
+                "process, DBA / plain": f"{dba.total / plain.total:.2f}",
+            }
+        )
+    return (
+        "## Peak memory\n\nHow far five steps, the first with the check against autograd, raise the peak of "
+        "a process of their own.\n\n" + table(rows)
+    )
+
+
+def _peer_table(frames: dict[str, pd.DataFrame], runs: Runs) -> str:
     agreement = frames["agreement"].set_index(["network", "n", "contestant"])["largest weight difference"]
     rows = []
     for network, n, seconds in cases(frames["timings"], "peers"):
-        for peer in [name for name in seconds if "plain" not in name and "dba" not in name]:
-            target = PEER_TARGETS.get(peer) if (network, n) == PEER_TARGET_CASE else None
+        for peer in [name for name in seconds if name != "plain" and not name.startswith("dba")]:
+            ours = SAME_QUANTITY if peer == CLIPPING else "dba"
+            same = agreement.get((network, n, peer))
             rows.append(
                 {
                     "network": network,
                     "n": n,
                     "peer": peer,
                     "ms": f"{1000 * seconds[peer].median():.1f}",
-                    "peer / DBA": ratio(seconds, peer, "dba", digits=1),
-                    "same selection": "yes" if agreement[network, n, peer] < 1e-6 else "**no**",
-                    "target": verdict((seconds[peer] / seconds["dba"]).median(), target, at_least=True),
+                    "peer / DBA": ratio(seconds, peer, ours, digits=1),
+                    "DBA / plain": ratio(seconds, ours, "plain"),
+                    "same selection": "" if same is None else "yes" if same < 1e-6 else "**no**",
                 }
             )
-    if not rows:
-        return ""
-    notes = [f"- {peer} on {net}: {why}" for net, out in run["excluded"].items() for peer, why in out.items()]
+    notes = [
+        f"- {peer} on {network}: {why}"
+        for network, run in runs.items()
+        for peer, why in run["excluded"].items()
+        if "dba" not in peer
+    ]
     missing = "\n\nNot taking part:\n\n" + "\n".join(notes) if notes else ""
     return (
-        "## The same selection with the peers' per-sample gradients\n\n"
-        "Each peer computes every per-sample gradient of the same batch with its own library; Gram matrices, "
-        "rule, weighted sum and optimizer are then the same. That the sample weights are equal is checked in "
-        "the first step of each case.\n\n" + table(rows) + missing
-    )
-
-
-def _memory_table(frames: dict[str, pd.DataFrame]) -> str:
-    memory = frames["memory"]
-    if memory.empty:
-        return ""
-    rows = []
-    for (network, n), case in memory.groupby(["network", "n"], sort=False):
-        by_name = case.set_index("contestant")
-        plain = by_name.loc["plain"]
-        for name, row in by_name.iterrows():
-            relative = row.total / plain.total
-            rows.append(
-                {
-                    "network": network,
-                    "n": n,
-                    "contestant": name,
-                    "peak of the process, MiB": f"{row.total:.0f}",
-                    "of it in the steps, MiB": f"{row.steps:.0f}",
-                    "peak / plain": f"{relative:.2f}",
-                    "steps / plain": f"{row.steps / plain.steps:.2f}",
-                    "target": verdict(relative, MEMORY_TARGET) if name == "dba" else "",
-                }
-            )
-    return (
-        "## Peak memory\n\nResident memory of a process of its own that takes five steps, the first with "
-        "the check against autograd. The target is on the process; beside it the growth in the steps, which "
-        "on its own is above 1.3 times a plain step's in most cases: most of the process is torch itself.\n\n"
+        "## Peers\n\n"
+        "vmap, Opacus and BackPACK compute every per-sample gradient of the same batch; Gram matrices, rule, "
+        "weighted sum and optimizer are then ours, and that the sample weights are equal is checked in the "
+        "first step. Opacus' fast clipping weighs samples by the norms of the network's whole gradients, "
+        "and stands beside our rule that needs just these norms (`top_k` by `norm`, scope `model`).\n\n"
         + table(rows)
+        + missing
     )
 
 
-def _parts_table(frames: dict[str, pd.DataFrame]) -> str:
-    medians = frames["parts"].groupby(["network", "n", "part"], sort=False)["seconds"].median() * 1000
-    wide = medians.unstack(sort=False).map("{:.2f}".format).reset_index()
-    return "## Time by part, ms\n\n" + table(wide.to_dict("records"))
-
-
-def _plot(timings: pd.DataFrame, folder: Path) -> None:
+def _plot(judged: dict[tuple[str, int], pd.Series], folder: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    found = {(network, n): seconds["dba"] / seconds["plain"] for network, n, seconds in cases(timings, "own")}
-    quartiles = pd.DataFrame(found).quantile([0.25, 0.5, 0.75]).T
+    quartiles = pd.DataFrame(judged).quantile([0.25, 0.5, 0.75]).T
     for network in quartiles.index.unique(0):
         case = quartiles.loc[network]
         (line,) = axes.plot(case.index, case[0.5], marker="o", label=network)
         axes.fill_between(case.index, case[0.25], case[0.75], color=line.get_color(), alpha=0.2, linewidth=0)
-    for (network, n), target in TARGETS.items():
-        label = f"targets, {network}" if n == min(k for _, k in TARGETS) else None
-        axes.plot([n], [target], linestyle="none", marker="v", color="black", label=label)
+        targets = NETWORKS[network].targets
+        axes.plot(targets.keys(), targets.values(), linestyle="none", marker="v", color=line.get_color())
     axes.axhline(1, color="grey", linewidth=0.8)
     axes.set_xscale("log")
     sizes = sorted(quartiles.index.unique(1))
@@ -154,7 +221,7 @@ def _plot(timings: pd.DataFrame, folder: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("batch size n")
     axes.set_ylabel("DBA step / plain step")
-    axes.set_title("Cost of a DBA step on one core (median, quartiles)")
+    axes.set_title("Cost of a DBA step on one core (median, quartiles; triangles: targets)")
     axes.legend(frameon=False)
     for kind in ("png", "svg"):
         figure.savefig(folder / f"step_cost.{kind}", dpi=150)

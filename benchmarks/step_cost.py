@@ -1,84 +1,125 @@
 """What does a DBA step cost? Times and memory beside a plain step and beside the peers.
 
-    python benchmarks/step_cost.py [--output results/bench] [--quick]
+    python benchmarks/step_cost.py [--output results/bench] [--networks NAME ...] [--quick]
 
 Writes to the output folder: step_cost.md (tables, with the targets), step_cost.png and .svg (ratio over batch
-size), timings.csv (every single step), parts.csv, memory.csv and run.json. One core, float32, CPU. Every
-ratio is of steps that alternate within this one run. Peers are optional: one that is not installed or
-cannot take a network is listed as such. Memory is measured on Linux only.
+size), timings.csv (every single step), memory.csv, agreement.csv and run.json. With ``--networks``, only they
+are measured, and the others' rows stay as they are: the whole can be measured in pieces. One core,
+float32, CPU. Every ratio is of steps that alternate within one run. Peers are optional: one that is not
+installed or cannot take a network is listed as such. Memory is measured on Linux only.
 """
 
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pandas as pd
-from contestants import CONTESTANTS, Materialised
+from contestants import BY_RULE, CLIPPING, SAME_QUANTITY
 from harness import arguments, environment, say
-from measure import agreement, batch, build, interleaved, parts, peak_memory
+from measure import agreement, build, interleaved, peak_memory
 from networks import NETWORKS
 from report import write_report
 
-OWN = [name for name, contestant in CONTESTANTS.items() if not issubclass(contestant, Materialised)]
-MLP_SIZES = [50, 100, 200, 500, 1000, 2000]
-SIZES = {name: MLP_SIZES if name.startswith("MLP") else MLP_SIZES[:4] for name in NETWORKS}
-PEER_SIZES = [100, 200]
-PARTS_SIZES = [100, 1000]
-MEMORY_SIZES = {name: [200, 1000] if name == "MLP 784-800-10" else [200] for name in NETWORKS}
+OWN = ["plain", "dba", "plain (BLAS)", "dba (BLAS)"]
+RULES = {
+    "MLP 784-100-10": [32, 128, 1000, 2000, 4000],
+    "GPT 4 x 128": [32],
+    "resnet18-GN (torchvision)": [32],
+}
+PEERS = {"MLP 784-100-10": 128, "MLP 784-800-10": 128, "small CNN": 128, "GPT 4 x 128": 8}
+SLOW = {"dba: greedy", "dba: gradmatch", "dba: facility_location"}
+LARGEST_SLOW = 1000
+TABLES = ("timings", "memory", "agreement")
 
 
 Row = dict[str, object]
 
 
-def measured(quick: bool, rounds: int, peer_rounds: int, excluded: Row) -> Iterator[tuple[str, Row]]:
+def measured(
+    names: Sequence[str], quick: bool, excluded: dict[str, dict[str, str]]
+) -> Iterator[tuple[str, Row]]:
     """Yield everything that is measured, as the name of a table and a row of it.
 
-    The peers that cannot take a network are put into ``excluded``, with the reason.
+    Contestants that cannot take a network are put into ``excluded``, with the reason.
     """
-    for network in NETWORKS:
+
+    def times(which: str, network: str, n: int, contestants: Sequence[str]) -> Iterator[tuple[str, Row]]:
+        built, out = build(network, contestants)
+        excluded.setdefault(network, {}).update(out)
+        if len(built) < 2 or "plain" not in built:
+            return
+        x, y = NETWORKS[network].batch(n)
+        case = {"network": network, "n": n}
+        if which == "peers":
+            for name, difference in agreement(built, x, y).items():
+                yield "agreement", case | {"contestant": name, "largest weight difference": difference}
+        began = time.perf_counter()
+        for contestant in built.values():
+            contestant(x, y)
+        # As many rounds as five seconds hold, within limits.
+        rounds = 2 if quick else int(min(41, max(5, 5 // (time.perf_counter() - began))))
+        for k, name, seconds in interleaved(built, x, y, rounds):
+            yield "timings", {"table": which} | case | {"contestant": name, "round": k, "seconds": seconds}
+
+    for network in names:
         say(f"{network}: DBA beside a plain step")
-        for n in SIZES[network][: 1 if quick else None]:
-            contestants, _ = build(network, OWN)
-            for k, name, seconds in interleaved(contestants, *batch(network, n), rounds=rounds):
-                row = {"table": "own", "network": network, "n": n, "contestant": name, "round": k}
-                yield "timings", row | {"seconds": seconds}
-        say(f"{network}: the peers")
-        for n in PEER_SIZES[: 1 if quick else None]:
-            contestants, excluded[network] = build(network, list(CONTESTANTS))
-            x, y = batch(network, n)
-            for name, difference in agreement(contestants, x, y).items():
-                row = {"network": network, "n": n, "contestant": name}
-                yield "agreement", row | {"largest weight difference": difference}
-            for k, name, seconds in interleaved(contestants, x, y, rounds=peer_rounds):
-                row = {"table": "peers", "network": network, "n": n, "contestant": name, "round": k}
-                yield "timings", row | {"seconds": seconds}
-        for n in PARTS_SIZES[: 1 if quick or not network.startswith("MLP") else None]:
-            for k, part, seconds in parts(network, n, rounds):
-                yield "parts", {"network": network, "n": n, "part": part, "round": k, "seconds": seconds}
-        say(f"{network}: memory")
-        for n in MEMORY_SIZES[network] if not quick and sys.platform == "linux" else []:
-            for name in contestants if n in PEER_SIZES else OWN:
-                row = {"network": network, "n": n, "contestant": name}
-                yield "memory", row | peak_memory(network, n, name)
+        for n in list(NETWORKS[network].targets)[: 1 if quick else None]:
+            yield from times("own", network, n, OWN)
+        say(f"{network}: rules, peers, memory")
+        for n in RULES.get(network, [])[: 1 if quick else None]:
+            rules = [name for name in BY_RULE if n <= LARGEST_SLOW or name not in SLOW]
+            yield from times("rules", network, n, ["plain", *rules])
+        if network in PEERS:
+            peers = ["plain", "dba", "vmap", "opacus", "backpack", SAME_QUANTITY, CLIPPING]
+            yield from times("peers", network, 2 if quick else PEERS[network], peers)
+        if not quick and sys.platform == "linux":
+            n = NETWORKS[network].memory
+            found = {
+                name: peak_memory(network, n, name)
+                for name in ("plain", "dba")
+                if not out_of(excluded, network, name)
+            }
+            for name, values in found.items():
+                yield "memory", {"network": network, "n": n, "contestant": name} | values
+
+
+def out_of(excluded: dict[str, dict[str, str]], network: str, name: str) -> bool:
+    """Whether the contestant cannot take the network."""
+    return name in excluded.get(network, {})
 
 
 def main() -> None:
-    """Measure everything and write the report."""
-    options = arguments(__doc__)
-    rounds, peer_rounds = (2, 2) if options.quick else (41, 9)
+    """Measure, put the rows in the place of older ones of the same networks, and write the report."""
+    some = {"nargs": "+", "choices": NETWORKS, "default": list(NETWORKS), "metavar": "NAME"}
+    options = arguments(__doc__, networks=some)
+    folder: Path = options.output
     began, excluded = time.perf_counter(), {}
-    tables: dict[str, list[Row]] = {"timings": [], "parts": [], "memory": [], "agreement": []}
-    for name, row in measured(options.quick, rounds, peer_rounds, excluded):
-        tables[name].append(row)
-    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
-    for name, frame in frames.items():
-        frame.to_csv(options.output / f"{name}.csv", index=False)
-    run = environment() | {"rounds": rounds, "peer_rounds": peer_rounds, "excluded": excluded}
-    run["minutes"] = round((time.perf_counter() - began) / 60, 1)
-    (options.output / "run.json").write_text(json.dumps(run, indent=2) + "\n")
-    write_report(options.output, frames, run)
-    say(f"wrote {options.output / 'step_cost.md'}")
+    found: dict[str, list[Row]] = {name: [] for name in TABLES}
+    for name, row in measured(options.networks, options.quick, excluded):
+        found[name].append(row)
+    took = {"minutes": round((time.perf_counter() - began) / 60, 1)}
+    run = json.loads((folder / "run.json").read_text()) if (folder / "run.json").exists() else {}
+    runs = {name: value for name, value in run.items() if name in NETWORKS} | {
+        name: environment() | {"excluded": excluded.get(name, {}), "measured with": options.networks} | took
+        for name in options.networks
+    }
+    (folder / "run.json").write_text(json.dumps(runs, indent=2) + "\n")
+    frames = {}
+    for name, rows in found.items():
+        file = folder / f"{name}.csv"
+        kept = pd.read_csv(file).to_dict("records") if file.exists() else []
+        others = set(NETWORKS) - set(options.networks)
+        both = pd.DataFrame([row for row in kept if row["network"] in others] + rows)
+        if both.empty:
+            frames[name] = both
+            continue
+        places = both["network"].map(list(NETWORKS).index)
+        frames[name] = both.iloc[places.argsort(kind="stable")]
+        frames[name].to_csv(file, index=False)
+    write_report(folder, frames, runs)
+    say(f"wrote {folder / 'step_cost.md'}")
 
 
 if __name__ == "__main__":
