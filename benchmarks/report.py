@@ -63,8 +63,8 @@ def _head(runs: Runs) -> str:
         "Regenerate with `python benchmarks/step_cost.py`. One thread, float32, SGD with momentum, "
         "forward to optimizer step included. DBA: metric snr, order alignment, min_fraction 0.25, scope "
         "layer, rule prefix with every size, unless it says otherwise. Ratios are medians over rounds in "
-        "which the contestants alternate, with the quartiles in brackets. No GPU was to be had: no figure here "
-        "is of one.\n\n"
+        "which the contestants alternate, with the quartiles in brackets. No GPU was to be had: no figure "
+        "here is of one.\n\n"
         f"{run['cpu']} ({run['capability']}), {run['platform']}; {versions}. Load average at the end of "
         f"each network's measurement: {loads}."
     )
@@ -97,8 +97,8 @@ def _own_table(timings: pd.DataFrame, judged: dict[tuple[str, int], pd.Series], 
         "## DBA step over plain step\n\n" + table(rows) + "\n\n"
         "Same product: both sides multiply matrices with the same kernels. For the MLPs that is oneDNN's, "
         "in the plain step as in DBA's (`use_fast_products`); the other networks multiply with the BLAS of "
-        "plain PyTorch whatever one does, and there DBA is held to it, too. As it comes, DBA's own products are "
-        "oneDNN's where torch has it, and the networks are left as they are."
+        "plain PyTorch whatever one does, and there DBA is held to it, too. As it comes, DBA's own products "
+        "are oneDNN's where torch has it, and the networks are left as they are."
         + ("\n\nNot taken:\n\n" + "\n".join(missing) if missing else "")
     )
 

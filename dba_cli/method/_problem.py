@@ -118,7 +118,7 @@ class SelectionProblem:
                 products = 2 * ("projections" in needs) + (1 + inside / 2) * (ends > 0)
                 without = products * costs.product + ends * (CALLS + ELEMENT * size)
                 without += costs.square_norms * ("square_norms" in needs)
-                if without <= costs.gram + ELEMENT * n * n * (ends > 0):
+                if without <= 0.9 * costs.gram + ELEMENT * n * n * (ends > 0):
                     continue
             dense.append(k)
         if len(dense) == len(self.layers):

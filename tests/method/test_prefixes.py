@@ -1,6 +1,7 @@
 """The search without Gram matrices finds what trying every prefix finds; so does one over a grid of sizes."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,21 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dba_cli import DynamicBatch
-from dba_cli.method import METRICS, ORDERS, RULES, Explicit, OuterProducts, SelectionProblem, _prefixes
+from dba_cli.method import (
+    METRICS,
+    ORDERS,
+    RULES,
+    Explicit,
+    LayerGradients,
+    OuterProducts,
+    SelectionProblem,
+    _layer_gradients,
+    _prefixes,
+)
 from dba_cli.method._layer_gradients import Costs
 from dba_cli.method._metrics import Metric, SubsetStatistics
 from dba_cli.method._rules import select_stratified
+from dba_cli.method._samplers import _outer_products
 
 from . import reference
 from .problems import batch, gradients_of, losses_of, mlp, problem_of
@@ -120,27 +132,79 @@ def test_a_network_chooses_the_same_both_ways(
         torch.testing.assert_close(*(list(getattr(f, values).values()) for f in found))
 
 
+def assert_consistent(gradients: LayerGradients) -> None:
+    """What spares the Gram matrix against the gradients themselves."""
+    each = torch.cat([g.flatten(1) for g in gradients.explicit().values()], 1)
+    some = torch.tensor([2, 1])
+    total = gradients.total()
+    assert total.keys() == set(gradients.parameters)
+    flat = torch.cat([total[p].flatten() for p in gradients.explicit()])
+    torch.testing.assert_close(flat, each.sum(0))
+    torch.testing.assert_close(gradients.products(total), each @ each.sum(0))
+    torch.testing.assert_close(gradients.projections(), each @ each.mean(0))
+    torch.testing.assert_close(gradients.square_norms(), each.square().sum(1))
+    part = torch.cat([g.flatten(1) for g in gradients.part(some).explicit().values()], 1)
+    torch.testing.assert_close(part, each[some])
+    gram = each.new_empty(len(each), len(each))
+    gradients.write_gram(gram)
+    torch.testing.assert_close(gram, each @ each.T)
+    costs = gradients.costs()
+    assert costs is not None
+    assert min(costs.gram, costs.square_norms, costs.product) >= 0
+
+
 @pytest.mark.parametrize("positions", [1, 2, 40])
 @pytest.mark.parametrize("frozen", [None, "weight", "bias"])
-def test_sums_and_products_without_gram_are_those_of_the_gradients(
-    positions: int, frozen: str | None
-) -> None:
+def test_outer_products_without_gram(positions: int, frozen: str | None) -> None:
     torch.manual_seed(0)
     left, right = torch.randn(6, positions, 5).double(), torch.randn(6, positions, 4).double()
     weight, bias = nn.Parameter(torch.zeros(5, 4)), nn.Parameter(torch.zeros(5))
     layer = OuterProducts(
         left, right, None if frozen == "weight" else weight, None if frozen == "bias" else bias
     )
-    each = torch.cat([g.flatten(1) for g in layer.explicit().values()], 1)
-    some = torch.tensor([4, 1])
-    for gradients in (layer, Explicit(layer.explicit())):
-        total = gradients.total()
-        torch.testing.assert_close(torch.cat([g.flatten() for g in total.values()]), each.sum(0))
-        torch.testing.assert_close(gradients.products(total), each @ each.sum(0))
-        torch.testing.assert_close(gradients.projections(), each @ each.mean(0))
-        torch.testing.assert_close(gradients.square_norms(), each.square().sum(1))
-        part = torch.cat([g.flatten(1) for g in gradients.part(some).explicit().values()], 1)
-        torch.testing.assert_close(part, each[some])
+    assert_consistent(layer)
+    assert_consistent(Explicit(layer.explicit()))
+
+
+class Sentences(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.norm, self.out = nn.Embedding(9, 4), nn.LayerNorm(4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(1).mul(5).long() % 9
+        # Used twice, and with a bias and a matrix that have no node in common.
+        return self.out(self.norm(self.words(tokens))) @ self.words.weight.T
+
+
+@pytest.mark.parametrize("ways", ["pairs", "slabs"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: nn.Conv2d(2, 4, 3),
+        lambda: nn.Conv2d(2, 4, (3, 2), padding=(1, 2), stride=2, dilation=(1, 2), bias=False),
+        lambda: nn.Conv2d(2, 4, 2, groups=2, padding=1),
+        lambda: nn.ConvTranspose2d(2, 4, 3, stride=2, padding=1, output_padding=1),
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular"), nn.GroupNorm(3, 3)),
+        lambda: nn.Sequential(nn.Flatten(2), nn.Linear(42, 5), nn.Linear(5, 5, bias=False)),
+        Sentences,
+    ],
+)
+def test_layers_without_gram(
+    monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module], ways: str
+) -> None:
+    cost = {"pairs": 0.0, "slabs": 1e12}[ways]
+    for module in (_layer_gradients, _outer_products):
+        monkeypatch.setattr(module, "pair_cost", lambda *sizes: cost + sum(sizes))
+    torch.manual_seed(0)
+    model = build().double()
+    x = torch.randn(5, 2, 6, 7, dtype=torch.float64).abs()
+    losses = model(x).pow(2).flatten(1).sum(1)
+    with torch.no_grad():
+        layers, _ = DynamicBatch(model)._tracer.layers(losses, retain_graph=False)
+        assert layers
+        for layer in layers:
+            assert_consistent(layer.gradients)
 
 
 def test_an_order_is_given_what_it_names() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from .._gram import BLOCK, explicit_gram, position_pair_gram
-from .._layer_gradients import Gradients, LayerGradients, weighted
+from .._gram import BLOCK, ELEMENT, PAIRS, PRODUCT, explicit_gram, pair_cost, position_pair_gram
+from .._layer_gradients import Costs, Gradients, LayerGradients, weighted
 from ._registry import NotServed, Use, register_sampler
 
 
@@ -34,6 +34,31 @@ class EmbeddingRows(LayerGradients):
         else:
             explicit_gram(self._dense(tokens, len(used), max(1, BLOCK // (n * len(used)))), out)
 
+    def costs(self) -> Costs:
+        n, positions = self._tokens.shape
+        width, rows = self._rows.shape[2], self._weight.shape[0]
+        dense = n * n * min(rows, n * positions) * width * PRODUCT
+        gram = min(pair_cost(n, n, positions, width, 0), dense)
+        return Costs(gram, pair_cost(n, 1, positions, width, 0), self._rows.numel() * ELEMENT)
+
+    def square_norms(self) -> Tensor:
+        some = max(1, PAIRS // self._tokens.shape[1] ** 2)
+        sums = []
+        for tokens, rows in zip(torch.split(self._tokens, some), torch.split(self._rows, some), strict=True):
+            same = tokens.unsqueeze(1) == tokens.unsqueeze(2)
+            sums.append(torch.bmm(rows, rows.mT).mul_(same).sum((1, 2)))
+        return torch.cat(sums)
+
+    def products(self, gradients: Gradients) -> Tensor:
+        return (gradients[self._weight][self._tokens] * self._rows).sum((1, 2))
+
+    def part(self, samples: Tensor) -> "EmbeddingRows":
+        tokens, rows = (factor.index_select(0, samples) for factor in (self._tokens, self._rows))
+        return EmbeddingRows(tokens, rows, self._weight)
+
+    def total(self) -> Gradients:
+        return self._sum(self._rows, self._tokens)
+
     def _pair_products(self, rows: slice, columns: slice) -> Tensor:
         tokens, gradients = self._tokens.flatten(), self._rows.flatten(0, 1)
         same = tokens[rows].unsqueeze(1) == tokens[columns]
@@ -48,7 +73,10 @@ class EmbeddingRows(LayerGradients):
             yield dense.view(n, vocabulary, -1)
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        rows, tokens = (factor.flatten(0, 1) for factor in weighted(weights, self._rows, self._tokens))
+        return self._sum(*weighted(weights, self._rows, self._tokens))
+
+    def _sum(self, rows: Tensor, tokens: Tensor) -> Gradients:
+        rows, tokens = rows.flatten(0, 1), tokens.flatten(0, 1)
         zeros = torch.zeros_like(self._weight, dtype=rows.dtype)
         return {self._weight: zeros.index_add_(0, tokens, rows)}
 

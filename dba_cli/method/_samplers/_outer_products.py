@@ -2,16 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from math import prod
+from math import inf, prod
 
 import torch
 import torch.nn.functional as F
 import torch.nn.grad
 from torch import Tensor, nn
 
-from .._gram import BLOCK, explicit_gram, pair_cost, slab_cost
-from .._layer_gradients import Explicit, Gradients, LayerGradients, OuterProducts, weighted
+from .._gram import (
+    BLOCK,
+    COLUMNS,
+    ELEMENT,
+    PRODUCT,
+    explicit_gram,
+    outer_slabs,
+    pair_cost,
+    slab_cost,
+    sum_of_squares,
+)
+from .._layer_gradients import Costs, Explicit, Gradients, LayerGradients, OuterProducts, weighted
 from ._registry import NotServed, Use, register_sampler
 
 
@@ -21,6 +30,7 @@ class Geometry:
 
     kernel: Sequence[int]
     stride: Sequence[int]
+    padding: Sequence[int]
     dilation: Sequence[int]
     groups: int
 
@@ -30,7 +40,7 @@ class ConvolutionGradients(LayerGradients):
 
     Args:
         geometry: the convolution's, in one, two or three dimensions.
-        x: its input, (n, channels, *space), padded.
+        x: its input, (n, channels, *space).
         gradient: gradient of its output, (n, outputs, *positions).
         weight: the kernel, of the geometry's shape.
         bias: the bias, (outputs,); None if frozen or absent.
@@ -52,24 +62,79 @@ class ConvolutionGradients(LayerGradients):
         self._bias = bias
         self.parameters = (weight,) if bias is None else (weight, bias)
 
-    def write_gram(self, out: Tensor) -> None:
-        gradient = self._gradient.flatten(2)
-        n, outputs, positions = gradient.shape
-        groups, features = self._geometry.groups, prod(self._geometry.kernel[1:])
-        sizes = n, n, positions, outputs, features
-        if groups == 1 and pair_cost(*sizes) < slab_cost(*sizes):
-            right = self._patches(0, self._x.shape[1]).mT.contiguous()
-            OuterProducts(gradient.mT.contiguous(), right, self._weight, self._bias).write_gram(out)
-        else:
-            # A few input channels at a time, whose patches are small.
-            window = prod(self._geometry.kernel[2:])
-            kernels = self._kernels(max(1, BLOCK // (n * window * max(positions, outputs // groups))))
-            explicit_gram(chain([gradient.sum(2)] if self._bias is not None else [], kernels), out)
+    def costs(self) -> Costs:
+        n, outputs, positions, features = self._sizes
+        groups = self._geometry.groups
+        patches = n * groups * features * positions * ELEMENT
+        ways = [
+            min(self._pairs(others), groups * slab_cost(n, others, positions, outputs // groups, features))
+            for others in (n, 1)
+        ]
+        gram, norms = (way + patches for way in ways)
+        return Costs(gram, norms, n * positions * outputs * (features + 1) * PRODUCT)
 
-    def _patches(self, first: int, last: int) -> Tensor:
+    @property
+    def _sizes(self) -> tuple[int, int, int, int]:
+        """Samples, outputs, positions, and the kernel's elements for one output."""
+        return len(self._x), self._gradient.shape[1], self._positions, prod(self._geometry.kernel[1:])
+
+    def _pairs(self, others: int) -> float:
+        n, outputs, positions, features = self._sizes
+        return pair_cost(n, others, positions, outputs, features) if self._geometry.groups == 1 else inf
+
+    def _by_pairs(self, others: int) -> bool:
+        n, outputs, positions, features = self._sizes
+        return self._pairs(others) < slab_cost(n, others, positions, outputs, features)
+
+    def _factors(self) -> OuterProducts:
+        right = self._patches(self._padded, 0, self._x.shape[1]).mT.contiguous()
+        return OuterProducts(self._gradient.flatten(2).mT.contiguous(), right, self._weight, self._bias)
+
+    def write_gram(self, out: Tensor) -> None:
+        if self._by_pairs(len(self._x)):
+            self._factors().write_gram(out)
+        else:
+            explicit_gram(self._slabs(), out)
+
+    def square_norms(self) -> Tensor:
+        return (
+            self._factors().square_norms()
+            if self._by_pairs(1)
+            else sum_of_squares(self._slabs(), len(self._x))
+        )
+
+    def products(self, gradients: Gradients) -> Tensor:
+        # The inner product of a sample's output gradient with the layer's output for it under G.
+        g = self._geometry
+        layer = getattr(F, f"conv{len(g.kernel) - 2}d")
+        kernel, bias = gradients[self._weight].view(*g.kernel), None
+        if self._bias is not None:
+            bias = gradients[self._bias]
+        outputs = layer(self._x, kernel, bias, g.stride, g.padding, g.dilation, g.groups)
+        products: Tensor = outputs.mul_(self._gradient).flatten(1).sum(1)
+        return products
+
+    def part(self, samples: Tensor) -> "ConvolutionGradients":
+        x, gradient = (factor.index_select(0, samples) for factor in (self._x, self._gradient))
+        return ConvolutionGradients(self._geometry, x, gradient, self._weight, self._bias)
+
+    @property
+    def _padded(self) -> Tensor:
+        return F.pad(self._x, [amount for amount in reversed(self._geometry.padding) for _ in range(2)])
+
+    def _slabs(self) -> Iterator[Tensor]:
+        """Parts of the per-sample gradients, from a few input channels at a time, whose patches are small."""
+        if self._bias is not None:
+            yield self._gradient.flatten(2).sum(2)
+        window = prod(self._geometry.kernel[2:])
+        size = max(-(-COLUMNS // window), BLOCK // (len(self._x) * window * self._positions))
+        for left, patches in self._chunks(size):
+            yield from outer_slabs(left.mT, patches.mT)
+
+    def _patches(self, padded: Tensor, first: int, last: int) -> Tensor:
         """Input patches of a range of channels, (n, channels in the range * kernel, positions)."""
         geometry, window = self._geometry, self._geometry.kernel[2:]
-        patches = self._x[:, first:last]
+        patches = padded[:, first:last]
         for axis, (kernel, stride, dilation) in enumerate(
             zip(window, geometry.stride, geometry.dilation, strict=True), start=2
         ):
@@ -82,26 +147,30 @@ class ConvolutionGradients(LayerGradients):
         patches = patches.permute(axes)
         return patches.reshape(len(patches), -1, self._positions)
 
-    def _kernels(self, size: int) -> Iterator[Tensor]:
-        """Per-sample gradients of the kernels of a group's outputs for at most `size` input channels."""
-        channels = self._geometry.kernel[1]
+    def _chunks(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Output gradients of a group, and patches of at most `size` of its input channels."""
+        channels, padded = self._geometry.kernel[1], self._padded
         for group, left in enumerate(self._gradient.flatten(2).chunk(self._geometry.groups, 1)):
             for first in range(group * channels, (group + 1) * channels, size):
-                last = min(first + size, (group + 1) * channels)
-                yield left @ self._patches(first, last).mT
+                yield left, self._patches(padded, first, min(first + size, (group + 1) * channels))
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        gradient, x = weighted(weights, self._gradient, self._x)
+        return self._sum(*weighted(weights, self._gradient, self._x))
+
+    def total(self) -> Gradients:
+        return self._sum(self._gradient, self._x)
+
+    def _sum(self, gradient: Tensor, x: Tensor) -> Gradients:
         g = self._geometry
         kernel_gradient = getattr(torch.nn.grad, f"conv{len(g.kernel) - 2}d_weight")
-        kernel = kernel_gradient(x, g.kernel, gradient, g.stride, 0, g.dilation, g.groups)
+        kernel = kernel_gradient(x, g.kernel, gradient, g.stride, g.padding, g.dilation, g.groups)
         gradients: Gradients = {self._weight: kernel.view(self._weight.shape)}
         if self._bias is not None:
             gradients[self._bias] = gradient.flatten(2).sum((0, 2))
         return gradients
 
     def explicit(self) -> Gradients:
-        kernels = torch.cat(list(self._kernels(self._geometry.kernel[1])), 1)
+        kernels = torch.cat([left @ patches.mT for left, patches in self._chunks(self._x.shape[1])], 1)
         gradients: Gradients = {self._weight: kernels.view(-1, *self._weight.shape)}
         if self._bias is not None:
             gradients[self._bias] = self._gradient.flatten(2).sum(2)
@@ -123,13 +192,12 @@ def convolution(use: Use) -> list[LayerGradients]:
     if kernel is None:
         return separate
     weight = kernel.tensor
-    geometry = Geometry(kernel.shape, saved["stride"], saved["dilation"], saved["groups"])
+    geometry = Geometry(kernel.shape, *(saved[key] for key in ("stride", "padding", "dilation", "groups")))
     x, gradient = saved["input"].to(use.gradient.dtype), use.gradient
-    padding = [amount for amount in reversed(saved["padding"]) for _ in range(2)]
     if saved["transposed"]:
         # The transposed convolution of x is the gradient of a convolution that maps outputs to inputs.
-        return [ConvolutionGradients(geometry, F.pad(gradient, padding), x, weight, None), *separate]
-    return [ConvolutionGradients(geometry, F.pad(x, padding), gradient, weight, shift), *separate]
+        return [ConvolutionGradients(geometry, gradient, x, weight, None), *separate]
+    return [ConvolutionGradients(geometry, x, gradient, weight, shift), *separate]
 
 
 @register_sampler("AddmmBackward0", saved=("mat1", "mat2", "alpha", "beta"))
