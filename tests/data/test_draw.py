@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dba_cli.data import class_sizes, draw_sha256
+from dba_cli.data import class_sizes, draw_sha256, imbalanced, noisy
 from dba_cli.data import draw as draw_of
 from dba_cli.errors import UserError
 
@@ -157,3 +157,46 @@ def test_a_known_draw_stays_what_it_was() -> None:
     # Recorded results carry this digest: a change here makes them impossible to repeat.
     indices = draw(torch.arange(1000) % 10, per_class=2)
     assert draw_sha256(indices) == "5c41e55fba9770056cf2c33cd921a39a07cf31430f843e2a2f0986abf51ed534"
+
+
+@given(st.lists(st.integers(0, 4), max_size=60), st.floats(0, 1), st.sampled_from(["symmetric", "pair"]))
+def test_exactly_the_share_of_labels_is_wrong(labels: list[int], rate: float, kind: str) -> None:
+    given_ = torch.tensor(labels, dtype=torch.int64)
+    changed = noisy(given_, 5, kind, rate, seeded(3))
+    wrong = changed != given_
+    assert int(wrong.sum()) == round(rate * len(labels))
+    assert not len(labels) or 0 <= int(changed.min()) <= int(changed.max()) < 5
+    assert kind == "symmetric" or changed[wrong].equal((given_[wrong] + 1) % 5)
+    assert given_.tolist() == labels
+    assert changed.equal(noisy(given_, 5, kind, rate, seeded(3)))
+
+
+def test_symmetric_noise_is_uniform_over_the_other_classes() -> None:
+    changed = noisy(torch.zeros(90_000, dtype=torch.int64), 10, "symmetric", 1.0, seeded(0))
+    counts = torch.bincount(changed, minlength=10)
+    assert counts[0] == 0
+    assert counts[1:].sub(10_000).abs().max() < 400  # four standard deviations
+
+
+@given(st.lists(st.integers(1, 500), min_size=2, max_size=12), st.floats(1.01, 1000))
+def test_a_long_tail_thins_each_class_more(sizes: list[int], ratio: float) -> None:
+    fewer = imbalanced(sizes, ratio)
+    assert fewer[0] == sizes[0]
+    assert all(1 <= few <= size for few, size in zip(fewer, sizes, strict=True))
+    assert fewer[-1] in (max(1, int(sizes[-1] / ratio)), max(1, int(sizes[-1] / ratio + 1e-9)))
+    equal = imbalanced([sizes[0]] * len(sizes), ratio)
+    assert equal == sorted(equal, reverse=True)
+
+
+def test_the_tail_of_the_literature() -> None:
+    # CIFAR-10-LT at a ratio of 100, as published with Cui et al. 2019 and since.
+    assert imbalanced([5000] * 10, 100) == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+
+
+def test_known_noise_stays_what_it_was() -> None:
+    labels = torch.arange(1000) % 10
+    digests = [draw_sha256(noisy(labels, 10, kind, 0.4, seeded())) for kind in ("symmetric", "pair")]
+    assert digests == [
+        "9d6de1f51d51c90894a46ebc9acc3bcd297a5447cc4596c09d28aecf6568b4e0",
+        "daf9702cea38057b34be7e1c52ca87aba750c30a18e9210cd303d2d392b51f3d",
+    ]

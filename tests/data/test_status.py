@@ -6,9 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dba_cli.cli import main
 from dba_cli.data import fetch, load, status
+from dba_cli.data._idx import IdxFile
 from dba_cli.errors import UserError
 
 verify = partial(status, whole=True)
@@ -184,3 +187,27 @@ def test_what_the_commands_say(
     code, said = dba_data("verify")
     assert code == 2
     assert "1 of 4 files are wrong" in said
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(data=st.data(), packed=st.booleans())
+def test_a_damaged_file_is_refused_or_right(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, packed: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("idx")
+    file = IdxFile(folder / "file", (5, 2, 3), None, 10)
+    pixels = data.draw(st.binary(min_size=30, max_size=30))
+    content = bytearray(gzip.compress(file.header + pixels) if packed else file.header + pixels)
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    for _ in range(data.draw(st.integers(0, 3))):
+        if content:
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (file.archive if packed else file.path).write_bytes(content)
+    try:
+        found = file.read()
+    except ValueError as error:
+        assert "\n" not in str(error)  # noqa: PT017 (either is right)
+    else:
+        assert found.shape == file.shape
+        assert packed <= (found.numpy().tobytes() == pixels)  # an archive has a checksum of its own
