@@ -16,7 +16,7 @@ from ._limits import SizeLimits
 from ._metrics import METRICS
 from ._orders import ORDERS
 from ._problem import SelectionProblem
-from ._replicas import WholeProblem, refuse_sharded, static_reduction
+from ._replicas import WholeProblem, give_up, refuse_sharded, static_reduction
 from ._rules import RULES, select_stratified
 from ._selection import Selection
 from ._tracing import Coupled, Tracer
@@ -142,9 +142,13 @@ class DynamicBatch:
         scaled, meanwhile = is_scaled(losses), static_reduction(losses)
         with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
             try:
-                if self._selection == "local":  # The others shall hear of it, too.
+                try:
                     _require_finite_losses(losses)
-                layers, dtype = self._tracer.layers(losses, retain_graph=retain_graph)
+                    layers, dtype = self._tracer.layers(losses, retain_graph=retain_graph)
+                except NonFiniteError:
+                    if self._selection == "global":  # Who raises alone leaves the others waiting.
+                        give_up(losses)
+                    raise
                 problem = self._problem_of(layers=layers, losses=losses.detach(), labels=labels, dtype=dtype)
                 selection, deliveries = self._selected(problem)
             except NonFiniteError:

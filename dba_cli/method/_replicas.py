@@ -16,10 +16,12 @@ from ._layer_gradients import Gradients, LayerGradients
 from ._layers import NonFiniteError, require_finite
 from ._problem import SelectionProblem
 
+_GAVE_UP = -1
+
 
 def refuse_sharded(model: nn.Module) -> None:
     """Refuse models whose parameters are sharded over processes."""
-    if "torch.distributed.fsdp" not in sys.modules:
+    if not distributed.is_initialized() or "torch.distributed.fsdp" not in sys.modules:
         return
     from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
 
@@ -69,22 +71,22 @@ class WholeProblem(SelectionProblem):
 
         Raises:
             RuntimeError: the processes have not used the same layers.
+            NonFiniteError: some process gave up.
         """
         names = crc32(repr([layer.names for layer in own.layers]).encode())
-        mine = torch.tensor([own.samples, names, own.labels is not None], device=own.losses.device)
-        all_of_them = _from_all(mine, [len(mine)] * _world()).view(-1, 3).tolist()
+        all_of_them = _called(own.samples, names, own.labels is not None, device=own.losses.device)
+        if any(row[0] == _GAVE_UP for row in all_of_them):
+            raise NonFiniteError("losses or gradients of another process are not finite")
         if len({tuple(row[1:]) for row in all_of_them}) > 1:
             raise RuntimeError(
                 "selection='global' needs the same layers, and labels or none, in every process; give up "
                 "one of the two: a forward pass that differs between ranks, or the global selection"
             )
-        counts = tuple(int(row[0]) for row in all_of_them)
+        counts = tuple(row[0] for row in all_of_them)
         values: dict[str, Any] = {field.name: getattr(own, field.name) for field in fields(SelectionProblem)}
         values["losses"] = _from_all(own.losses, counts)
         if own.labels is not None:
             values["labels"] = _from_all(own.labels, counts)
-        if values["losses"].device.type == "cpu" and not values["losses"].isfinite().all():
-            raise NonFiniteError("losses must be finite; in some process they are not")
         return cls(**values, own=own, counts=counts)
 
     def mine(self, weights: Tensor) -> Tensor:
@@ -148,6 +150,18 @@ class WholeProblem(SelectionProblem):
         values = _from_all(own, self.counts)
         require_finite(values, self.layers)
         return values
+
+
+def give_up(losses: Tensor) -> None:
+    """Tell the processes that call `WholeProblem.of` that this one's losses or gradients are not finite."""
+    _called(_GAVE_UP, 0, False, device=losses.device)
+
+
+def _called(*own: int, device: torch.device) -> list[list[int]]:
+    """What each process says of its part of the batch, the number of samples first."""
+    values = _from_all(torch.tensor(own, device=device), [len(own)] * _world())
+    rows: list[list[int]] = values.view(-1, len(own)).tolist()
+    return rows
 
 
 def _along(gradients: LayerGradients, vector: Gradients, samples: int) -> Tensor:

@@ -145,17 +145,17 @@ def refusal(action: Callable[[], object]) -> str:
     return "not refused"
 
 
-def overflow(rank: int) -> dict[str, Any]:
-    """The losses of one process alone overflow."""
+def overflow(rank: int, selection: Any, scale: float) -> dict[str, Any]:
+    """The losses, or their gradients, of one process alone overflow."""
     model = network().float()
     replica = DistributedDataParallel(model)
-    dba = DynamicBatch(replica)
+    dba = DynamicBatch(replica, rule="top_k", selection=selection)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, enabled=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     before = [p.detach().clone() for p in model.parameters()]
     x, y = shard(0, rank)
-    losses = losses_of(replica, x.float() * (1e38 if rank else 1), y)
-    dba.backward(scaler.scale(losses * (3e38 if rank else 1)))
+    losses = losses_of(replica, x.float(), y) * (scale if rank else 1)
+    dba.backward(scaler.scale(losses))
     scaler.step(optimizer)
     scaler.update()
     return {
@@ -163,6 +163,12 @@ def overflow(rank: int) -> dict[str, Any]:
         "expected": before,
         "scale": scaler.get_scale(),
     }
+
+
+def not_finite(rank: int) -> str:
+    model = network()
+    dba = DynamicBatch(model, selection="global", rule="all")
+    return refusal(lambda: dba.backward(losses_of(model, *shard(0, rank)) * (torch.inf if rank else 1)))
 
 
 def sharded(rank: int) -> str:
@@ -214,7 +220,10 @@ def main(rank: int, meeting: str, results: str) -> None:
     found: dict[str, Any] = {how: training(how, rank) for how in WAYS}
     found["accumulation"] = accumulation(rank)
     found |= {f"global {name}": over_all(rank, settings) for name, settings in GLOBAL.items()}
-    found["overflow"] = overflow(rank)
+    for selection in ("local", "global"):
+        found[f"overflow of losses, {selection}"] = overflow(rank, selection, 1e38)
+        found[f"overflow of squares, {selection}"] = overflow(rank, selection, 1e25)
+    found["not finite"] = not_finite(rank)
     found["refused"] = refusal(lambda: over_all(rank, {"rule": "greedy"}))
     found["differing"] = differing_layers(rank)
     found["sharded"] = sharded(rank)

@@ -64,8 +64,10 @@ def test_the_global_selection_is_that_of_one_process_with_the_whole_batch(found:
         torch.testing.assert_close(each["weights"], each["weights alone"])
 
 
-def test_a_process_whose_losses_overflow_makes_all_skip_the_step(found: Found) -> None:
-    results = [each["overflow"] for each in found]
+@pytest.mark.parametrize("what", ["losses", "squares"])
+@pytest.mark.parametrize("selection", ["local", "global"])
+def test_a_process_with_an_overflow_makes_all_skip_the_step(found: Found, what: str, selection: str) -> None:
+    results = [each[f"overflow of {what}, {selection}"] for each in found]
     assert_equal_and_as_expected(results)
     assert [each["scale"] for each in results] == [512, 512]
 
@@ -75,6 +77,7 @@ def test_a_process_whose_losses_overflow_makes_all_skip_the_step(found: Found) -
     [
         ("refused", "selection='global'.*top_k, random or prefix with size="),
         ("differing", "same layers"),
+        ("not finite", "NonFiniteError: losses"),
         ("sharded", "FSDP2.*use DistributedDataParallel"),
     ],
 )
