@@ -53,14 +53,15 @@ class Plan:
 
     Attributes:
         sites: in the order of the graph.
-        uncertain: edges whose rows are not certain, because their gradient was all but zero.
+        uncertain: edges with places whose sample is not certain, as their gradient was zero, and a mask of
+            these places.
         leaves: places of the parameters.
         step: when it was made.
         general: types of the nodes that are called again, for every sample, after the backward pass to them.
     """
 
     sites: list[Site]
-    uncertain: list[Edge]
+    uncertain: dict[Edge, Tensor]
     leaves: list[int]
     step: int
     general: tuple[str, ...] = ()
@@ -92,7 +93,7 @@ def find_plan(
     reaching = _closure(wanted, lambda place: above[place])
     gradients: dict[Edge, Tensor | None] = {}
     rows: dict[int, dict[int, Rows] | None] = dict.fromkeys(wanted)  # None: shared by samples
-    certain: dict[Edge, bool] = {}
+    doubts: dict[Edge, Tensor | None] = {}
 
     def below(place: int) -> Iterator[int]:
         return (edge[0] for edge in graph.children[place] if edge is not None and edge[0] in reaching)
@@ -119,7 +120,7 @@ def find_plan(
             gradients[edge] = one
             if one is None or other is None:
                 continue  # nothing flows there
-            found, certain[edge] = rows_of(one, other, c)
+            found, doubts[edge] = rows_of(one, other, c)
             own = rows[edge[0]]
             if found is None:
                 rows[edge[0]] = None
@@ -134,7 +135,8 @@ def find_plan(
         if own and operands:
             sites.append(Site(place, own, operands))
     asked = {(site.node, number) for site in sites for number in site.rows}
-    plan = Plan(sites, [e for e in asked if not certain[e]], sorted(wanted), step)
+    uncertain = {edge: mask for edge in asked if (mask := doubts[edge]) is not None}
+    plan = Plan(sites, uncertain, sorted(wanted), step)
     return plan, {edge: gradients[edge] for edge in asked}
 
 

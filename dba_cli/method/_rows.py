@@ -6,6 +6,7 @@ c_i times what it was; that of a row that samples share is not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -39,12 +40,14 @@ class Rows:
 
     def masks(self, samples: range, n: int, like: Tensor) -> Tensor:
         """For each of the samples, a tensor that is 1 on its rows and broadcasts to `like`: (b, ...)."""
-        owners = torch.arange(n * self.count, device=like.device)
-        owners = owners // self.count if self.major else owners % n
         chosen = torch.arange(samples.start, samples.stop, device=like.device)
-        masks = (owners == chosen.unsqueeze(1)).to(like.dtype)
-        after = like.ndim - 1 - self.axis
-        return masks.view(len(samples), *(1,) * self.axis, -1, *(1,) * after)
+        return (self.owners(n, like) == chosen.view(-1, *(1,) * like.ndim)).to(like.dtype)
+
+    def owners(self, n: int, like: Tensor) -> Tensor:
+        """The sample of each row, broadcasting to `like`."""
+        places = torch.arange(n * self.count, device=like.device)
+        owners = places // self.count if self.major else places % n
+        return owners.view(*(1,) * self.axis, -1, *(1,) * (like.ndim - 1 - self.axis))
 
 
 def coefficients(n: int) -> Tensor:
@@ -55,18 +58,25 @@ def coefficients(n: int) -> Tensor:
     return signs * 2.0**powers
 
 
-def rows_of(plain: Tensor, scaled: Tensor, c: Tensor) -> tuple[Rows | None, bool]:
+def rows_of(plain: Tensor, scaled: Tensor, c: Tensor) -> tuple[Rows | None, Tensor | None]:
     """The rows of the samples in a tensor, from its gradients under equal weights and under `c`, (n,).
 
-    None where there is no such axis. Also whether that is certain; it is not where so much of the gradient is
-    zero that several axes would do.
+    None where there is no such axis. Also the places, as a mask that broadcasts to the tensor, that are in
+    doubt: so much of the gradient is zero that several axes fit, which give them to different samples. None
+    where there are none.
     """
     n = len(c)
     known = plain.isfinite() & scaled.isfinite()
     plain, scaled = plain.where(known, 0), scaled.where(known, 0)
     fitting = [rows for rows in _candidates(plain.shape, n) if _fits(rows, plain, scaled, c.to(plain))]
-    certain = n == 1 or (len(fitting) < 2 and bool(known.all()))
-    return (fitting[0] if fitting else None), certain
+    if not fitting:
+        return None, None
+    doubts = [] if known.all() else [~known]
+    for other in fitting[1:] if n > 1 else []:
+        differ = fitting[0].owners(n, plain) != other.owners(n, plain)
+        if differ.any():
+            doubts.append(differ)
+    return fitting[0], reduce(torch.logical_or, doubts) if doubts else None
 
 
 def _candidates(shape: torch.Size, n: int) -> Iterator[Rows]:

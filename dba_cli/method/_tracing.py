@@ -112,9 +112,10 @@ class Tracer:
         # Asked for outputs only, autograd computes no weight gradient.
         found = _gradients(losses, inputs, torch.ones_like(losses), keep=keep)
         gradients = dict(zip(plan.edges, found, strict=True))
-        doubtful = [gradients[edge] for edge in plan.uncertain]
-        if any(g is not None and g.any() for g in doubtful):
-            return None
+        for edge, mask in plan.uncertain.items():
+            gradient = gradients[edge]
+            if gradient is not None and (mask & (gradient != 0)).any():
+                return None
         parts = sampled(graph, plan, saved, gradients, len(losses), dtype, modules)
         if keep and not retain_graph:
             _free(losses, plan.edges, graph)
