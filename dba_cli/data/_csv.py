@@ -53,7 +53,6 @@ def read_csv(path: Path, target: str | None) -> Samples:
     labels = _labels(path, target, table[target], sources)
     classes, numbers = classified(labels, None, f"{path}: {target}")
     features, notes = _features(path, table.drop(columns=target), sources)
-    check_size((len(sources), len(features)), 8, path)
     samples = standardised([np.stack(list(features.values()), axis=1)])[0]
     columns, said = tuple(map(printable, features)), tuple(map(printable, notes))
     return Samples(samples, numbers[0], classes, sources, columns=columns, notes=said)
@@ -161,6 +160,8 @@ def _features(path: Path, table: Any, sources: tuple[str, ...]) -> tuple[Columns
             )
             raise UserError(f"{path}: column {name!r:.60} holds {word:.30}, which is no finite number")
         strange = [w for w, value in zip(words, values, strict=True) if value is None and w not in _MISSING]
+        width = min(len(words), _MOST_CATEGORIES) if strange else 1
+        check_size((len(codes), len(features) + width), 8, f"{path}: column {name!r:.60}")
         if strange:
             made, note = _category(path, name, words, codes, strange)
         else:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from dba_cli.data import Samples, findings, read_data
+from dba_cli.data import Samples, _samples, findings, read_data
 from dba_cli.errors import UserError, printable
 
 FEW = settings(
@@ -617,3 +617,17 @@ def test_findings(folder: Callable[..., Path], tmp_path: Path) -> None:
     ]
     dark = findings(read_data(npz(tmp_path / "e.npz", x=noise(1, 40, 4, 4) // 20, y=np.arange(40) % 2)))
     assert dark == ["The brightest pixel of all training images is 12 of 255."]
+
+
+def test_what_would_not_fit_is_refused_before_memory_is_taken(
+    folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_samples, "MEMORY_LIMIT", 100_000)
+    words = "".join(f"w{i % 250},{i % 2}\n" for i in range(500))
+    root = folder({f"{c}/{i}.png": noise(i, 90, 90, 3) for c in "ab" for i in range(4)})
+    for path, target in (
+        (table(tmp_path / "d.csv", "a,t\n" + words), "t"),
+        (npz(tmp_path / "d.npz", x=noise(0, 400, 20, 20), y=np.arange(400) % 2), None),
+        (root, None),
+    ):
+        assert "GiB that are read: give fewer or smaller samples" in refused(path, target)
