@@ -166,10 +166,10 @@ def _features(path: Path, table: Any, sources: tuple[str, ...]) -> tuple[Columns
             made, note = _category(path, name, words, codes, strange)
         else:
             made, note = _numbers(path, name, values, codes)
+        for twice in features.keys() & made.keys():
+            raise UserError(f"{path}: two features would be called {twice!r:.60}: give columns other names")
         features |= made
         notes += [note] * bool(note)
-    if len(features) < 1:
-        raise UserError(f"{path}: no column of use")
     return features, notes
 
 

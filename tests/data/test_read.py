@@ -535,6 +535,7 @@ def test_missing_numbers_and_categories(tmp_path: Path) -> None:
         (CSV.replace("age", "sex"), "died", "two columns are named 'sex'"),
         (CSV.replace("age", ""), "died", r"a column has no name \(row numbers\?"),
         (CSV.replace("sex", ""), "died", "a column has no name: give"),
+        (CSV.replace("age", "sex: f"), "died", "two features would be called 'sex: f'"),
         (CSV.replace("0.5", "1e999"), "died", "no finite number"),
         (CSV.replace("0.5", '"0.5'), "died", "not a CSV table"),
         ("died\nyes\nno\nyes\nno\n", "died", "no column beside 'died'"),
