@@ -160,9 +160,17 @@ def _runs(number: int) -> str:
 def pool_of(settings: Settings) -> Iterator[Pool]:
     """Yield what does the calls; refuse a backend that is not installed, or a cluster that is not there."""
     jobs, backend = settings.jobs, settings.backend
-    with _ray(jobs, settings.address) if backend == "ray" else contextlib.nullcontext():
+    with _ray(jobs, settings.address) if backend == "ray" else contextlib.nullcontext(), _quiet_renewal():
         # One run a batch: joblib would else hold runs back to make batches of short ones.
         yield lambda calls: list(Parallel(n_jobs=jobs or -1, backend=backend, batch_size=1)(calls))
+
+
+@contextlib.contextmanager
+def _quiet_renewal() -> Iterator[None]:
+    """Say nothing where loky renews a worker between two runs, as it does when its memory has grown."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+        yield
 
 
 @contextlib.contextmanager
