@@ -231,35 +231,40 @@ def rows(options: "harness.argparse.Namespace", file: Path) -> pd.DataFrame:
 
 def report(frame: pd.DataFrame, conditions: str) -> str:
     """Return the tables."""
-    quality, sizes, others = [], [], []
+    quality: dict[str, list[dict[str, object]]] = {"auroc": [], "ap": []}
+    sizes, others = [], []
     for (name, rate), case in frame.groupby(["data", "rate"], sort=False):
-        row: dict[str, object] = {"data": name, "seeds": case["seed"].nunique(), "wrong": f"{rate:.0%}"}
-        short = dict(row)
-        for figure, title in (("auroc", "AUROC"), ("ap", "AP")):
-            ours = of(case, AUDIT)[figure]
-            same = best(case[case["length"] == 1], figure)
-            ever = best(case, figure)
-            row |= {
-                f"{title}: audit": spread(ours),
-                f"{title}: cleanlab": spread(same),
-                f"{title}: audit - cleanlab": spread(ours - same, signed=True),
-                f"{title} at least equal": harness.verdict(
-                    ours.mean() - same.mean(), 0, at_least=True
-                ).replace("at least 0: ", ""),
-                f"{title}: best length": spread(ever),
+        head: dict[str, object] = {"data": name, "seeds": case["seed"].nunique(), "wrong": f"{rate:.0%}"}
+        for figure, rows in quality.items():
+            ours, same = of(case, AUDIT)[figure], best(case[case["length"] == 1], figure)
+            verdict = harness.verdict(ours.mean() - same.mean(), 0, at_least=True)
+            rows.append(
+                head
+                | {
+                    "audit": spread(ours),
+                    "cleanlab": spread(same),
+                    "audit - cleanlab": spread(ours - same, signed=True),
+                    "at least equal": verdict.partition(": ")[2],
+                    "cleanlab, best length": spread(best(case, figure)),
+                }
+            )
+        others.append(
+            head
+            | {
+                f"{title}: {who}": spread(of(case, who)[figure])
+                for figure, title in (("auroc", "AUROC"), ("ap", "AP"))
+                for who in (AUDIT, PLAIN, LAYERS)
             }
-            short |= {f"{title}: {who}": spread(of(case, who)[figure]) for who in (AUDIT, PLAIN, LAYERS)}
-        quality.append(row)
-        others.append(short)
+        )
     for name, case in frame.groupby("data", sort=False):
         full = case[(case["length"] == 1) & (case["ranking"] != RANKINGS[1])]
         took = full.pivot_table(index=["rate", "seed"], columns="contestant", values="seconds")
         share = (took[AUDIT] / took[CLEANLAB]).median()
         row = {"data": name, "cleanlab, s": f"{took[CLEANLAB].median():.2f}"}
         row |= {f"{who}, s": f"{took[who].median():.2f}" for who in (AUDIT, PLAIN, LAYERS)}
-        row |= {"audit / cleanlab": harness.ratio(took, AUDIT, CLEANLAB)}
-        row |= {"by layer / cleanlab": harness.ratio(took, LAYERS, CLEANLAB)}
-        row |= {"target": harness.verdict(round(share, 3), TARGET)}
+        row |= {"audit / cleanlab": harness.ratio(took, AUDIT, CLEANLAB, 3)}
+        row |= {"by layer / cleanlab": harness.ratio(took, LAYERS, CLEANLAB, 3)}
+        row |= {"target": harness.verdict(share, TARGET)}
         of_rate = case[case["contestant"] == AUDIT].groupby("rate")["contradicted"].mean()
         row |= {f"contradicted at {rate:.0%}": f"{100 * value:.0f} %" for rate, value in of_rate.items()}
         sizes.append(row)
@@ -276,10 +281,17 @@ as the audit's one network. Its column is the better of self confidence and norm
 that row and figure; "best length" lets it also stop after a quarter or half of the updates,
 whichever is best in hindsight.
 
-{harness.table(quality)}
+Area under the ROC curve:
 
-Processor seconds of one thread, medians over seeds and rates, and how many labels the audit's network
-contradicts beside the shares that are wrong.
+{harness.table(quality["auroc"])}
+
+Average precision:
+
+{harness.table(quality["ap"])}
+
+Processor seconds of one thread, medians over seeds and rates, the sides of a case one after the other; and
+how many labels the audit's network contradicts beside the shares that are wrong. Cases may be measured in
+several executions (--minutes); the load below is that of the last.
 
 {harness.table(sizes)}
 
@@ -307,9 +319,9 @@ def best(case: pd.DataFrame, figure: str) -> "pd.Series[float]":
 
 
 def spread(values: "pd.Series[float]", *, signed: bool = False) -> str:
-    """Return mean and standard deviation."""
-    deviation = values.std() if len(values) > 1 else 0.0
-    return f"{values.mean():{'+' if signed else ''}.3f} ± {deviation:.3f}"
+    """Return mean and standard deviation; of a single seed its figure alone."""
+    mean = f"{values.mean():{'+' if signed else ''}.4f}"
+    return f"{mean} ± {values.std():.4f}" if len(values) > 1 else mean
 
 
 if __name__ == "__main__":
