@@ -72,6 +72,45 @@ class Gpt2(nn.Module):
         return self.model(tokens).logits
 
 
+class Encoder(nn.Module):
+    """Two pre-norm transformer blocks with attention made of Linear layers, over 16 tokens of width 64."""
+
+    def __init__(self, vocabulary: int = 100, width: int = 64, heads: int = 4, tokens: int = 16) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(tokens, width)
+        self.blocks = nn.Sequential(*(EncoderBlock(width, heads) for _ in range(2)))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        places = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+        hidden = self.blocks(self.embedding(tokens) + self.positions(places))
+        return self.head(self.norm(hidden).mean(1))
+
+
+class EncoderBlock(nn.Module):
+    """One block: attention, then a feed-forward layer of four times the width."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, _ = x.shape
+        h = self.norm1(x)
+        q, k, v = (
+            f(h).view(n, tokens, self.heads, -1).transpose(1, 2) for f in (self.query, self.key, self.value)
+        )
+        # Written out, because the fused kernel has no rule for vmap, one of the peers.
+        attention = (q @ k.mT * q.shape[-1] ** -0.5).softmax(-1)
+        x = x + self.out((attention @ v).transpose(1, 2).flatten(2))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
 def mlp(hidden: int) -> nn.Module:
     """One hidden layer, for flattened 28 x 28 images."""
     return nn.Sequential(nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, 10))
@@ -169,5 +208,6 @@ NETWORKS = {
     "GPT-2 4 x 128 (transformers)": Network(Gpt2, _tokens, {32: 1.25, 128: 1.4}, language=True),
     "ViT 6 x 192 (torchvision)": Network(vit, _images, {32: 1.3, 128: 1.45}),
     "resnet18-GN (torchvision)": Network(resnet, _images, {32: 1.5, 128: 1.7}),
+    "small transformer": Network(Encoder, lambda n: torch.randint(0, 100, (n, 16)), {}),
     "small CNN": Network(cnn, lambda n: torch.randn(n, 1, 28, 28), {}, memory=128),
 }
