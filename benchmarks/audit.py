@@ -176,7 +176,7 @@ class ByLayer(MemoryTraining):
             super().update(batch, kept)
             return
         if self.dba is None:
-            self.dba = DynamicBatch(self._model, rule="audit_nearest", order="distance", check="never")
+            self.dba = DynamicBatch(self._model, rule="audit_nearest", order="distance", check=0)
         ByLayer.size = max(1, int(kept.sum()))
         logits = self._model(self._data.images_at(batch))
         self._logits[batch] = logits.detach()
