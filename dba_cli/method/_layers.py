@@ -45,12 +45,21 @@ class Modules:
                 for parameter in _own_parameters(module):
                     self.names.setdefault(parameter, []).append(name)
         self._place = {name: k for k, name in enumerate(dict.fromkeys(chain(*self.names.values())))}
+        self._groups: dict[Any, list[tuple[tuple[str, ...], list[int]]]] = {}
 
     def layers(self, parts: Sequence[LayerGradients]) -> list[Layer]:
         """The layers of these gradients, in the model's order."""
-        group_of: dict[str, tuple[set[str], list[LayerGradients]]] = {}
-        for part in parts:
-            names, members = {name for p in part.parameters for name in self.names[p]}, [part]
+        key = tuple(part.parameters for part in parts)
+        groups = self._groups.get(key)
+        if groups is None:
+            groups = self._groups[key] = self._grouped(key)
+        return [Layer(names, joined([parts[k] for k in own])) for names, own in groups]
+
+    def _grouped(self, parts: Sequence[Sequence[nn.Parameter]]) -> list[tuple[tuple[str, ...], list[int]]]:
+        """Names of each layer's modules, and which of the parts are its own."""
+        group_of: dict[str, tuple[set[str], list[int]]] = {}
+        for k, parameters in enumerate(parts):
+            names, members = {name for p in parameters for name in self.names[p]}, [k]
             for group in {id(group_of[n]): group_of[n] for n in names if n in group_of}.values():
                 names |= group[0]
                 members[:0] = group[1]
@@ -58,7 +67,7 @@ class Modules:
         groups = {id(group): group for group in group_of.values()}.values()
         place = self._place
         ordered = [(tuple(sorted(names, key=place.__getitem__)), own) for names, own in groups]
-        return [Layer(names, joined(own)) for names, own in sorted(ordered, key=lambda g: place[g[0][0]])]
+        return sorted(ordered, key=lambda group: place[group[0][0]])
 
 
 def _is_opaque(module: nn.Module) -> bool:

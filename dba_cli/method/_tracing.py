@@ -41,10 +41,11 @@ class Tracer:
         self._every = every
         self._coupled = coupled
         self._plans: dict[Any, tuple[Plan, Modules]] = {}
+        self._latest: tuple[Any, tuple[Plan, Modules]] | None = None
         self._step = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_plans": {}}  # a copy's parameters are others
+        return self.__dict__ | {"_plans": {}, "_latest": None}  # a copy's parameters are others
 
     def layers(self, losses: Tensor, *, retain_graph: bool) -> tuple[list[Layer], torch.dtype]:
         """The layers behind losses of shape (n,), and the type of their gradients.
@@ -56,7 +57,10 @@ class Tracer:
         parameters = {place: leaf for place, leaf in graph.leaves.items() if isinstance(leaf, nn.Parameter)}
         wide = torch.float64 in {p.dtype for p in parameters.values()}
         dtype = torch.float64 if wide else torch.float32
-        known = self._plans.pop(graph.signature, None)
+        if self._latest is not None and self._latest[0] == graph.signature:  # spares the hash
+            known: tuple[Plan, Modules] | None = self._latest[1]
+        else:
+            known = self._plans.pop(graph.signature, None)
         if known is not None and 0 < self._every <= self._step - known[0].step:
             known = None
         layers = None if known is None else self._planned(graph, *known, losses, dtype, retain_graph)
@@ -64,9 +68,11 @@ class Tracer:
             known, layers = self._proved(graph, parameters, losses, dtype)
             if not retain_graph:
                 _free(losses, known[0].edges, graph)
-        self._plans[graph.signature] = known
-        if len(self._plans) > _KEPT:
-            del self._plans[next(iter(self._plans))]
+        if self._latest is None or self._latest[1] is not known:
+            self._plans[graph.signature] = known
+            self._latest = graph.signature, known
+            if len(self._plans) > _KEPT:
+                del self._plans[next(iter(self._plans))]
         return layers, dtype
 
     def _proved(

@@ -1,7 +1,7 @@
 """Linear layers and convolutions: outer products of output gradient and input, summed over positions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf, prod
 
 import torch
@@ -218,23 +218,26 @@ def product(use: Use) -> list[LayerGradients]:
 def fast_linear(use: Use) -> list[LayerGradients]:
     """``dba_cli.method.Linear``, whose second factor is the weight as it is."""
     x, weight = use.saved["saved_tensors"]
-    factors = dict(use.parameters)
-    if 1 in factors:
-        factors[1] = replace(factors[1], flipped=not factors[1].flipped)
-    return _products(replace(use, parameters=factors), x, weight.t(), 0, 2)
+    return _products(use, x, weight.t(), 0, 2, as_it_is=True)
 
 
 def _products(
-    use: Use, first: Tensor | None, second: Tensor | None, number: int, bias: int | None
+    use: Use,
+    first: Tensor | None,
+    second: Tensor | None,
+    number: int,
+    bias: int | None,
+    *,
+    as_it_is: bool = False,
 ) -> list[LayerGradients]:
     """``A B``, plus a bias: samples lie along the rows of A where B is shared, along B's columns where A is.
 
-    `number` is that of A among the operands; B's is one more.
+    `number` is that of A among the operands; B's is one more, and `as_it_is` says that this operand is B'.
     """
     a, b = use.parameters.get(number), use.parameters.get(number + 1)
     shift = None if bias is None else use.parameters.get(bias)
     separate: list[LayerGradients] = []
-    if shift is not None and (a or not b or not b.flipped or shift.tensor.ndim != 1):
+    if shift is not None and (a or not b or b.flipped == as_it_is or shift.tensor.ndim != 1):
         separate, shift = [Explicit({shift.tensor: use.summed(use.gradient, bias or 0)})], None
     if (a and b) or use.rows.axis != (1 if a else 0):
         raise NotServed
@@ -242,7 +245,7 @@ def _products(
     if matrix is None or other is None:
         return separate
     left, right = _positions(use, use.gradient), _positions(use, other)
-    if matrix.flipped == (matrix is a):
+    if (matrix.flipped ^ as_it_is) == (matrix is a):
         left, right = right, left
     return [OuterProducts(left, right, matrix.tensor, shift.tensor if shift else None), *separate]
 
