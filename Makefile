@@ -36,6 +36,7 @@ compare: install  ## print the tables of all runs in results/
 
 bench: $(VENV)/installed-bench  ## measure what steps cost and what --jobs 2 gains, and write results/bench/
 	$(VENV)/bin/python benchmarks/step_cost.py
+	$(VENV)/bin/python benchmarks/exactness.py
 	$(VENV)/bin/python benchmarks/overhead.py
 	$(VENV)/bin/python benchmarks/deformed_step.py
 	$(VENV)/bin/python benchmarks/trace_cost.py

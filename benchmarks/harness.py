@@ -174,11 +174,12 @@ def main(
     options: argparse.Namespace,
     rows: Iterable[dict[str, object]],
     report: Callable[[pd.DataFrame, str], str],
+    name: str = Path(sys.argv[0]).stem,
 ) -> None:
     """Take all timings and write them and the report; it is given what the figures depend on, in words."""
     began = environment()["load_average"]
     frame = pd.DataFrame(rows)
-    run, name = environment(), Path(sys.argv[0]).stem
+    run = environment()
     conditions = (
         f"{run['cpu']} ({run['capability']}), {os.cpu_count()} cores, {run['platform']}; "
         f"python {run['versions']['python']}, torch {run['versions']['torch']}. Load average when the run\n"

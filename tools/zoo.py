@@ -1,8 +1,9 @@
 """Other people's networks, small and without trained weights, as they are trained: dropout and the like on.
 
-`NETWORKS` maps a name to a function that builds the network and gives it with a function from the network to
-the losses of its samples. Those of `torchvision` and `torch.nn` need nothing that the package does not; the
-others need the extra `zoo`. `agreement` holds one against the loop over samples.
+`NETWORKS` maps a name to a function that is given the number of samples, builds the network, and gives it
+with a function from the network to the losses of its samples. Those of `torchvision` and `torch.nn` need
+nothing that the package does not; the others need the extra `zoo`. `agreement` holds one against the loop
+over samples.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,13 +21,13 @@ from dba_cli.method import RULES, SelectionProblem, register_rule
 SAMPLES = 6
 
 Case = tuple[nn.Module, Callable[[nn.Module], Tensor]]
-NETWORKS: dict[str, Callable[[], Case]] = {}
+NETWORKS: dict[str, Callable[[int], Case]] = {}
 
 
-def network(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
+def network(name: str) -> Callable[[Callable[[int], Case]], Callable[[int], Case]]:
     """Register a function under a name; the part before the colon is the library."""
 
-    def register(build: Callable[[], Case]) -> Callable[[], Case]:
+    def register(build: Callable[[int], Case]) -> Callable[[int], Case]:
         NETWORKS[name] = build
         return build
 
@@ -40,11 +41,11 @@ def quick() -> list[str]:
     return [name for name in NETWORKS if name.startswith(here) and not name.endswith(large)]
 
 
-def build(name: str, dtype: torch.dtype = torch.float32) -> Case:
-    """The network in training mode, the same at every call, and its losses."""
+def build(name: str, dtype: torch.dtype = torch.float32, n: int = SAMPLES) -> Case:
+    """The network in training mode, the same at every call, and its losses of n samples."""
     import_torchvision()  # also for those that import it themselves
     torch.manual_seed(0)
-    model, losses = NETWORKS[name]()
+    model, losses = NETWORKS[name](n)
     return model.to(dtype).train(), losses
 
 
@@ -156,9 +157,9 @@ def _dtype(model: nn.Module) -> torch.dtype:
     return next(p for p in model.parameters() if p.is_floating_point()).dtype
 
 
-def _classified(model: nn.Module, shape: tuple[int, ...], classes: int = 5) -> Case:
+def _classified(n: int, model: nn.Module, shape: tuple[int, ...], classes: int = 5) -> Case:
     """Images (or sequences) to classes."""
-    x, y = torch.randn(SAMPLES, *shape), torch.randint(0, classes, (SAMPLES,))
+    x, y = torch.randn(n, *shape), torch.randint(0, classes, (n,))
 
     def losses(m: nn.Module) -> Tensor:
         return F.cross_entropy(m(x.to(_dtype(m))), y, reduction="none")
@@ -166,9 +167,9 @@ def _classified(model: nn.Module, shape: tuple[int, ...], classes: int = 5) -> C
     return model, losses
 
 
-def _outputs(model: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], *shape: int) -> Case:
+def _outputs(n: int, model: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], *shape: int) -> Case:
     """Any network by its outputs, samples first."""
-    x = torch.randn(SAMPLES, *shape)
+    x = torch.randn(n, *shape)
     return model, lambda m: call(m, x.to(_dtype(m))).tanh().square().flatten(1).sum(1)
 
 
@@ -176,102 +177,102 @@ def _outputs(model: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], *sha
 
 
 @network("torchvision: resnet18, GroupNorm")
-def _resnet() -> Case:
+def _resnet(n: int) -> Case:
     torchvision = import_torchvision()
-    return _classified(torchvision.models.resnet18(num_classes=5, norm_layer=_groups), (3, 32, 32))
+    return _classified(n, torchvision.models.resnet18(num_classes=5, norm_layer=_groups), (3, 32, 32))
 
 
 @network("torchvision: resnet18, BatchNorm in evaluation mode")
-def _resnet_eval() -> Case:
+def _resnet_eval(n: int) -> Case:
     torchvision = import_torchvision()
     model = torchvision.models.resnet18(num_classes=5)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
             module.training = False
-    return _classified(model, (3, 32, 32))
+    return _classified(n, model, (3, 32, 32))
 
 
 @network("torchvision: ConvNeXt")
-def _convnext() -> Case:
+def _convnext(n: int) -> Case:
     from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
     blocks = [CNBlockConfig(8, 16, 2), CNBlockConfig(16, None, 2)]
-    return _classified(ConvNeXt(blocks, stochastic_depth_prob=0.3, num_classes=5), (3, 32, 32))
+    return _classified(n, ConvNeXt(blocks, stochastic_depth_prob=0.3, num_classes=5), (3, 32, 32))
 
 
 @network("torchvision: ViT")
-def _vit() -> Case:
+def _vit(n: int) -> Case:
     from torchvision.models import VisionTransformer
 
     model = VisionTransformer(16, 4, 2, 2, 16, 32, dropout=0.1, attention_dropout=0.1, num_classes=5)
     nn.init.normal_(model.heads.head.weight)
-    return _classified(model, (3, 16, 16))
+    return _classified(n, model, (3, 16, 16))
 
 
 @network("torchvision: Swin")
-def _swin() -> Case:
+def _swin(n: int) -> Case:
     from torchvision.models.swin_transformer import SwinTransformer
 
     model = SwinTransformer(
         [4, 4], 8, [2, 2], [2, 2], [4, 4], dropout=0.1, attention_dropout=0.1, stochastic_depth_prob=0.3,
         num_classes=5,
     )  # fmt: skip
-    return _classified(model, (3, 32, 32))
+    return _classified(n, model, (3, 32, 32))
 
 
-def _without_batch_norm(build: Callable[..., nn.Module]) -> Case:
-    return _classified(build(num_classes=5, norm_layer=_groups), (3, 32, 32))
+def _without_batch_norm(n: int, build: Callable[..., nn.Module]) -> Case:
+    return _classified(n, build(num_classes=5, norm_layer=_groups), (3, 32, 32))
 
 
 @network("torchvision: MobileNetV3, GroupNorm")
-def _mobilenet() -> Case:
+def _mobilenet(n: int) -> Case:
     torchvision = import_torchvision()
-    return _without_batch_norm(torchvision.models.mobilenet_v3_small)
+    return _without_batch_norm(n, torchvision.models.mobilenet_v3_small)
 
 
 @network("torchvision: EfficientNet-B0, GroupNorm")
-def _efficientnet() -> Case:
+def _efficientnet(n: int) -> Case:
     torchvision = import_torchvision()
-    return _without_batch_norm(torchvision.models.efficientnet_b0)
+    return _without_batch_norm(n, torchvision.models.efficientnet_b0)
 
 
 # timm
 
 
 @network("timm: ViT, drop path")
-def _timm_vit() -> Case:
+def _timm_vit(n: int) -> Case:
     import timm
 
     sizes = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 3, "num_heads": 2, "num_classes": 5}
     return _classified(
-        timm.create_model("vit_tiny_patch16_224", drop_path_rate=0.3, drop_rate=0.1, **sizes), (3, 16, 16)
+        n, timm.create_model("vit_tiny_patch16_224", drop_path_rate=0.3, drop_rate=0.1, **sizes), (3, 16, 16)
     )
 
 
 @network("timm: Mixer")
-def _mixer() -> Case:
+def _mixer(n: int) -> Case:
     from timm.models.mlp_mixer import MlpMixer
 
     model = MlpMixer(num_classes=5, img_size=16, patch_size=4, num_blocks=2, embed_dim=16, drop_path_rate=0.3)
     nn.init.normal_(model.head.weight)  # it starts at zero, and all other gradients with it
-    return _classified(model, (3, 16, 16))
+    return _classified(n, model, (3, 16, 16))
 
 
 @network("timm: ConvNeXtV2")
-def _convnextv2() -> Case:
+def _convnextv2(n: int) -> Case:
     import timm
 
     sizes = {"depths": (1, 2, 1, 1), "dims": (8, 16, 16, 16), "num_classes": 5}
-    return _classified(timm.create_model("convnextv2_atto", drop_path_rate=0.3, **sizes), (3, 32, 32))
+    return _classified(n, timm.create_model("convnextv2_atto", drop_path_rate=0.3, **sizes), (3, 32, 32))
 
 
 # transformers
 
 
-def _tokens(model: nn.Module, vocabulary: int = 50) -> Case:
+def _tokens(n: int, model: nn.Module, vocabulary: int = 50) -> Case:
     """Language models: the mean loss of each sequence's tokens."""
-    tokens = torch.randint(0, vocabulary, (SAMPLES, 9))
+    tokens = torch.randint(0, vocabulary, (n, 9))
 
     def losses(m: nn.Module) -> Tensor:
         logits = m(tokens).logits
@@ -323,15 +324,15 @@ class _T5(nn.Module):
         return self.model(input_ids=tokens, decoder_input_ids=tokens)
 
 
-def _hf(name: str, checkpointing: bool) -> Callable[[], Case]:
-    def build() -> Case:
+def _hf(name: str, checkpointing: bool) -> Callable[[int], Case]:
+    def build(n: int) -> Case:
         import transformers
 
         model = _hugging_face()[name](transformers)
         if checkpointing:
             inner = model.model if isinstance(model, _T5) else model
             inner.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        return _tokens(model)
+        return _tokens(n, model)
 
     return build
 
@@ -341,8 +342,8 @@ for _name in _hugging_face():
     network(f"transformers: {_name}, gradient checkpointing")(_hf(_name, True))
 
 
-def _adapted(name: str, **config: Any) -> Callable[[], Case]:
-    def build() -> Case:
+def _adapted(name: str, **config: Any) -> Callable[[int], Case]:
+    def build(n: int) -> Case:
         import peft
         import transformers
 
@@ -351,7 +352,7 @@ def _adapted(name: str, **config: Any) -> Callable[[], Case]:
         for parameter_name, parameter in adapted.named_parameters():
             if "lora_B" in parameter_name:
                 nn.init.normal_(parameter, std=0.1)  # it starts at zero, where half of the gradients vanish
-        return _tokens(adapted)
+        return _tokens(n, adapted)
 
     return build
 
@@ -364,66 +365,68 @@ network("peft: LoRA on GPT-2")(_adapted("GPT-2", target_modules=["c_attn"], fan_
 # torch.nn
 
 
-def _masked(**masks: Tensor) -> Callable[[], Case]:
-    def build() -> Case:
+def _masked(**masks: Callable[[int], Tensor]) -> Callable[[int], Case]:
+    def build(n: int) -> Case:
         layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
         encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        return _outputs(encoder, lambda m, x: m(x, **masks), 6, 8)
+        return _outputs(n, encoder, lambda m, x: m(x, **{k: mask(n) for k, mask in masks.items()}), 6, 8)
 
     return build
 
 
 network("torch.nn: TransformerEncoder")(_masked())
 network("torch.nn: TransformerEncoder, causal mask of n positions")(
-    _masked(mask=torch.ones(6, 6, dtype=torch.bool).triu(1))
+    _masked(mask=lambda n: torch.ones(6, 6, dtype=torch.bool).triu(1))
 )
 network("torch.nn: TransformerEncoder, padding mask")(
-    _masked(src_key_padding_mask=torch.arange(6).expand(6, 6) > torch.tensor([[5], [3], [4], [2], [6], [3]]))
+    _masked(src_key_padding_mask=lambda n: torch.arange(6) > 2 + torch.arange(n).unsqueeze(1) % 5)
 )
 
 
 @network("torch.nn: TransformerEncoder, time first")
-def _time_first() -> Case:
+def _time_first(n: int) -> Case:
     layer = nn.TransformerEncoderLayer(8, 2, 16)
     encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-    return _outputs(encoder, lambda m, x: m(x.transpose(0, 1)).transpose(0, 1), 4, 8)
+    return _outputs(n, encoder, lambda m, x: m(x.transpose(0, 1)).transpose(0, 1), 4, 8)
 
 
 @network("torch.nn: MultiheadAttention, a mask for each head")
-def _attention_3d() -> Case:
-    mask = torch.rand(SAMPLES * 2, 5, 5) > 0.7
+def _attention_3d(n: int) -> Case:
+    mask = torch.rand(n * 2, 5, 5) > 0.7
     mask[:, range(5), range(5)] = False
     return _outputs(
+        n,
         nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True),
         lambda m, x: m(x, x, x, attn_mask=mask, need_weights=False)[0], 5, 8,
     )  # fmt: skip
 
 
 @network("torch.nn: MultiheadAttention, keys of another width, added biases")
-def _attention_cross() -> Case:
-    memory = torch.randn(SAMPLES, 3, 4)
+def _attention_cross(n: int) -> Case:
+    memory = torch.randn(n, 3, 4)
     return _outputs(
+        n,
         nn.MultiheadAttention(8, 2, kdim=4, vdim=4, add_bias_kv=True, add_zero_attn=True, batch_first=True),
         lambda m, x: m(x, memory.to(x), memory.to(x))[0], 5, 8,
     )  # fmt: skip
 
 
 @network("torch.nn: Transformer, encoder and decoder")
-def _transformer() -> Case:
-    return _outputs(nn.Transformer(8, 2, 1, 1, 16, batch_first=True), lambda m, x: m(x, x[:, :3]), 4, 8)
+def _transformer(n: int) -> Case:
+    return _outputs(n, nn.Transformer(8, 2, 1, 1, 16, batch_first=True), lambda m, x: m(x, x[:, :3]), 4, 8)
 
 
-def _recurrent(kind: str, read: str, **options: Any) -> Callable[[], Case]:
-    def build() -> Case:
+def _recurrent(kind: str, read: str, **options: Any) -> Callable[[int], Case]:
+    def build(n: int) -> Case:
         def call(m: nn.Module, x: Tensor) -> Tensor:
             if read == "packed":
-                lengths = torch.tensor([5, 2, 4, 3, 5, 1])
+                lengths = torch.tensor([5, 2, 4, 3, 5, 1]).repeat(-(-n // 6))[:n]
                 x = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
             outputs, last = m(x)
             last = last[0] if isinstance(last, tuple) else last
             return outputs if read == "outputs" else last.transpose(0, 1)
 
-        return _outputs(getattr(nn, kind)(4, 3, **{"batch_first": True} | options), call, 5, 4)
+        return _outputs(n, getattr(nn, kind)(4, 3, **{"batch_first": True} | options), call, 5, 4)
 
     return build
 
@@ -438,8 +441,8 @@ network("torch.nn: LSTM, two layers, both directions, dropout")(
 network("torch.nn: LSTM, projected")(_recurrent("LSTM", "outputs", proj_size=2))
 
 
-def _cell(kind: str) -> Callable[[], Case]:
-    def build() -> Case:
+def _cell(kind: str) -> Callable[[int], Case]:
+    def build(n: int) -> Case:
         def call(m: nn.Module, x: Tensor) -> Tensor:
             state = None
             for step in x.unbind(1):
@@ -447,7 +450,7 @@ def _cell(kind: str) -> Callable[[], Case]:
             assert state is not None
             return state[0] if isinstance(state, tuple) else state
 
-        return _outputs(getattr(nn, kind)(4, 3), call, 3, 4)
+        return _outputs(n, getattr(nn, kind)(4, 3), call, 3, 4)
 
     return build
 
@@ -456,10 +459,10 @@ for _kind in ("LSTMCell", "GRUCell", "RNNCell"):
     network(f"torch.nn: {_kind}")(_cell(_kind))
 
 
-def _computed(wrap: Callable[[nn.Module], nn.Module]) -> Callable[[], Case]:
-    def build() -> Case:
+def _computed(wrap: Callable[[nn.Module], nn.Module]) -> Callable[[int], Case]:
+    def build(n: int) -> Case:
         model = nn.Sequential(wrap(nn.Conv1d(3, 4, 2)), nn.ReLU(), nn.Flatten(), wrap(nn.Linear(12, 6)))
-        return _outputs(model, lambda m, x: m(x), 3, 4)
+        return _outputs(n, model, lambda m, x: m(x), 3, 4)
 
     return build
 
@@ -489,27 +492,27 @@ for _label, _wrap in {
 
 
 @network("torch.nn: orthogonal (parametrization)")
-def _orthogonal() -> Case:
+def _orthogonal(n: int) -> Case:
     model = nn.Sequential(nn.utils.parametrizations.orthogonal(nn.Linear(6, 6)), nn.Tanh(), nn.Linear(6, 2))
-    return _outputs(model, lambda m, x: m(x), 6)
+    return _outputs(n, model, lambda m, x: m(x), 6)
 
 
 @network("torch.nn: rarer layers")
-def _rarer() -> Case:
+def _rarer(n: int) -> Case:
     model = nn.Sequential(
         nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=1, padding=1, groups=2), nn.PReLU(4),
         nn.InstanceNorm2d(4, affine=True), nn.Conv2d(4, 6, 3, groups=2, padding=1, padding_mode="circular"),
         nn.RMSNorm(8), nn.Flatten(), nn.Linear(6 * 8 * 8, 3),
     )  # fmt: skip
-    return _outputs(model, lambda m, x: m(x), 2, 4, 4)
+    return _outputs(n, model, lambda m, x: m(x), 2, 4, 4)
 
 
 @network("torch.nn: BatchNorm in training, coupled='exact'")
-def _batch_norm() -> Case:
+def _batch_norm(n: int) -> Case:
     model = nn.Sequential(
         nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 5), nn.BatchNorm1d(5)
     )
-    return _classified(model, (2, 4, 4))
+    return _classified(n, model, (2, 4, 4))
 
 
 # by hand
@@ -537,8 +540,8 @@ class _Functional(nn.Module):
 
 
 @network("by hand: parameters used functionally, tied, 0-dim, unused")
-def _functional() -> Case:
-    tokens = torch.randint(0, 11, (SAMPLES, 6))
+def _functional(n: int) -> Case:
+    tokens = torch.randint(0, 11, (n, 6))
 
     def losses(m: nn.Module) -> Tensor:
         return F.cross_entropy(m(tokens).transpose(1, 2), tokens.roll(1, 1), reduction="none").mean(1)
@@ -547,22 +550,22 @@ def _functional() -> Case:
 
 
 @network("by hand: several rows for each loss, rows in another order")
-def _rows() -> Case:
-    order = torch.randperm(SAMPLES)
+def _rows(n: int) -> Case:
+    order = torch.randperm(n)
 
     def call(m: nn.Module, x: Tensor) -> Tensor:
-        pairs = m(torch.cat([x, -x])).unflatten(0, (2, SAMPLES))
-        folded = m(x.repeat_interleave(3, 0) * 0.5).unflatten(0, (SAMPLES, 3)).sum(1)
+        pairs = m(torch.cat([x, -x])).unflatten(0, (2, n))
+        folded = m(x.repeat_interleave(3, 0) * 0.5).unflatten(0, (n, 3)).sum(1)
         return (pairs[0] - pairs[1].tanh() + folded) * m(x[order])[order.argsort()]
 
-    return _outputs(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)), call, 4)
+    return _outputs(n, nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)), call, 4)
 
 
 @network("by hand: a loss that mixes samples (contrastive)")
-def _contrastive() -> Case:
+def _contrastive(n: int) -> Case:
     def losses(m: nn.Module) -> Tensor:
         h = F.normalize(m(x.to(_dtype(m))), dim=1)
-        return F.cross_entropy(h @ h.T / 0.1, torch.arange(SAMPLES).roll(1), reduction="none")
+        return F.cross_entropy(h @ h.T / 0.1, torch.arange(n).roll(1), reduction="none")
 
-    x = torch.randn(SAMPLES, 4)
+    x = torch.randn(n, 4)
     return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)), losses
