@@ -125,7 +125,7 @@ def _pulled(graph: Graph, seeds: list[tuple[Edge, Tensor]], leaves: list[int]) -
                 allow_unused=True,
             )
         except RuntimeError:
-            gradients = tuple(_one_by_one(derivative, cotangents))
+            gradients = tuple(_vectorised(derivative, cotangents))
         for place, values in zip(leaves, gradients, strict=True):
             if values is not None:
                 found[place] = found[place] + values if place in found else values
@@ -136,7 +136,7 @@ def _vectorised(function: Callable[..., tuple[Tensor, ...]], arguments: Sequence
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop")
         try:
-            return torch.vmap(function)(*arguments)
+            return torch.vmap(function, randomness="same")(*arguments)
         except RuntimeError:
             return _one_by_one(function, arguments)
 
