@@ -14,21 +14,22 @@ Edge = tuple[int, int]
 LEAF = "torch::autograd::AccumulateGrad"
 
 
-def _values(name: str) -> Callable[[Any], Any]:
-    return lambda node: tuple(getattr(node, name).flatten().tolist())
+def _rows_picked(indices: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def content(node: Any) -> Any:
+        source, found = node.next_functions[0][0], indices(node)
+        # Rows of a parameter, tokens of an embedding for one, are no samples.
+        is_parameter = source is not None and isinstance(getattr(source, "variable", None), Parameter)
+        return None if is_parameter or found is None else tuple(found.flatten().tolist())
 
-
-def _first_index(node: Any) -> Any:
-    first = node._saved_indices[0]
-    return None if first is None else tuple(first.flatten().tolist())
+    return content
 
 
 # What says which rows are whose, or whether samples are coupled, and shows neither in names nor in shapes.
 _SIGNED: dict[str, Callable[[Any], Any]] = {
     "NativeBatchNormBackward0": lambda node: node._saved_training,
-    "IndexBackward0": _first_index,
-    "IndexSelectBackward0": _values("_saved_index"),
-    "PackPaddedSequenceBackward0": _values("_saved_batch_sizes"),
+    "IndexBackward0": _rows_picked(lambda node: node._saved_indices[0]),
+    "IndexSelectBackward0": _rows_picked(lambda node: node._saved_index),
+    "PackPaddedSequenceBackward0": _rows_picked(lambda node: node._saved_batch_sizes),
 }
 
 

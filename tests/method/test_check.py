@@ -92,6 +92,36 @@ def test_when_it_is_proved(monkeypatch: pytest.MonkeyPatch, check: int, expected
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("picked", "expected"), [("rows of a parameter", [1, 0, 0]), ("rows of samples", [1, 1, 1])]
+)
+def test_indices_that_pick_samples_are_part_of_the_form(
+    monkeypatch: pytest.MonkeyPatch, picked: str, expected: list[int]
+) -> None:
+    torch.manual_seed(0)
+    proofs = []
+    monkeypatch.setattr(_tracing, "find_plan", lambda *args: proofs.append(1) or find_plan(*args))
+    model = nn.ParameterDict({"table": torch.randn(11, 4), "matrix": torch.randn(4, 3)})
+    dba = DynamicBatch(model, rule="all", check=0)
+    found = []
+    for _ in range(3):
+        rows = model["table"][torch.randint(0, 11, (N, 5))] if "param" in picked else torch.randn(N, 5, 4)
+        order = torch.randperm(N)
+        h = (rows.mean(1) @ model["matrix"]).tanh()
+        h = h if "param" in picked else h[order]
+        losses = h.square().sum(1)
+        dba.backward(losses, retain_graph=True)
+        ours = [p.grad.clone() for p in model.values() if p.grad is not None]
+        model.zero_grad()
+        losses.mean().backward()
+        for one, other in zip(ours, [p.grad for p in model.values() if p.grad is not None], strict=True):
+            torch.testing.assert_close(one, other)
+        model.zero_grad()
+        found.append(len(proofs))
+        proofs.clear()
+    assert found == expected
+
+
 def test_the_check_draws_no_random_number() -> None:
     model = nn.Linear(3, 2)
     dba = DynamicBatch(model)
