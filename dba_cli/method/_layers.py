@@ -118,12 +118,16 @@ def sampled(
     parts: list[LayerGradients] = []
     general: list[tuple[Site, list[Tensor]]] = []
     given: list[tuple[Edge, Tensor]] = []
-    for site, kept in zip(plan.sites, saved, strict=True):
+    if not plan.operands:  # the same in every step
+        plan.operands = [
+            {number: _parameter(graph, operand) for number, operand in site.operands.items()}
+            for site in plan.sites
+        ]
+    for site, kept, own in zip(plan.sites, saved, plan.operands, strict=True):
         known = ((number, gradients[site.node, number]) for number in site.rows)
         flowing = {number: g for number, g in known if g is not None}
         if not flowing:
             continue
-        own = {number: _parameter(graph, operand) for number, operand in site.operands.items()}
         try:
             if graph.names[site.node] not in SAMPLERS or site.rows.keys() != {0}:
                 raise NotServed

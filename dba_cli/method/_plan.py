@@ -8,6 +8,7 @@ that is shared everything counts as shared, so that each path has one site and n
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -58,6 +59,7 @@ class Plan:
         leaves: places of the parameters.
         step: when it was made.
         general: types of the nodes that are called again, for every sample, after the backward pass to them.
+        operands: what the samplers are told of the sites' operands, once it has been made.
     """
 
     sites: list[Site]
@@ -65,6 +67,7 @@ class Plan:
     leaves: list[int]
     step: int
     general: tuple[str, ...] = ()
+    operands: list[Any] = field(default_factory=list)
     edges: list[Edge] = field(init=False)
 
     def __post_init__(self) -> None:
