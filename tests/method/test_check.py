@@ -1,6 +1,7 @@
 """Which rows are whose is proved; what contradicts autograd is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,20 @@ def test_indices_that_pick_samples_are_part_of_the_form(
         found.append(len(proofs))
         proofs.clear()
     assert found == expected
+
+
+def test_a_parameter_that_none_of_the_samples_gradients_holds_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forgetful(*args: Any) -> Any:
+        plan, found = find_plan(*args)
+        return replace(plan, sites=plan.sites[:1]), found
+
+    monkeypatch.setattr(_tracing, "find_plan", forgetful)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    with pytest.raises(RuntimeError, match=r"parameter '0\.\w+' has a gradient in autograd, and none"):
+        DynamicBatch(model).backward(model(torch.randn(N, 4)).square().sum(1))
+    assert all(p.grad is None for p in model.parameters())
 
 
 def test_the_check_draws_no_random_number() -> None:

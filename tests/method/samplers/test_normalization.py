@@ -59,10 +59,11 @@ def test_normalization(
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm1d(4), nn.BatchNorm1d(4, affine=False)])
 def test_batch_norm_in_training_is_refused_by_name_with_the_mend(norm: nn.Module) -> None:
-    model = nn.Sequential(nn.Linear(3, 4), norm, nn.Linear(4, 1))
+    model = nn.Sequential(nn.Linear(3, 4), norm, nn.Linear(4, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
     dba = DynamicBatch(model)
     losses = model(torch.randn(5, 3)).squeeze(1)
-    with pytest.raises(RuntimeError, match=r"'1' \(BatchNorm1d\).*\.eval\(\).*GroupNorm.*coupled='exact'"):
+    every = r"'1' \(BatchNorm1d\), '3' \(BatchNorm1d\)"
+    with pytest.raises(RuntimeError, match=rf"{every}.*\.eval\(\).*GroupNorm.*coupled='exact'"):
         dba.backward(losses)
     model.eval()
     dba.backward(model(torch.randn(5, 3)).squeeze(1))
