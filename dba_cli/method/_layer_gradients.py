@@ -114,6 +114,11 @@ def weighted(weights: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tens
     return left * weights.view(-1, *(1,) * (left.ndim - 1)), right
 
 
+def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
+    """The gradient in that shape; itself where it has it, because a view would be copied into ``.grad``."""
+    return gradient if gradient.shape == shape else gradient.view(shape)
+
+
 class Explicit(LayerGradients):
     """Gradients that are given: small ones, of scales and shifts, or of modules nothing is known of."""
 
@@ -237,7 +242,7 @@ class OuterProducts(LayerGradients):
         left, right = left.flatten(0, 1), right.flatten(0, 1)
         gradients: Gradients = {}
         if self.weight is not None:
-            gradients[self.weight] = row_products(left.t(), right.t()).view(self.weight.shape)
+            gradients[self.weight] = shaped(row_products(left.t(), right.t()), self.weight.shape)
         if self.bias is not None:
             gradients[self.bias] = left.sum(0)
         return gradients
