@@ -20,7 +20,7 @@ from .._gram import (
     slab_cost,
     sum_of_squares,
 )
-from .._layer_gradients import Costs, Explicit, Gradients, LayerGradients, OuterProducts, weighted
+from .._layer_gradients import Costs, Explicit, Gradients, LayerGradients, OuterProducts, shaped, weighted
 from ._registry import NotServed, Use, register_sampler
 
 
@@ -164,7 +164,7 @@ class ConvolutionGradients(LayerGradients):
         g = self._geometry
         kernel_gradient = getattr(torch.nn.grad, f"conv{len(g.kernel) - 2}d_weight")
         kernel = kernel_gradient(x, g.kernel, gradient, g.stride, g.padding, g.dilation, g.groups)
-        gradients: Gradients = {self._weight: kernel.view(self._weight.shape)}
+        gradients: Gradients = {self._weight: shaped(kernel, self._weight.shape)}
         if self._bias is not None:
             gradients[self._bias] = gradient.flatten(2).sum((0, 2))
         return gradients
