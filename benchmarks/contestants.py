@@ -148,7 +148,8 @@ class Vmap(Materialised):
             output = torch.func.functional_call(self.model, parameters, (x.unsqueeze(0),))
             return self.losses(output, y.unsqueeze(0)).sum()
 
-        return torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
+        with quiet():
+            return torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
 
 
 class Opacus(Materialised):
@@ -213,9 +214,9 @@ class Backpack(Materialised):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the peers' remark that the data needs no gradient off the terminal."""
+    """Keep the peers' remarks, on data without gradient and on slow batching rules, off the terminal."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Full backward hook is firing")
+        warnings.filterwarnings("ignore", message="Full backward hook is firing|There is a performance drop")
         yield
 
 

@@ -128,11 +128,15 @@ def sum_of_squares(slabs: Iterable[Tensor], n: int) -> Tensor:
     return torch.stack(squares).sum(0)
 
 
+def triangle(n: int) -> float:
+    """The share of an n x n matrix that strips compute."""
+    return 0.5 + STRIP / (2 * max(STRIP, n))
+
+
 def pair_cost(n: int, others: int, positions: int, p: int, q: int) -> float:
     """Nanoseconds of all pairs of positions of n samples and as many others each (1: their own)."""
-    height = 1.0 if others == 1 else 0.5 + STRIP / (2 * max(STRIP, n))
-    product = BATCHED if others == 1 else PRODUCT
-    return height * n * others * positions**2 * ((p + q) * product + ELEMENT)
+    share, product = (1.0, BATCHED) if others == 1 else (triangle(n), PRODUCT)
+    return share * n * others * positions**2 * ((p + q) * product + ELEMENT)
 
 
 def slab_cost(n: int, others: int, positions: int, p: int, q: int) -> float:

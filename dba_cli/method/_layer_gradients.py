@@ -19,6 +19,7 @@ from ._gram import (
     position_pair_gram,
     slab_cost,
     sum_of_squares,
+    triangle,
 )
 from ._products import row_products
 
@@ -177,7 +178,7 @@ class OuterProducts(LayerGradients):
         n, positions, p = self.left.shape
         q = self.right.shape[2] if self.weight is not None else 0
         if positions == 1:
-            gram, norms = n * n * (p + q) * PRODUCT, n * (p + q) * READ
+            gram, norms = triangle(n) * n * n * (p + q) * PRODUCT, n * (p + q) * READ
         else:
             gram = min(pair_cost(n, n, positions, p, q), slab_cost(n, n, positions, p, q))
             norms = min(pair_cost(n, 1, positions, p, q), slab_cost(n, 1, positions, p, q))

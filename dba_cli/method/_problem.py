@@ -115,7 +115,7 @@ class SelectionProblem:
             costs = layer.gradients.costs()
             if costs is not None:
                 size = sum(p.numel() for p in layer.gradients.parameters)
-                products = 2 * ("projections" in needs) + (1 + inside / 2) * (ends > 0)
+                products = 2 * ("projections" in needs) + (1 + inside) * (ends > 0)
                 without = products * costs.product + ends * (CALLS + ELEMENT * size)
                 without += costs.square_norms * ("square_norms" in needs)
                 if without <= 0.9 * costs.gram + ELEMENT * n * n * (ends > 0):
