@@ -69,9 +69,6 @@ def gradient_rule(
     """Return the rule of a config entry, None for plain training on the gradient of the mean loss.
 
     ``generator`` feeds rules that draw at random.
-
-    Raises:
-        ValueError: DBA cannot watch a module of the model.
     """
     if not entry.selects:
         return None

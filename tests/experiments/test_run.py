@@ -365,14 +365,6 @@ def test_a_batch_as_large_as_the_draw_is_one_step_an_epoch(results: Path) -> Non
     assert (record.final.epoch, record.final.samples_processed) == (2, 60)
 
 
-def test_a_model_that_dba_cannot_watch_is_refused(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unwatchable(*arguments: object) -> torch.nn.Module:
-        return torch.nn.Sequential(torch.nn.LSTM(28, 4))
-
-    monkeypatch.setattr(module, "build_model", unwatchable)
-    assert refused(results, config(SGD, DBA)).startswith("exp: optimizer dba: module '0' (LSTM)")
-
-
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"format": 1}', "\x00"])
 def test_a_damaged_record_is_refused_and_kept(results: Path, damage: str) -> None:
     do(results, config(SGD))

@@ -14,7 +14,7 @@ CLASSES, N = 3, 40
 KEPT = torch.arange(10) % 3 != 0
 
 
-@register_rule("test_remembered")
+@register_rule("tests-remembered")
 def remembered(problem: SelectionProblem) -> Tensor:
     return (KEPT / KEPT.sum()).to(problem.dtype).expand(problem.shape)
 
@@ -35,7 +35,7 @@ def test_a_step_is_that_of_dba_with_one_subset_for_all_layers() -> None:
     batch = torch.randperm(N)[:10]
     ours.update(batch, KEPT)
     model, data = theirs._model, theirs._data
-    dba = DynamicBatch(model, rule="test_remembered", scope="model")
+    dba = DynamicBatch(model, rule="tests-remembered", scope="model")
     losses = nn.functional.cross_entropy(model(data.images[batch]), data.labels[batch], reduction="none")
     dba.backward(losses)
     theirs._optimizer.step()

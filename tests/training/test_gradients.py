@@ -83,7 +83,7 @@ def test_every_key_of_an_entry_reaches_the_method(monkeypatch: pytest.MonkeyPatc
     )
     model, generator = network(), seeded()
     keys = {"rule": "greedy", "metric": "norm", "order": "distance", "min_fraction": 0.4, "scope": "model"}
-    keys |= {"max_fraction": 0.9, "size": 5, "stratified": True}
+    keys |= {"max_fraction": 0.9, "size": 5, "sizes": None, "stratified": True}
     gradient_rule(dba(**keys), model, generator)
     assert given == [(model, {**keys, "generator": generator})]
 
