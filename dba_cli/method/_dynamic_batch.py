@@ -1,6 +1,7 @@
 """Dynamic Batch Adaptation as a replacement for the backward pass."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from math import isfinite, nan
 from typing import Literal, get_args
@@ -140,7 +141,9 @@ class DynamicBatch:
             )
         refuse_sharded(self._model)
         scaled, meanwhile = is_scaled(losses), static_reduction(losses)
-        with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
+        device = losses.device.type
+        mixed = torch.is_autocast_enabled(device)
+        with torch.no_grad(), torch.autocast(device, enabled=False) if mixed else nullcontext():
             try:
                 try:
                     _require_finite_losses(losses)

@@ -177,7 +177,7 @@ def _sums_over_earlier(gram: Tensor, ranks: Tensor) -> Tensor:
         # A difference of ranks, clamped, is 1 where j comes before i and 0 elsewhere; faster than a mask.
         earlier = (places[:, start:stop].unsqueeze(-1) - columns).clamp_(0, 1)
         sums.append(earlier.mul_(gram[:, start:stop]).sum(-1))
-    return torch.cat(sums, -1)
+    return sums[0] if len(sums) == 1 else torch.cat(sums, -1)
 
 
 def _plus(sum_so_far: Gradients | None, more: Gradients) -> Gradients:
