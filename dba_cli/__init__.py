@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dba_cli.api import try_data as try_data
     from dba_cli.data import register_dataset as register_dataset
     from dba_cli.errors import UserError as UserError
+    from dba_cli.losses import register_loss as register_loss
     from dba_cli.method import DynamicBatch as DynamicBatch
     from dba_cli.method import Selection as Selection
     from dba_cli.method import SelectionProblem as SelectionProblem
@@ -34,6 +35,7 @@ _HOME = {
     **dict.fromkeys(("register_metric", "register_order", "register_rule", "register_sampler"), "method"),
     "UserError": "errors",
     "register_dataset": "data",
+    "register_loss": "losses",
     "register_model": "models",
 }
 __all__ = ["__version__", *_HOME]

@@ -12,6 +12,7 @@ import pytest
 
 import dba_cli
 from dba_cli.data import DATASETS
+from dba_cli.losses import LOSSES
 from dba_cli.method import METRICS, ORDERS, RULES
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +69,26 @@ def hardest(problem):
     return (chosen / chosen.sum()).expand(len(problem.layers), -1)
 """,
         {"optimizers.dba.rule": "{module}:hardest"},
+        "dba",
+    ),
+    "loss": (
+        """
+import torch
+from torch import nn
+
+from dba_cli import register_loss
+
+@register_loss("absolute")
+class Absolute(nn.Module):
+    def __init__(self, classes, weight: float = 1.0):
+        super().__init__()
+        self.targets, self.weight = torch.eye(classes), weight
+
+    def forward(self, network, images, labels, indices):
+        count()
+        return self.weight * (network(images).softmax(1) - self.targets[labels]).abs().sum(1)
+""",
+        {"optimizers.dba.loss": {"kind": "{module}:absolute", "weight": 0.5}},
         "dba",
     ),
     "optimizer": (
@@ -173,7 +194,7 @@ def test_one_file_adds_a(thing: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     module = "own_" + thing.replace(" ", "_")
     (tmp_path / f"{module}.py").write_text(CALLS + text)
     monkeypatch.syspath_prepend(tmp_path)
-    for table in (METRICS, ORDERS, RULES, DATASETS):  # other tests go through all that is in them
+    for table in (METRICS, ORDERS, RULES, DATASETS, LOSSES):  # other tests go through all that is in them
         monkeypatch.setattr(table, "_entries", dict(table._entries))
     source = "auto" if thing == "dataset" else "embedded"
     length = {"epochs": None, "steps": 3, "evaluation": {"epochs": None, "steps": 3}}

@@ -31,9 +31,10 @@ dba run configs/smoke.yaml --set data.source=embedded --set optimizers.dba.metri
 `--set KEY=VALUE` overrides a value and is checked like the file; an entry of a list is addressed by its name
 (`optimizers.dba.metric`). Seeds are a list or a range such as `0-4`.
 
-In `model` and in an entry of `optimizers`, `kind` decides which keys there are. A class of torch.optim goes
-by its name (`kind: AdamW`), a network or an optimizer of your own by `module:name`; their arguments are the
-keys, with the types and defaults of the signature: [adding-a-model.md](adding-a-model.md).
+In `model`, in an entry of `optimizers` and in a `loss`, `kind` decides which keys there are. A class of
+torch.optim goes by its name (`kind: AdamW`), a network, an optimizer or a loss of your own by `module:name`;
+their arguments are the keys, with the types and defaults of the signature:
+[adding-a-model.md](adding-a-model.md).
 """
 _BOUNDS = {
     annotated_types.Ge: ("ge", "at least {}"),
@@ -47,22 +48,29 @@ _PLAIN = {str: "text", int: "whole number", float: "number", bool: "`true` or `f
 def page() -> str:
     """Return the text of docs/configs.md."""
     parts = [_HEAD]
-    for name, section in _sections(Config, ""):
+    for name, section in _sections(Config, "", []):
         parts.append(
             f"\n## {f'`{name}`' if name else 'The whole file'}\n\n{_first_line(section)}\n\n{_table(section)}"
         )
     return "".join(parts)
 
 
-def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[BaseModel]]]:
+def _sections(model: type[BaseModel], name: str, seen: list[Any]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the sections and, of each table, its kinds once."""
     yield name, model
     for key, field in model.model_fields.items():
         for inner in _models(field.annotation):
             title = f"{name}.{key}".lstrip(".")
-            yield from _sections(inner, title)
-            if issubclass(inner, Kinded) and "." not in title:
+            if inner in seen:
+                continue
+            yield from _sections(inner, title, seen)
+            if not issubclass(inner, Kinded):
+                continue
+            seen.append(inner)
+            if inner.table not in seen:
+                seen.append(inner.table)
                 for kind, section in _own_kinds(inner):
-                    yield from _sections(section, f"{title}: {kind}")
+                    yield from _sections(section, f"{title}: {kind}", seen)
 
 
 def _own_kinds(section: type[Kinded]) -> Iterator[tuple[str, type[Kinded]]]:

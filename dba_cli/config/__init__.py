@@ -13,6 +13,7 @@ from dba_cli.config._schema import Deformation as Deformation
 from dba_cli.config._schema import Draw as Draw
 from dba_cli.config._schema import Evaluation as Evaluation
 from dba_cli.config._schema import ExperimentConfig as ExperimentConfig
+from dba_cli.config._schema import LossConfig as LossConfig
 from dba_cli.config._schema import ModelConfig as ModelConfig
 from dba_cli.config._schema import OptimizerConfig as OptimizerConfig
 from dba_cli.config._schema import ScheduleConfig as ScheduleConfig

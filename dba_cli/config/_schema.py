@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from dba_cli.config._kinds import Kinded, Section
 from dba_cli.config._space import MAX_POINTS, possible_values
 from dba_cli.data import DATASETS
+from dba_cli.losses import LOSSES
 from dba_cli.method import METRICS, ORDERS, RULES, SizeLimits
 from dba_cli.models import MODELS
 from dba_cli.optimizers import OPTIMIZERS
@@ -259,6 +260,30 @@ class Checkpoint(_OneOf):
     """Every so many seconds; or steps."""
 
 
+class LossConfig(Kinded):
+    """What the samples of a batch are trained on; its parameters are the other keys.
+
+    ``cross_entropy`` and what else dba_cli.losses has, or a user's ``module:name``.
+    """
+
+    table = LOSSES
+
+    @staticmethod
+    def supplied(parameters: list[str]) -> list[str]:
+        """Return what the program gives to a loss's builder."""
+        return [name for name in parameters if name in {"samples", "classes", "generator"}]
+
+    def build(self, samples: int, classes: int, generator: torch.Generator) -> nn.Module:
+        """Return the loss of a run on so many ``samples``; ValueError where it cannot be made."""
+        builder = LOSSES[self.kind]
+        given = {"samples": samples, "classes": classes, "generator": generator}
+        keys = self.supplied(list(inspect.signature(builder).parameters))
+        try:
+            return builder(**{key: given[key] for key in keys}, **self.arguments)
+        except Exception as error:  # a user's class: any line of it may fail
+            raise ValueError(f"loss {self.kind} cannot be made: {error}") from error
+
+
 class TrainingConfig(_Length):
     """How long, in what batches and at what schedule to train; the same for every optimizer."""
 
@@ -271,8 +296,10 @@ class TrainingConfig(_Length):
     evaluation: Evaluation = Evaluation(epochs=1)
     deformation: Deformation | None = None
     """Every step sees new deformed copies of the draw's images; a batch may then be larger than the draw."""
+    loss: SerializeAsAny[LossConfig] | None = None
+    """What the samples are trained on; null: cross-entropy."""
     label_smoothing: Unit = 0.0
-    """Share of the label spread over all classes."""
+    """Share of the label spread over all classes, of the cross-entropy."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: the forward and backward products in mixed precision (torch.autocast); weights, updates and
     evaluation stay float32."""
@@ -281,6 +308,20 @@ class TrainingConfig(_Length):
     checkpoint: Checkpoint | None = Checkpoint(seconds=60)
     """How often the state is saved, so that a stopped run goes on; null: never. Changes no result and is no
     part of a run's identity."""
+
+    @model_validator(mode="after")
+    def _one_loss(self) -> Self:
+        if self.loss is not None and self.label_smoothing:
+            raise ValueError(
+                "label_smoothing is of the loss that stands where none is given: write it as "
+                "loss: {kind: cross_entropy, label_smoothing: ...}, or leave one of the two out"
+            )
+        return self
+
+    def loss_of(self, entry: "OptimizerConfig") -> LossConfig:
+        """Return the loss that an optimizer is trained with: its own, else that of all."""
+        default = {"kind": "cross_entropy", "label_smoothing": self.label_smoothing}
+        return entry.loss or self.loss or LossConfig.model_validate(default)
 
 
 class BaseOptimizerConfig(Kinded):
@@ -328,6 +369,8 @@ class OptimizerConfig(BaseOptimizerConfig):
     """A folder's name: letters, digits, '_', '.', '-'."""
     batch_size: Count | None = None
     """Instead of training.batch_size."""
+    loss: SerializeAsAny[LossConfig] | None = None
+    """Instead of training.loss."""
 
     @property
     def base_optimizer(self) -> BaseOptimizerConfig:
@@ -417,6 +460,16 @@ class Config(Section):
     seeds: Annotated[list[Seed], _distinct("seeds")] = Field(min_length=1, max_length=10_000)
     """A list, or a range such as 0-4."""
     sweep: SweepConfig | None = None
+
+    @model_validator(mode="after")
+    def _pairs_exchange(self) -> Self:
+        for entry in self.optimizers:
+            if self.model.kind == "pair" and self.training.loss_of(entry).kind != "small_loss":
+                raise ValueError(
+                    f"model pair is for the loss small_loss, and optimizer {entry.name} has another one: "
+                    "training.loss: {kind: small_loss, rate: ...}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _within_step_budget(self) -> Self:

@@ -185,12 +185,17 @@ class Trainee:
         self.model = model.to(self._device)
         self.recorder = SelectionRecorder() if config.training.trace else None
         optimizer = entry.base_optimizer.build(self.model.parameters())
-        generators = {"selection": generator(seed, Stream.SELECTION)}
+        generators = {
+            "selection": generator(seed, Stream.SELECTION),
+            "loss": generator(seed, Stream.LOSS),
+        }
+        loss = config.training.loss_of(entry)
+        built = loss.build(len(self.indices), self.data.num_classes, generators["loss"]).to(self._device)
         learning = Learning(
             optimizer,
             build_scheduler(config.training.schedule, optimizer, run.timeline.steps),
             gradient_rule(entry, self.model, generators["selection"]),
-            label_smoothing=config.training.label_smoothing,
+            built,
             precision=getattr(torch, config.training.precision),
             step_budget=config.training.step_budget,
             recorder=self.recorder,
@@ -224,5 +229,6 @@ def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> No
             model = build(torch.Generator())
     except UserError:  # a user's network may look at its weights, and another fault shows again
         model = build(torch.Generator())
+    config.training.loss_of(entry).build(1, data.num_classes, torch.Generator())
     gradient_rule(entry, model, torch.Generator())
     entry.base_optimizer.build([nn.Parameter(torch.empty_like(p, device="cpu")) for p in model.parameters()])

@@ -4,10 +4,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from dba_cli.data import import_torchvision
 from dba_cli.method import Registry
@@ -130,3 +131,30 @@ def resnet(
     layers["flatten"] = nn.Flatten()
     layers["output"] = nn.Linear(before, classes)
     return nn.Sequential(layers)
+
+
+class Pair(nn.Module):
+    """Two networks of one kind with weights of their own; for co-teaching, the loss ``small_loss``.
+
+    In training it returns the logits of both, (n, 2, classes), in evaluation their mean.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (n, 2, classes); their mean (n, classes) in evaluation."""
+        logits = torch.stack([network(images) for network in self.networks], 1)
+        return logits if self.training else logits.mean(1)
+
+
+@register_model("pair")
+def pair(
+    image_shape: tuple[int, ...],
+    classes: int,
+    network: Annotated[str, Field(description="Kind of both; its keys are the others.")] = "mlp",
+    **arguments: Any,
+) -> Pair:
+    """Two networks of one kind, for co-teaching: the loss ``small_loss``."""
+    return Pair([MODELS[network](image_shape=image_shape, classes=classes, **arguments) for _ in range(2)])

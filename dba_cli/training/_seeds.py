@@ -23,6 +23,7 @@ class Stream(IntEnum):
     HOLDOUT = 7
     NOISE = 8
     IMBALANCE = 9
+    LOSS = 10
 
 
 def generator(seed: int, stream: Stream) -> torch.Generator:

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dba_cli.config import OptimizerConfig
 from dba_cli.errors import UserError
+from dba_cli.losses import CrossEntropy
 from dba_cli.method import DynamicBatch, NonFiniteError, Selection
 from dba_cli.records import Evaluation
 from dba_cli.training._batches import BatchOrder, TensorData
@@ -49,14 +50,14 @@ class Learning:
     """How a batch becomes an update; the optimizers share everything but ``backward``.
 
     ``backward`` None is plain training, on the gradient of the mean loss. No step may use more samples than
-    ``step_budget``. ``generators`` are the random streams that ``backward`` and the training data draw
-    from: part of the state.
+    ``step_budget``. ``loss`` is one of dba_cli.losses. ``generators`` are the random streams that it,
+    ``backward`` and the training data draw from: part of the state.
     """
 
     optimizer: torch.optim.Optimizer
     scheduler: LRScheduler
     backward: GradientRule | None = None
-    label_smoothing: float = 0.0
+    loss: nn.Module = field(default_factory=CrossEntropy)
     precision: torch.dtype = torch.float32
     step_budget: int | None = None
     recorder: SelectionRecorder | None = None
@@ -174,6 +175,7 @@ class Training:
             "model": self._model.state_dict(),
             "optimizer": learning.optimizer.state_dict(),
             "scheduler": learning.scheduler.state_dict(),
+            "loss": learning.loss.state_dict(),
             "batches": self._batches.state_dict(),
             "generators": {name: each.get_state() for name, each in learning.generators.items()},
             "recorder": None if learning.recorder is None else learning.recorder.state_dict(),
@@ -187,6 +189,7 @@ class Training:
         self._model.load_state_dict(state["model"])
         learning.optimizer.load_state_dict(state["optimizer"])
         learning.scheduler.load_state_dict(state["scheduler"])
+        learning.loss.load_state_dict(state["loss"])
         self._batches.load_state_dict(state["batches"])
         for name, each in learning.generators.items():
             each.set_state(state["generators"][name])
@@ -201,11 +204,7 @@ class Training:
         self._updating = True
         batch = next(self._batches).to(self._device)
         labels = self._train_data.labels.index_select(0, batch)
-        with torch.autocast(self._device.type, torch.bfloat16) if self._lower else nullcontext():
-            logits = self._model(self._train_data.images_at(batch))
-        if self._lower:
-            logits = logits.float()
-        losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=learning.label_smoothing)
+        losses = learning.loss(self._logits, self._train_data.images_at(batch), labels, batch)
         mean = losses.mean()
         loss = mean.item()
         if not math.isfinite(loss):
@@ -215,7 +214,7 @@ class Training:
         try:
             if learning.backward is None:
                 selection, used = None, {"": len(batch)}
-                mean.backward()  # type: ignore[no-untyped-call]
+                mean.backward()
             else:
                 selection = learning.backward(losses, labels)
                 used = selection.sizes
@@ -238,6 +237,11 @@ class Training:
         self._updating = False
         self._observer.step(at.step, loss)
         return True
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with torch.autocast(self._device.type, torch.bfloat16) if self._lower else nullcontext():
+            logits: Tensor = self._model(images)
+        return logits.float() if self._lower else logits
 
     def _refuse(self, used: Mapping[str, int], budget: int) -> None:
         layer, most = max(used.items(), key=lambda item: item[1])

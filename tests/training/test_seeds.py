@@ -19,6 +19,7 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "HOLDOUT": 7,
         "NOISE": 8,
         "IMBALANCE": 9,
+        "LOSS": 10,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dba_cli.config import OptimizerConfig, ScheduleConfig
+from dba_cli.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from dba_cli.records import Evaluation
 from dba_cli.training import (
     Learning,
@@ -20,7 +20,7 @@ from dba_cli.training import (
     gradient_rule,
 )
 
-from .lab import TEST, TRAIN, Watcher, network, order, timeline, weights
+from .lab import CLASSES, TEST, TRAIN, N, Watcher, network, order, timeline, weights
 
 SGD = {"kind": "sgd", "lr": 0.1}
 ENTRIES = {
@@ -32,6 +32,10 @@ ENTRIES = {
         "RMSprop": {"kind": "RMSprop", "momentum": 0.5, "centered": True},
         "dba": {"kind": "dba", "base": SGD},
         "random": {"kind": "dba", "base": SGD, "rule": "random"},
+        "elr": {"kind": "dba", "base": SGD, "loss": {"kind": "early_learning_regularization"}},
+        "two groups": SGD | {"loss": {"kind": "two_groups", "warm_up": 1}},
+        "small loss": SGD | {"loss": {"kind": "small_loss", "rate": 0.4, "ramp": 2}},
+        "mixup": SGD | {"loss": {"kind": "mixup"}},
     }.items()
 }
 STEPS = 11
@@ -64,7 +68,8 @@ def training(
     optimizer = entry.base_optimizer.build(model.parameters())
     schedule = build_scheduler(ScheduleConfig(kind="cosine", warmup_steps=3), optimizer, STEPS)
     rule = gradient_rule(entry, model, selection)
-    learning = Learning(optimizer, schedule, rule, generators={"selection": selection})
+    loss = TrainingConfig(steps=STEPS).loss_of(entry).build(N, CLASSES, selection)
+    learning = Learning(optimizer, schedule, rule, loss, generators={"selection": selection})
     return model, Training(change(model), learning, TRAIN, TEST, timeline(STEPS), order(), watcher)
 
 

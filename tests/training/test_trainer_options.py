@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dba_cli.config import Deformation, TrainingConfig
 from dba_cli.errors import UserError
+from dba_cli.losses import CrossEntropy
 from dba_cli.method import NonFiniteError
 from dba_cli.training import DeformedImages, TensorData, Timeline
 
@@ -45,7 +46,7 @@ def test_label_smoothing_by_hand(smoothing: float) -> None:
         return total / len(labels)
 
     ours, theirs = network(), network()
-    outcome = trained(ours, label_smoothing=smoothing)
+    outcome = trained(ours, loss=CrossEntropy(smoothing))
     expected = by_hand(theirs, loss_of)
     assert_same(ours, theirs, rtol=1e-4, atol=1e-5)
     last = outcome.history[-1]
