@@ -169,6 +169,19 @@ class Comparison:
     sections: tuple[Section, ...]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Return a name for each section: its experiment's; NAME-2 and so on for its further settings."""
+        experiments = {section.experiment for section in self.sections}
+        names: list[str] = []
+        for section in self.sections:
+            name, number = section.experiment, 1
+            while name in names or (number > 1 and name in experiments):
+                number += 1
+                name = f"{section.experiment}-{number}"
+            names.append(name)
+        return tuple(names)
+
+    @property
     def incomplete(self) -> list[str]:
         """Return one line for each optimizer that lacks planned runs; empty when all are recorded.
 

@@ -16,6 +16,7 @@ from dba_cli.experiments._images import Images, drawn, drawn_images, protocol
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
+from dba_cli.method import coupling
 from dba_cli.records import DataRecord, Durations, Evaluation, RunRecord
 from dba_cli.training import (
     DeformedImages,
@@ -230,5 +231,20 @@ def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> No
     except UserError:  # a user's network may look at its weights, and another fault shows again
         model = build(torch.Generator())
     config.training.loss_of(entry).build(1, data.num_classes, torch.Generator())
+    if entry.selects and (coupled := _coupled(model, data.image_shape)) is not None:
+        raise ValueError(
+            f"model {config.model.kind}: {coupled} to select by: replace them by nn.GroupNorm, or keep them"
+            " in evaluation mode (a train() of the network's that calls .eval() of theirs)"
+        )
     gradient_rule(entry, model, torch.Generator())
     entry.base_optimizer.build([nn.Parameter(torch.empty_like(p, device="cpu")) for p in model.parameters()])
+
+
+def _coupled(model: nn.Module, shape: tuple[int, ...]) -> str | None:
+    """Return what couples the samples of a batch in training, in words; None where nothing does."""
+    device = next((parameter.device for parameter in model.parameters()), None)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            return coupling(model(torch.zeros(2, *shape, device=device)), model)
+        except Exception:  # a user's network, on a batch that is none: the run shows it
+            return None

@@ -26,3 +26,4 @@ from ._samplers import NotServed as NotServed
 from ._samplers import Use as Use
 from ._samplers import register_sampler as register_sampler
 from ._selection import Selection as Selection
+from ._tracing import coupling as coupling

@@ -138,11 +138,10 @@ class Tracer:
                 )
         if not parameters:
             raise RuntimeError("no trainable parameter of the model is behind the losses")
-        coupling = n > 1 and any(_couples(graph, place) for place in range(len(graph.nodes)))
-        if coupling and self._coupled == "refuse":
+        coupling = _coupling(graph, self._model) if n > 1 else None
+        if coupling is not None and self._coupled == "refuse":
             raise RuntimeError(
-                f"{_batch_norms(self._model)} normalize by the statistics of the batch, so that a sample has "
-                "no gradient of its own; put them in evaluation mode (.eval(): running statistics), replace "
+                f"{coupling}; put them in evaluation mode (.eval(): running statistics), replace "
                 "them by nn.GroupNorm, or pass coupled='exact' for the derivative of each loss with the "
                 "coupling in it (slow)"
             )
@@ -169,6 +168,23 @@ def _couples(graph: Graph, place: int) -> bool:
     # InstanceNorm is a BatchNorm of one sample with n times the channels.
     return name == "SyncBatchNormBackward" or (
         name in _COUPLING and getattr(node, "_saved_training", True) and graph.shapes[place][0][0] > 1
+    )
+
+
+def coupling(losses: Tensor, model: nn.Module) -> str | None:
+    """What normalizes by the statistics of the batch behind the losses of two or more samples, in words.
+
+    None where every sample has a gradient of its own, and where the losses have no graph.
+    """
+    return None if losses.grad_fn is None else _coupling(read_graph(losses), model)
+
+
+def _coupling(graph: Graph, model: nn.Module) -> str | None:
+    if not any(_couples(graph, place) for place in range(len(graph.nodes))):
+        return None
+    return (
+        f"{_batch_norms(model)} normalize by the statistics of the batch, so that a sample has no gradient of"
+        " its own"
     )
 
 

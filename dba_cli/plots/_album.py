@@ -29,10 +29,10 @@ _MOST_PAIRS = 6
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure; ``stem`` is the name of its files, ``experiment`` None where it shows several."""
+    """A figure; ``stem`` is the name of its files, ``study`` None where it shows several."""
 
     stem: str
-    experiment: str | None
+    study: str | None
     caption: str
     figure: Figure
 

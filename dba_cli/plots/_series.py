@@ -100,7 +100,10 @@ def band(
 
 @dataclass(frozen=True)
 class Study:
-    """The runs of one experiment that share a setting; each optimizer that has some is a row and a line."""
+    """The runs of one experiment that share a setting; each optimizer that has some is a row and a line.
+
+    ``name`` is that of the comparison's names.
+    """
 
     name: str
     section: Section
@@ -127,20 +130,19 @@ def read_studies(results: Path, names: Sequence[str] | None, optimizers: Sequenc
     Raises:
         UserError: A name is unknown, a record is damaged, or there is no run to draw.
     """
-    sections = compare(results, names).sections
+    comparison = compare(results, names)
+    sections = comparison.sections
     known = list(dict.fromkeys(row.optimizer for section in sections for row in section.rows))
     for name in optimizers:
         if name not in known:
             raise UserError(f"--optimizer {name}: in none of these experiments{did_you_mean(name, known)}")
     studies: list[Study] = []
-    for section in sections:
+    for name, section in zip(comparison.names, sections, strict=True):
         picked = [row for row in section.rows if not optimizers or row.optimizer in optimizers]
         rows = [row for row in picked if row.current and (row.finished or row.diverged)]
         if not rows:
             continue
         folder = ExperimentFolder(results / section.experiment)
-        earlier = sum(study.section.experiment == section.experiment for study in studies)
-        name = f"{section.experiment}-{earlier + 1}" if earlier else section.experiment
         lines = []
         for row in rows:
             seeds = sorted((*row.finished, *row.diverged))

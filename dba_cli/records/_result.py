@@ -13,6 +13,8 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
     field_serializer,
     field_validator,
     model_validator,
@@ -80,6 +82,9 @@ class Durations(Part):
     finished_at: str = Field(description="UTC, ISO 8601.")
 
 
+_SECONDS = TypeAdapter(Seconds)
+
+
 class RunRecord(Part):
     """One finished run: one optimizer and one seed of one experiment."""
 
@@ -131,6 +136,10 @@ class RunRecord(Part):
         """Take the final evaluation's seconds from the durations, where alone they stand in the file."""
         match data:
             case {"final": {**final}, "durations": {"training": seconds}}:
+                try:
+                    _SECONDS.validate_python(seconds, strict=True)
+                except ValidationError:
+                    seconds = 0.0  # so that the durations are found at fault, not the evaluation
                 return {**data, "final": {"seconds": seconds} | final}
         return data
 

@@ -42,12 +42,12 @@ def report_page(
     album = make_album(results, names, data_dir=data_dir)
     pictures: dict[str | None, list[Picture]] = {}
     for picture in album.pictures:
-        pictures.setdefault(picture.experiment, []).append(picture)
+        pictures.setdefault(picture.study, []).append(picture)
     shared = pictures.pop(None, [])
-    # Of tables with one name the first has the pictures.
+    comparison = compare(results, names)
     parts = [
-        _part(section, results) | {"pictures": pictures.pop(section.experiment, [])}
-        for section in compare(results, names).sections
+        _part(section, results) | {"pictures": pictures.get(name, [])}
+        for name, section in zip(comparison.names, comparison.sections, strict=True)
     ]
     values = {"parts": parts, "shared": shared, "notes": album.notes, "command": command, "lead": lead}
     return rendered("report.html.jinja", **values), list(album.notes)

@@ -88,6 +88,24 @@ def thin(classes: int, generator: torch.Generator, scale=0.1):
     model(torch.zeros(1, 1, 28, 28))
     nn.init.normal_(model[1].weight, std=scale, generator=generator)
     return model
+
+
+class Normed(nn.Sequential):
+    def __init__(self, classes, frozen: bool = False):
+        super().__init__(
+            nn.Flatten(),
+            nn.BatchNorm1d(784, affine=False),  # of the pixels: no gradient goes through it
+            nn.Linear(784, 4),
+            nn.BatchNorm1d(4),
+            nn.Linear(4, classes),
+        )
+        self.frozen = frozen
+
+    def train(self, mode=True):
+        super().train(mode)
+        if getattr(self, "frozen", False):
+            self[3].eval()
+        return self
 """
 
 
@@ -234,6 +252,22 @@ def test_a_network_of_ones_own(dba, own, model, parameters):
     assert dba("run", own, "--overwrite").code == 0
     again = [record(name, seed) for name in ("sgd", "dba") for seed in (0, 1)]
     assert [each["final"]["test_loss"] for each in again] == [each["final"]["test_loss"] for each in first]
+
+
+def test_samples_that_a_network_couples_are_refused_before_anything_is_written(dba, own):
+    own.write_text(
+        HEAD
+        + "model: {kind: 'my_network:Normed'}\n"
+        + "optimizers:\n"
+        + "  - {name: sgd, kind: sgd, lr: 0.1}\n"
+        + "  - {name: dba, kind: dba, base: {kind: sgd, lr: 0.1}}\n"
+    )
+    said = dba("run", own).refused()
+    assert said.startswith("own: optimizer dba: model my_network:Normed: modules ")
+    assert all(part in said for part in ("'3' (BatchNorm1d)", "nn.GroupNorm", ".eval()"))
+    assert not Path("results").exists()
+    assert dba("run", own, "--optimizer", "sgd", "--seed", 0).code == 0
+    assert dba("run", own, "--set", "model.frozen=true", "--overwrite", "--seed", 0).code == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The page's structure, read by the standard library's parser."""
 
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -75,6 +76,19 @@ def test_what_a_config_says_is_text_and_nothing_else(page: str) -> None:
     assert "<script>document.title" not in page
     assert "{{ 7 * 7 }}" in Reader(page).text
     assert sum(tag == "script" for tag, _ in Reader(page).tags) == 1
+
+
+def test_a_second_setting_of_an_experiment_has_its_own_pictures(recorded: Path, tmp_path: Path) -> None:
+    """As after a rename of the data's folder, by which tables call it."""
+    shutil.copytree(recorded / "first", tmp_path / "first")
+    for file in tmp_path.glob("first/*/seed-1/result.json"):
+        file.write_text(file.read_text().replace('"title": "MNIST"', '"title": "Renamed"'))
+    reader = Reader(report_page(tmp_path, None, tmp_path / "none", "dba report")[0])
+    parts = [attributes["id"] for tag, attributes in reader.tags if tag == "section" and "id" in attributes]
+    assert parts[:2] == ["experiment-1", "experiment-2"]
+    captions = [attributes["alt"] for tag, attributes in reader.tags if tag == "img"]
+    curves = [each for each in captions if each and "accuracy against update steps" in each]
+    assert len(curves) == 2
 
 
 def test_the_same_records_give_the_same_page(page: str, recorded: Path) -> None:
