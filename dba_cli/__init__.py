@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dba_cli.method import SelectionProblem as SelectionProblem
     from dba_cli.method import register_metric as register_metric
     from dba_cli.method import register_order as register_order
+    from dba_cli.method import register_remembered as register_remembered
     from dba_cli.method import register_rule as register_rule
     from dba_cli.method import register_sampler as register_sampler
     from dba_cli.models import register_model as register_model
@@ -32,7 +33,8 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("audit", "compare", "run", "sweep", "try_data"), "api"),
     **dict.fromkeys(("DynamicBatch", "Selection", "SelectionProblem"), "method"),
-    **dict.fromkeys(("register_metric", "register_order", "register_rule", "register_sampler"), "method"),
+    **dict.fromkeys(("register_metric", "register_order", "register_remembered"), "method"),
+    **dict.fromkeys(("register_rule", "register_sampler"), "method"),
     "UserError": "errors",
     "register_dataset": "data",
     "register_loss": "losses",

@@ -13,7 +13,7 @@ import pytest
 import dba_cli
 from dba_cli.data import DATASETS
 from dba_cli.losses import LOSSES
-from dba_cli.method import METRICS, ORDERS, RULES
+from dba_cli.method import METRICS, ORDERS, REMEMBERED, RULES
 
 ROOT = Path(__file__).parents[1]
 CALLS = "calls = 0\n\ndef count():\n    global calls\n    calls += 1\n\n"
@@ -56,6 +56,18 @@ def largest_half(problem):
     return chosen / chosen.sum(-1, keepdim=True)
 """,
         {"optimizers.dba.rule": "{module}:largest_half"},
+        "dba",
+    ),
+    "remembered quantity": (
+        """
+from dba_cli import register_remembered
+
+@register_remembered("largest_entry")
+def largest_entry(problem):
+    count()
+    return problem.square_norms.sqrt()
+""",
+        {"optimizers.dba.remember": "{module}:largest_entry", "optimizers.dba.rule": "two_groups"},
         "dba",
     ),
     "peer by loss": (
@@ -194,7 +206,8 @@ def test_one_file_adds_a(thing: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     module = "own_" + thing.replace(" ", "_")
     (tmp_path / f"{module}.py").write_text(CALLS + text)
     monkeypatch.syspath_prepend(tmp_path)
-    for table in (METRICS, ORDERS, RULES, DATASETS, LOSSES):  # other tests go through all that is in them
+    # Other tests go through all that is in them.
+    for table in (METRICS, ORDERS, REMEMBERED, RULES, DATASETS, LOSSES):
         monkeypatch.setattr(table, "_entries", dict(table._entries))
     source = "auto" if thing == "dataset" else "embedded"
     length = {"epochs": None, "steps": 3, "evaluation": {"epochs": None, "steps": 3}}

@@ -19,7 +19,7 @@ from dba_cli.config._kinds import Kinded, Section
 from dba_cli.config._space import MAX_POINTS, possible_values
 from dba_cli.data import DATASETS
 from dba_cli.losses import LOSSES
-from dba_cli.method import METRICS, ORDERS, RULES, SizeLimits
+from dba_cli.method import METRICS, ORDERS, REMEMBERED, RULES, SizeLimits
 from dba_cli.models import MODELS
 from dba_cli.optimizers import OPTIMIZERS
 from dba_cli.records import PaperFigures
@@ -409,6 +409,14 @@ class DBAConfig(OptimizerConfig):
     """layer: each chooses for itself (the paper); model: one choice for all."""
     stratified: bool = False
     """Apply the rule within each class."""
+    remember: Annotated[str, Field(max_length=200), _registered(REMEMBERED)] = "distance"
+    """What is remembered of each sample, for rule two_groups and order remembered (docs/method.md)."""
+    memory: Unit = 0.7
+    """Share of what is remembered that a new value leaves."""
+    class_relative: bool = True
+    """Compare what is remembered with the median of the sample's class."""
+    warmup_steps: int = Field(default=0, ge=0, le=100_000_000)
+    """Steps that keep every sample, before the first selection."""
 
     @property
     def base_optimizer(self) -> BaseOptimizerConfig:
@@ -418,7 +426,7 @@ class DBAConfig(OptimizerConfig):
     def largest_size(self, batch: int) -> int:
         """Return the most images of a batch that a step may use, by the limits."""
         limits = SizeLimits(self.min_fraction, self.max_fraction, self.size, self.sizes)
-        return batch if self.rule == "all" else limits.bounds(batch)[1]
+        return batch if self.rule == "all" or self.warmup_steps else limits.bounds(batch)[1]
 
     def check_arguments(self) -> None:
         """Raise ValueError where the limits on the size contradict one another."""

@@ -11,6 +11,8 @@ from ._layer_gradients import LayerGradients as LayerGradients
 from ._layer_gradients import OuterProducts as OuterProducts
 from ._layers import NonFiniteError as NonFiniteError
 from ._limits import SizeLimits as SizeLimits
+from ._memory import REMEMBERED as REMEMBERED
+from ._memory import register_remembered as register_remembered
 from ._metrics import METRICS as METRICS
 from ._metrics import SubsetStatistics as SubsetStatistics
 from ._metrics import register_metric as register_metric

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from math import isfinite, nan
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,12 @@ from ._delivery import Delivery, deliver, is_scaled, parameters_behind
 from ._layer_gradients import Gradients
 from ._layers import NonFiniteError, require_finite
 from ._limits import SizeLimits
+from ._memory import Memory
 from ._metrics import METRICS
 from ._orders import ORDERS
 from ._problem import SelectionProblem
 from ._replicas import WholeProblem, give_up, refuse_sharded, static_reduction
-from ._rules import RULES, select_stratified
+from ._rules import RULES, everything, select_stratified
 from ._selection import Selection
 from ._tracing import Coupled, Tracer
 
@@ -54,6 +55,12 @@ class DynamicBatch:
         rule: how subsets are searched, one of `RULES`.
         stratified: whether the rule is applied within every class, so that each keeps its share of the
             weights; `backward` then needs the labels.
+        remember: what is remembered of each sample for the rules and orders that ask, one of `REMEMBERED`:
+            `backward` then needs the samples' indices.
+        memory: share of what is remembered that a new value leaves, in [0, 1).
+        class_relative: whether what is remembered is taken relative to the median of the sample's class;
+            `backward` then needs the labels.
+        warmup_steps: number of steps that keep every sample; the memory fills meanwhile.
         generator: source of random numbers for the rules that draw any; None is torch's global one.
         selection: among which samples the rule chooses where several processes train together:
             ``"local"``, each among its own, or ``"global"``, all among those of all processes, by norms and
@@ -66,7 +73,7 @@ class DynamicBatch:
             ``"exact"`` for the derivative of each sample's loss with the coupling in it.
 
     Raises:
-        ValueError: an unknown name, or a fraction outside [0, 1].
+        ValueError: an unknown name, or a number outside its range.
     """
 
     def __init__(
@@ -82,6 +89,10 @@ class DynamicBatch:
         scope: Scope = "layer",
         rule: str = "prefix",
         stratified: bool = False,
+        remember: str = "distance",
+        memory: float = 0.7,
+        class_relative: bool = True,
+        warmup_steps: int = 0,
         generator: torch.Generator | None = None,
         selection: Candidates = "local",
         check: int = 1000,
@@ -94,12 +105,17 @@ class DynamicBatch:
         ]:
             if value not in choices:
                 raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps must be at least 0, not {warmup_steps}")
+        self._memory = Memory(remember, memory, class_relative)
+        self._warmup, self._steps = warmup_steps, 0
         self._problem_of = partial(
             SelectionProblem,
             metric=METRICS[metric],
             order=ORDERS[order],
             limits=SizeLimits(min_fraction, max_fraction, size, sizes),
             together=scope == "model",
+            memory=self._memory,
             generator=generator,
         )
         self._rule = RULES[rule]
@@ -110,7 +126,12 @@ class DynamicBatch:
         allow_second_passes()
 
     def backward(
-        self, losses: Tensor, *, labels: Tensor | None = None, retain_graph: bool = False
+        self,
+        losses: Tensor,
+        *,
+        labels: Tensor | None = None,
+        indices: Tensor | None = None,
+        retain_graph: bool = False,
     ) -> Selection:
         """Write the gradient of the selected samples into ``.grad``, adding to what is there.
 
@@ -121,13 +142,15 @@ class DynamicBatch:
         Args:
             losses: one loss per sample, (n,), each of its own sample (``reduction="none"``).
             labels: class of each sample, (n,), for stratified selection and for rules that look at them.
+            indices: number of each sample in the training set, (n,) int64 from 0, for what is remembered of
+                it; all copies of one sample have its number.
             retain_graph: whether the graph is needed again, as in `torch.Tensor.backward`.
 
         Returns:
             What was selected. Parameters that the losses do not depend on keep their ``.grad``.
 
         Raises:
-            ValueError: losses or labels of another shape, or losses without graph.
+            ValueError: losses, labels or indices of another shape or missing, or losses without graph.
             NonFiniteError: losses or per-sample gradients that are not finite (a ValueError too).
             RuntimeError: samples are coupled, a parameter that is not the model's, or gradients that
                 contradict autograd's.
@@ -135,10 +158,12 @@ class DynamicBatch:
         _require_losses(losses)
         if self._stratified and labels is None:
             raise ValueError("stratified selection needs the classes: backward(losses, labels=labels)")
-        if labels is not None and labels.shape != losses.shape:
-            raise ValueError(
-                f"labels must have shape ({len(losses)},), one per loss, not {tuple(labels.shape)}"
-            )
+        for name, values in (("labels", labels), ("indices", indices)):
+            if values is not None and values.shape != losses.shape:
+                raise ValueError(
+                    f"{name} must have shape ({len(losses)},), one per loss, not {tuple(values.shape)}"
+                )
+        problem_of = partial(self._problem_of, losses=losses.detach(), labels=labels, indices=indices)
         refuse_sharded(self._model)
         scaled, meanwhile = is_scaled(losses), static_reduction(losses)
         device = losses.device.type
@@ -152,24 +177,34 @@ class DynamicBatch:
                     if self._selection == "global":  # Who raises alone leaves the others waiting.
                         give_up(losses)
                     raise
-                problem = self._problem_of(layers=layers, losses=losses.detach(), labels=labels, dtype=dtype)
+                problem = problem_of(layers=layers, dtype=dtype)
                 selection, deliveries = self._selected(problem)
             except NonFiniteError:
                 if not scaled:
                     raise
                 parameters = parameters_behind(losses)
                 deliveries = [(parameters, lambda: {p: torch.full_like(p, nan) for p in parameters})]
-                problem = self._problem_of(
-                    layers=(), losses=losses.detach(), labels=labels, dtype=losses.dtype
-                )
+                problem = problem_of(layers=(), dtype=losses.dtype)
                 selection = Selection({}, losses.new_empty(0, len(losses)), problem)
             deliver(deliveries, meanwhile)
+        self._steps += 1
         return selection
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next step depends on beside the model: the steps made, and what is remembered."""
+        return {"steps": self._steps, "memory": self._memory.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another one with the same settings."""
+        self._steps = int(state["steps"])
+        self._memory.load_state_dict(state["memory"])
 
     def _selected(self, own: SelectionProblem) -> tuple[Selection, Sequence[Delivery]]:
         """What the rule selects, and for each layer what makes its gradient."""
         problem = own if self._selection == "local" else WholeProblem.of(own)
         weights = select_stratified(self._rule, problem) if self._stratified else self._rule(problem)
+        if self._steps < self._warmup:
+            weights = everything(problem)
         layers, square_mean = problem.layers, None
         rows = [0] * len(layers) if problem.together else range(len(layers))
         named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}

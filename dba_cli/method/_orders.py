@@ -21,15 +21,17 @@ class Order:
 
 
 ORDERS: Registry[Order] = Registry("order")
-_KNOWN = ("square_norms", "projections")
+_DEFAULT = ("square_norms", "projections")
+_KNOWN = (*_DEFAULT, "remembered")
 
 
 def register_order(name: str) -> Callable[[OrderFunction], OrderFunction]:
     """Register an order under `name`, for `DynamicBatch(order=name)`.
 
     The decorated function maps ``|g_i|^2`` and ``<g_i, mean>``, both of shape (layers, n), to keys of the
-    same shape; samples with larger keys come first, and ties keep the order of the batch. It may have one
-    parameter alone, ``square_norms`` or ``projections``: the other is then not computed for it.
+    same shape; samples with larger keys come first, and ties keep the order of the batch. Parameters that go
+    by the names ``square_norms``, ``projections`` and ``remembered`` (what is remembered of each sample) are
+    what it gets, and nothing else is computed for it.
 
     Raises:
         ValueError: the name is taken.
@@ -37,7 +39,7 @@ def register_order(name: str) -> Callable[[OrderFunction], OrderFunction]:
 
     def register(function: OrderFunction) -> OrderFunction:
         own = tuple(inspect.signature(function).parameters)
-        ORDERS.add(name, Order(function, own if len(own) == 1 and own[0] in _KNOWN else _KNOWN))
+        ORDERS.add(name, Order(function, own if set(own) <= set(_KNOWN) else _DEFAULT))
         return function
 
     return register
@@ -65,3 +67,9 @@ def norm(square_norms: Tensor) -> Tensor:
 def distance(square_norms: Tensor, projections: Tensor) -> Tensor:
     """Distance to the mean, nearest first: ``-|g_i - mean|^2`` without the constant ``|mean|^2``."""
     return 2 * projections - square_norms
+
+
+@register_order("remembered")
+def remembered(remembered: Tensor) -> Tensor:
+    """What is remembered of each sample, smallest first."""
+    return -remembered

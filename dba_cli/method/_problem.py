@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from ._layers import Layer, require_finite
 from ._limits import SizeLimits
 from ._metrics import Metric
 from ._orders import Order
+
+if TYPE_CHECKING:
+    from ._memory import Memory
 
 CALLS = 40_000.0
 """Nanoseconds of the calls that one block of a prefix search takes."""
@@ -34,6 +38,8 @@ class SelectionProblem:
         dtype: type of what is made of gradients, and of the weights.
         together: whether one selection is made for all layers, from the sums of their inner products.
         labels: class of each sample, (n,); None where the caller gave none.
+        indices: number of each sample in the training set, (n,); None where the caller gave none.
+        memory: what is remembered of the training set's samples.
         generator: source of every random number; None is torch's global one.
     """
 
@@ -45,6 +51,8 @@ class SelectionProblem:
     dtype: torch.dtype
     together: bool = False
     labels: Tensor | None = None
+    indices: Tensor | None = None
+    memory: "Memory | None" = None
     generator: torch.Generator | None = None
 
     @property
@@ -90,6 +98,15 @@ class SelectionProblem:
     def projections(self) -> Tensor:
         """Inner products with the batch's mean gradient, ``<g_i, mean>``, (layers, n)."""
         return self._summed("projections")
+
+    @cached_property
+    def remembered(self) -> Tensor:
+        """What is remembered of each sample, this batch included, (layers, n); ``memory.values`` has all.
+
+        Asking for it is what makes the memory take in the batch.
+        """
+        assert self.memory is not None
+        return self.memory.updated(self)
 
     @property
     def gradients(self) -> Sequence[LayerGradients]:
@@ -172,8 +189,9 @@ class SelectionProblem:
     def restricted(self, members: Tensor, limits: SizeLimits) -> "SelectionProblem":
         """The same problem for the samples of indices (m,); their projections on the batch's mean stay."""
         own = {field.name: getattr(self, field.name) for field in fields(SelectionProblem)}
-        labels = None if self.labels is None else self.labels[members]
-        own.update(losses=self.losses[members], labels=labels, limits=limits)
+        for name in ("losses", "labels", "indices"):
+            own[name] = None if own[name] is None else own[name][members]
+        own.update(limits=limits)
         return _Part(**own, whole=self, members=members)
 
 
@@ -189,6 +207,10 @@ class _Part(SelectionProblem):
     @cached_property
     def grams(self) -> dict[int, Tensor]:
         return {k: gram[self.members.unsqueeze(1), self.members] for k, gram in self.whole.grams.items()}
+
+    @cached_property
+    def remembered(self) -> Tensor:
+        return self.whole.remembered[:, self.members]
 
     @cached_property
     def gradients(self) -> Sequence[LayerGradients]:

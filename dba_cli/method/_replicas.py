@@ -74,19 +74,22 @@ class WholeProblem(SelectionProblem):
             NonFiniteError: some process gave up.
         """
         names = crc32(repr([layer.names for layer in own.layers]).encode())
-        all_of_them = _called(own.samples, names, own.labels is not None, device=own.losses.device)
+        all_of_them = _called(
+            own.samples, names, own.labels is not None, own.indices is not None, device=own.losses.device
+        )
         if any(row[0] == _GAVE_UP for row in all_of_them):
             raise NonFiniteError("losses or gradients of another process are not finite")
         if len({tuple(row[1:]) for row in all_of_them}) > 1:
             raise RuntimeError(
-                "selection='global' needs the same layers, and labels or none, in every process; give up "
-                "one of the two: a forward pass that differs between ranks, or the global selection"
+                "selection='global' needs the same layers, and labels and indices or none, in every process; "
+                "give up one of the two: a forward pass that differs between ranks, or the global selection"
             )
         counts = tuple(row[0] for row in all_of_them)
         values: dict[str, Any] = {field.name: getattr(own, field.name) for field in fields(SelectionProblem)}
         values["losses"] = _from_all(own.losses, counts)
-        if own.labels is not None:
-            values["labels"] = _from_all(own.labels, counts)
+        for name, given in (("labels", own.labels), ("indices", own.indices)):
+            if given is not None:
+                values[name] = _from_all(given, counts)
         return cls(**values, own=own, counts=counts)
 
     def mine(self, weights: Tensor) -> Tensor:
@@ -154,7 +157,7 @@ class WholeProblem(SelectionProblem):
 
 def give_up(losses: Tensor) -> None:
     """Tell the processes that call `WholeProblem.of` that this one's losses or gradients are not finite."""
-    _called(_GAVE_UP, 0, False, device=losses.device)
+    _called(_GAVE_UP, 0, False, False, device=losses.device)
 
 
 def _called(*own: int, device: torch.device) -> list[list[int]]:

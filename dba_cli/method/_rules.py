@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ._memory import otsu_cut
 from ._metrics import Criterion, SubsetStatistics
 from ._prefixes import best_prefixes
 from ._problem import SelectionProblem, ranks_of
@@ -135,6 +136,18 @@ def random(problem: SelectionProblem) -> Tensor:
 def everything(problem: SelectionProblem) -> Tensor:
     """Control: every sample with weight 1/n, plain training on the mean loss, whatever the limits say."""
     return problem.losses.new_full(problem.shape, 1 / problem.samples, dtype=problem.dtype)
+
+
+@register_rule("two_groups")
+def two_groups(problem: SelectionProblem) -> Tensor:
+    """The lower of two groups of what is remembered, of the size that this comes to within the limits.
+
+    The cut is Otsu's (1979), through what is remembered of all samples of the training set.
+    """
+    remembered, memory = problem.remembered, problem.memory
+    assert memory is not None
+    sizes = (remembered <= otsu_cut(memory.values)).sum(-1, keepdim=True)
+    return problem.first(sizes.clamp(problem.smallest, problem.largest), ranks_of(-remembered))
 
 
 @register_rule("largest_loss")

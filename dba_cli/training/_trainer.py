@@ -1,10 +1,10 @@
 """The training loop. SGD, Adam and DBA run through these same lines."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -22,11 +22,22 @@ from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._state import POSITION, Keeper, Position, SelectionRecorder, Since, State
 from dba_cli.training._timeline import Timeline
 
-GradientRule = Callable[[Tensor, Tensor], Selection]
-"""Turns losses (n,) and classes (n,) of a batch into ``.grad``; returns what each layer used.
 
-It raises NonFiniteError where there is nothing to select from.
-"""
+class GradientRule(Protocol):
+    """Turns a batch into ``.grad``, and may remember its samples."""
+
+    def backward(self, losses: Tensor, *, labels: Tensor, indices: Tensor) -> Selection:
+        """Write the gradient; return what each layer used. Losses, classes and indices have shape (n,).
+
+        Raises:
+            NonFiniteError: There is nothing to select from.
+        """
+
+    def state_dict(self) -> State:
+        """Return what the next batch depends on."""
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from there."""
 
 
 class Observer:
@@ -47,16 +58,16 @@ class Observer:
 
 @dataclass(frozen=True)
 class Learning:
-    """How a batch becomes an update; the optimizers share everything but ``backward``.
+    """How a batch becomes an update; the optimizers share everything but ``selection``.
 
-    ``backward`` None is plain training, on the gradient of the mean loss. No step may use more samples than
+    ``selection`` None is plain training, on the gradient of the mean loss. No step may use more samples than
     ``step_budget``. ``loss`` is one of dba_cli.losses. ``generators`` are the random streams that it,
-    ``backward`` and the training data draw from: part of the state.
+    ``selection`` and the training data draw from: part of the state.
     """
 
     optimizer: torch.optim.Optimizer
     scheduler: LRScheduler
-    backward: GradientRule | None = None
+    selection: GradientRule | None = None
     loss: nn.Module = field(default_factory=CrossEntropy)
     precision: torch.dtype = torch.float32
     step_budget: int | None = None
@@ -74,8 +85,7 @@ def gradient_rule(
     if not entry.selects:
         return None
     arguments = {key: value for key, value in entry.arguments.items() if key != "base"}
-    dba = DynamicBatch(model, **arguments, generator=generator)
-    return lambda losses, labels: dba.backward(losses, labels=labels)
+    return DynamicBatch(model, **arguments, generator=generator)
 
 
 class Training:
@@ -178,6 +188,7 @@ class Training:
             "loss": learning.loss.state_dict(),
             "batches": self._batches.state_dict(),
             "generators": {name: each.get_state() for name, each in learning.generators.items()},
+            "selection": None if learning.selection is None else learning.selection.state_dict(),
             "recorder": None if learning.recorder is None else learning.recorder.state_dict(),
             "position": POSITION.dump_python(self._at),
             "seconds": [self._clock.running, self._clock.evaluating],
@@ -193,6 +204,8 @@ class Training:
         self._batches.load_state_dict(state["batches"])
         for name, each in learning.generators.items():
             each.set_state(state["generators"][name])
+        if learning.selection is not None:
+            learning.selection.load_state_dict(state["selection"])
         if learning.recorder is not None:
             learning.recorder.load_state_dict(state["recorder"])
         self._at = POSITION.validate_python(state["position"])
@@ -212,11 +225,11 @@ class Training:
         for parameter in self._parameters:  # optimizer.zero_grad, at a tenth of its price
             parameter.grad = None
         try:
-            if learning.backward is None:
+            if learning.selection is None:
                 selection, used = None, {"": len(batch)}
                 mean.backward()
             else:
-                selection = learning.backward(losses, labels)
+                selection = learning.selection.backward(losses, labels=labels, indices=batch)
                 used = selection.sizes
         except NonFiniteError:
             return False

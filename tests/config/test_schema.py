@@ -145,6 +145,10 @@ def test_defaults() -> None:
         "sizes": None,
         "scope": "layer",
         "stratified": False,
+        "remember": "distance",
+        "memory": 0.7,
+        "class_relative": True,
+        "warmup_steps": 0,
     }
     # torch.optim's own
     found = OptimizerConfig.model_validate(ADAM).arguments

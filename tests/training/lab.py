@@ -1,6 +1,8 @@
 """What the tests of the trainer train: a small network on random images, and the loop's own batches."""
 
+import inspect
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -95,7 +97,8 @@ def trained(
 ) -> Training:
     optimizer = optimizer or sgd(model)
     schedule = build_scheduler(ScheduleConfig(), optimizer, 1)
-    learning = Learning(optimizer, schedule, backward, **options)
+    selection = SimpleNamespace(backward=backward) if inspect.isfunction(backward) else backward
+    learning = Learning(optimizer, schedule, selection, **options)
     lasting = lasting or timeline()
     training = Training(model, learning, train_data, test_data, lasting, order(), observer)
     assert training.advance()

@@ -54,7 +54,7 @@ def test_plain_optimizers_have_no_rule_of_their_own(kind: str) -> None:
 
 def test_all_gives_the_mean_of_the_per_sample_gradients() -> None:
     model = network()
-    selection = gradient_rule(dba(rule="all"), model, seeded())(losses_of(model), Y)
+    selection = gradient_rule(dba(rule="all"), model, seeded()).backward(losses_of(model), labels=Y)
     assert selection.sizes == {"0": N, "2": N}
     for ours, theirs in zip(gradients(model), expected_mean_gradients(), strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -64,15 +64,15 @@ def test_all_gives_the_mean_of_the_per_sample_gradients() -> None:
 def test_the_sizes_are_those_of_the_selection(scope: str) -> None:
     model = network()
     rule = gradient_rule(dba(rule="top_k", min_fraction=0.25, scope=scope), model, seeded())
-    assert rule(losses_of(model), Y).sizes == {"0": 3, "2": 3}
+    assert rule.backward(losses_of(model), labels=Y).sizes == {"0": 3, "2": 3}
 
 
 def test_a_stratified_entry_keeps_the_balance_of_the_labels() -> None:
     model = network()
     rule = gradient_rule(dba(rule="random", size=6, stratified=True), model, seeded())
-    assert rule(losses_of(model), Y).sizes == {"0": 6, "2": 6}
+    assert rule.backward(losses_of(model), labels=Y).sizes == {"0": 6, "2": 6}
     with pytest.raises(ValueError, match="labels"):
-        rule(losses_of(model), Y[:3])
+        rule.backward(losses_of(model), labels=Y[:3])
 
 
 def test_every_key_of_an_entry_reaches_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,8 @@ def test_every_key_of_an_entry_reaches_the_method(monkeypatch: pytest.MonkeyPatc
     )
     model, generator = network(), seeded()
     keys = {"rule": "greedy", "metric": "norm", "order": "distance", "min_fraction": 0.4, "scope": "model"}
-    keys |= {"max_fraction": 0.9, "size": 5, "sizes": None, "stratified": True}
+    keys |= {"max_fraction": 0.9, "size": 5, "sizes": None, "stratified": True, "remember": "loss"}
+    keys |= {"memory": 0.5, "class_relative": False, "warmup_steps": 3}
     gradient_rule(dba(**keys), model, generator)
     assert given == [(model, {**keys, "generator": generator})]
 
@@ -94,7 +95,7 @@ def test_random_subsets_come_from_the_generator_alone() -> None:
             torch.manual_seed(global_seed)
             before = torch.get_rng_state()
             model = network()
-            gradient_rule(dba(rule="random"), model, seeded(seed))(losses_of(model), Y)
+            gradient_rule(dba(rule="random"), model, seeded(seed)).backward(losses_of(model), labels=Y)
             assert torch.equal(torch.get_rng_state(), before)
             return [gradient.flatten().tolist() for gradient in gradients(model)]
 
@@ -111,11 +112,11 @@ def test_gradients_that_overflow_under_finite_losses_are_a_divergence() -> None:
     # A gradient of 5e24 is within float32 and its square is not.
     assert losses.isfinite().all()
     with pytest.raises(NonFiniteError, match=r"module '0' is not finite or overflows"):
-        rule(losses, y)
+        rule.backward(losses, labels=y)
 
 
 def test_a_fault_of_the_program_does_not_pass_for_a_divergence() -> None:
     model = network()
     rule = gradient_rule(dba(), model, seeded())
     with pytest.raises(ValueError, match="losses have no graph"):
-        rule(losses_of(model).detach(), Y)
+        rule.backward(losses_of(model).detach(), labels=Y)

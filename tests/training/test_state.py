@@ -36,6 +36,7 @@ ENTRIES = {
         "two groups": SGD | {"loss": {"kind": "two_groups", "warm_up": 1}},
         "small loss": SGD | {"loss": {"kind": "small_loss", "rate": 0.4, "ramp": 2}},
         "mixup": SGD | {"loss": {"kind": "mixup"}},
+        "memory": {"kind": "dba", "base": SGD, "rule": "two_groups", "warmup_steps": 3},
     }.items()
 }
 STEPS = 11
@@ -153,7 +154,9 @@ def test_seconds_are_counted_on() -> None:
     assert outcome.seconds < 1000
 
 
-@pytest.mark.parametrize("part", ["model", "optimizer", "scheduler", "batches", "generators", "position"])
+@pytest.mark.parametrize(
+    "part", ["model", "optimizer", "scheduler", "batches", "generators", "selection", "position"]
+)
 def test_a_state_without_a_part_is_refused(part: str) -> None:
     keeper = Keeper(period=5)
     training("random", Watcher())[1].advance(keeper=keeper)

@@ -145,7 +145,7 @@ def test_dba_by_hand() -> None:
 def test_fractions_are_means_over_samples_since_the_row_before() -> None:
     told = iter([{"a": 1, "b": 5}, {"a": 2, "b": 5}, {"a": 3, "b": 4}, {"a": 4, "b": 3}, {"a": 3, "b": 1}])
 
-    def rule(losses: Tensor, labels: Tensor) -> Any:
+    def rule(losses: Tensor, **given: Tensor) -> Any:
         losses.mean().backward()
         return SimpleNamespace(sizes=next(told))
 
@@ -300,7 +300,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(period: int) -> None
 def test_weights_that_the_last_update_spoils_are_noticed(value: float, steps: int) -> None:
     calls = []
 
-    def rule(losses: Tensor, labels: Tensor) -> Any:
+    def rule(losses: Tensor, **given: Tensor) -> Any:
         calls.append(len(losses))
         (losses.mean() * (value if len(calls) == steps else 1)).backward()
         return SimpleNamespace(sizes={})

@@ -72,7 +72,7 @@ class Typed(nn.Module):
 def test_bfloat16_is_of_the_training_products_alone() -> None:
     losses_in, model = set(), Typed()
 
-    def backward(losses: Tensor, labels: Tensor) -> Any:
+    def backward(losses: Tensor, **given: Tensor) -> Any:
         losses_in.add(losses.dtype)
         losses.mean().backward()
         losses_in.update(p.grad.dtype for p in model.parameters() if p.grad is not None)
@@ -104,7 +104,7 @@ def test_bfloat16_is_the_loop_that_one_would_write() -> None:
 def test_a_double_network_trains_in_double() -> None:
     losses_in = set()
 
-    def backward(losses: Tensor, labels: Tensor) -> Any:
+    def backward(losses: Tensor, **given: Tensor) -> Any:
         losses_in.add(losses.dtype)
         losses.mean().backward()
         return SimpleNamespace(sizes={})
@@ -200,7 +200,7 @@ def test_the_recorder_is_told_every_step_and_changes_nothing(rule: str) -> None:
 def test_gradients_that_are_not_finite_end_the_run_before_the_update_which_is_not_recorded() -> None:
     recorder, calls = Recorder(), []
 
-    def backward(losses: Tensor, labels: Tensor) -> Any:
+    def backward(losses: Tensor, **given: Tensor) -> Any:
         calls.append(len(losses))
         if len(calls) == 7:
             raise NonFiniteError
@@ -221,7 +221,7 @@ def test_a_step_above_the_budget_stops_the_run_before_the_update(backward: str) 
     model = network()
     before = [parameter.clone() for parameter in model.parameters()]
 
-    def selects_too_much(losses: Tensor, labels: Tensor) -> Any:
+    def selects_too_much(losses: Tensor, **given: Tensor) -> Any:
         losses.mean().backward()
         return SimpleNamespace(sizes={"1": 2, "3": 3})
 
