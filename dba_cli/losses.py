@@ -195,7 +195,7 @@ class TwoGroups(nn.Module):
         self.last: Tensor
         self.kept: Tensor
         self.seen: Tensor
-        self.register_buffer("last", torch.zeros(samples))
+        self.register_buffer("last", torch.full((samples,), torch.nan))
         self.register_buffer("kept", torch.ones(samples))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
@@ -208,7 +208,8 @@ class TwoGroups(nn.Module):
         epoch = int(self.seen) // samples
         kept = self.kept[indices]
         if epoch > before // samples and epoch >= self._warm_up:  # from the next step on
-            self.kept.copy_(_lower_group(self.last) > self._threshold)
+            known = self.last.isfinite()  # all but what early stopping holds out
+            self.kept[known] = (_lower_group(self.last[known]) > self._threshold).to(self.kept)
         return losses * kept * (len(kept) / kept.sum().clamp_min(1))
 
 

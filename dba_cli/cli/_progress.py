@@ -83,8 +83,9 @@ class _Lines(Reporter):
             return
         left = self.time_left()
         over = f"; {self._over} of {self._total} runs over, {left}" if left else ""
+        where = record.data.evaluated_on.replace("_", " ")
         self.say(
-            f"{self.title(run)}: {record.data.evaluated_on} accuracy {record.final.test_accuracy:.2%} "
+            f"{self.title(run)}: {where} accuracy {record.final.test_accuracy:.2%} "
             f"({record.durations.total:.1f} s{over})"
         )
 

@@ -11,6 +11,7 @@ from dba_cli.config._schema import DataConfig as DataConfig
 from dba_cli.config._schema import DBAConfig as DBAConfig
 from dba_cli.config._schema import Deformation as Deformation
 from dba_cli.config._schema import Draw as Draw
+from dba_cli.config._schema import EarlyStopping as EarlyStopping
 from dba_cli.config._schema import Evaluation as Evaluation
 from dba_cli.config._schema import ExperimentConfig as ExperimentConfig
 from dba_cli.config._schema import LossConfig as LossConfig

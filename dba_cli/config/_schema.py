@@ -139,9 +139,9 @@ class DataConfig(Section):
     standardize: bool = False
     """The network first subtracts the mean of all pixels of the draw and divides by their standard
     deviation."""
-    evaluate_on: Literal["test", "validation"] = "test"
+    evaluate_on: Literal["test", "validation", "noisy_validation"] = "test"
     """validation: a sixth of the training set, fixed and kept out of every draw. For tuning: the test set
-    decides nothing."""
+    decides nothing. noisy_validation: the same with labels as wrong as data.noise makes the draw's."""
     noise: Noise | None = None
     imbalance: Imbalance | None = None
 
@@ -161,6 +161,11 @@ class DataConfig(Section):
             )
         if self.sha256 is not None and not (has_path or self.dataset.startswith("torchvision:")):
             raise ValueError(f"sha256 is of data at a path, not of {self.dataset}; leave it out")
+        if self.evaluate_on == "noisy_validation" and self.noise is None:
+            raise ValueError(
+                "evaluate_on noisy_validation needs data.noise, such as {kind: symmetric, rate: 0.4}; "
+                "without wrong labels it is validation"
+            )
         return self
 
     @property
@@ -249,6 +254,13 @@ class Deformation(Section):
     """Largest change, as a share of the colour circle."""
 
 
+class EarlyStopping(Section):
+    """The weights of the best evaluation are kept, judged on samples of the draw that are not trained on."""
+
+    share: float = Field(default=0.1, gt=0, lt=1)
+    """Of the draw, held out at random. Their labels are as given, right or wrong."""
+
+
 class Checkpoint(_OneOf):
     """How often a run saves its whole state, from which it goes on when it was stopped."""
 
@@ -300,6 +312,8 @@ class TrainingConfig(_Length):
     """What the samples are trained on; null: cross-entropy."""
     label_smoothing: Unit = 0.0
     """Share of the label spread over all classes, of the cross-entropy."""
+    early_stopping: EarlyStopping | None = None
+    """Keep the weights of the evaluation with the fewest errors on a part of the draw that is held out."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: the forward and backward products in mixed precision (torch.autocast); weights, updates and
     evaluation stay float32."""

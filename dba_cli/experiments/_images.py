@@ -25,6 +25,11 @@ from dba_cli.training import Standardize, Stream, TensorData, generator
 
 _VALIDATION_SHARE = 6  # one training image in six: 10 000 of the official 60 000, as many as the test set
 _VALIDATION_SEED = 0  # one split for all runs, whatever their seeds
+_VALIDATION = {
+    "test": "",
+    "validation": ", validation split",
+    "noisy_validation": ", validation split with labels as wrong",
+}
 
 
 def protocol(config: Config) -> str:
@@ -45,7 +50,7 @@ def protocol(config: Config) -> str:
         name += ", deformed"
     if data.holdout is not None:
         name += f", hold-outs of {100 * data.holdout:.10g} %"
-    return name + (", validation split" if data.evaluate_on == "validation" else "")
+    return name + _VALIDATION[data.evaluate_on]
 
 
 def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
@@ -74,10 +79,22 @@ def trained_labels(config: DataConfig, data: ImageData, indices: Tensor, seed: i
     return noisy(labels, data.num_classes, kind, rate, generator(seed, Stream.NOISE))
 
 
-def draw_size(config: DataConfig, data: ImageData) -> int:
-    """Return how many training images a run sees, whatever its seed; errors are those of `drawn`."""
-    sizes = _class_sizes(config, data)
-    return sum(sizes if config.imbalance is None else imbalanced(sizes, config.imbalance.ratio))
+def held_out_for_stopping(config: Config, n: int, seed: int) -> Tensor | None:
+    """Return which of the n samples of a draw only early stopping looks at, ascending; None: it is off."""
+    stopping = config.training.early_stopping
+    if stopping is None:
+        return None
+    size = min(n - 1, max(1, round(stopping.share * n)))
+    return torch.randperm(n, generator=generator(seed, Stream.STOPPING))[:size].sort().values
+
+
+def training_size(config: Config, data: ImageData) -> int:
+    """Return how many images a run trains on, whatever its seed; errors are those of `drawn`."""
+    sizes = _class_sizes(config.data, data)
+    if config.data.imbalance is not None:
+        sizes = imbalanced(sizes, config.data.imbalance.ratio)
+    held_out = held_out_for_stopping(config, sum(sizes), 0)
+    return sum(sizes) - (0 if held_out is None else len(held_out))
 
 
 def _class_sizes(config: DataConfig, data: ImageData) -> list[int]:
@@ -97,7 +114,7 @@ def _parts(config: DataConfig, data: ImageData, seed: int) -> tuple[Tensor, Tens
     n, held_out = len(data.train_labels), None
     if config.holdout is not None:
         held_out = _held_out(data, config.holdout, seed)
-    if config.evaluate_on == "validation":
+    if config.evaluate_on != "test":
         validation = _validation(data)
         taken = validation if held_out is None else torch.cat([validation, held_out])
         return _others(n, taken), validation
@@ -213,6 +230,9 @@ def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device
     indices = _parts(config, data, seed)[1]
     if indices is not None:
         images, labels = data.train_images[indices], data.train_labels[indices]
+    if config.evaluate_on == "noisy_validation" and config.noise is not None:
+        stream = generator(_VALIDATION_SEED, Stream.VALIDATION_NOISE)
+        labels = noisy(labels, data.num_classes, config.noise.kind, config.noise.rate, stream)
     return TensorData(_prepared(config, images).to(device), labels.to(device))
 
 
@@ -245,7 +265,9 @@ class Images:
     def evaluation(self, config: DataConfig, device: torch.device, seed: int) -> TensorData:
         """Return the samples that a run of a seed is evaluated on, on ``device``."""
         every = config.holdout is None  # and then whatever the seed
-        whose = config.model_dump_json(exclude={"draw", "noise", "imbalance"})
+        whose = config.model_dump_json(
+            exclude={"draw", "imbalance"} | ({"noise"} if config.evaluate_on != "noisy_validation" else set())
+        )
         key = (whose, device, 0 if every else seed)
         if key not in self._evaluation:
             self._evaluation[key] = evaluation_samples(config, self.of(config), device, seed)

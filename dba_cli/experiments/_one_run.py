@@ -12,7 +12,7 @@ from torch import nn
 from dba_cli.config import Config, OptimizerConfig, to_yaml
 from dba_cli.data import ImageData, draw_sha256
 from dba_cli.errors import UserError
-from dba_cli.experiments._images import Images, drawn, drawn_images, protocol
+from dba_cli.experiments._images import Images, drawn, drawn_images, held_out_for_stopping, protocol
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
@@ -20,6 +20,7 @@ from dba_cli.method import coupling
 from dba_cli.records import DataRecord, Durations, Evaluation, RunRecord
 from dba_cli.training import (
     DeformedImages,
+    HeldOut,
     Learning,
     Observer,
     SelectionRecorder,
@@ -117,7 +118,7 @@ class OneRun(Observer):
         final = None
         if training.diverged_at_step is None:
             figures = {"copies_errors": trainee.copies_errors(), "seconds": training.seconds}
-            final = training.history[-1].model_copy(update=figures)
+            final = training.kept.model_copy(update=figures)
         return RunRecord(
             status="finished" if training.diverged_at_step is None else "diverged",
             experiment=run.experiment,
@@ -205,7 +206,13 @@ class Trainee:
         if isinstance(self.train_data, DeformedImages):
             generators["deformation"] = self.train_data.generator
         order = generator(seed, Stream.ORDER)
-        return Training(self.model, learning, self.train_data, self.test_data, run.timeline, order, observer)
+        data = self.train_data, self.test_data
+        held_out = held_out_for_stopping(config, len(self.indices), seed)
+        stop_on = None
+        if held_out is not None:
+            held_out = held_out.to(self._device)
+            stop_on = HeldOut(held_out, self._samples.images_at(held_out), self._samples.labels[held_out])
+        return Training(self.model, learning, *data, run.timeline, order, observer, stop_on)
 
     def copies_errors(self) -> int | None:
         """Return the errors of the mean probability over deformed copies of each image, itself included."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from dba_cli.config import Config, ExperimentConfig, Sweep
 from dba_cli.errors import UserError
 from dba_cli.experiments._crew import do_runs
-from dba_cli.experiments._images import Images, check_images, draw_size
+from dba_cli.experiments._images import Images, check_images, training_size
 from dba_cli.experiments._one_run import check_network
 from dba_cli.experiments._plan import Plan, PlannedRun, Reporter, Settings, plan
 from dba_cli.experiments._progress_files import DESKS
@@ -148,7 +148,7 @@ def planned(config: Config, images: Images, settings: Settings) -> Plan:
     data = images.of(config.data)
     config = config.found(data.source, data.sha256)
     check_images(config, data)
-    n = draw_size(config.data, data)
+    n = training_size(config, data)
     found = plan(config, data.source, n, settings)
     for entry in {run.optimizer: run.config.optimizers[0] for run in found.todo}.values():
         batch_size = entry.batch_size or config.training.batch_size

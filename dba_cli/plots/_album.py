@@ -211,7 +211,8 @@ def _disagreements(scene: _Scene) -> _Drawn:
         images, labels, classes = evaluation(folders[0], scene.data_sets)
         one, other = (classes[predictions_of(folder, len(labels), len(classes))] for folder in folders)
         record = folders[0].read()
-        noun = f"{record.data.evaluated_on if record is not None else 'test'} images"
+        where = "test" if record is None else record.data.evaluated_on.replace("_", " ")
+        noun = f"{where} images"
         title = f"{scene.study.title}\nSeed {seed}"
         figure = disagreements(images, classes[labels], (names[0], one), (names[1], other), title, noun)
         says = f"images that one of {names[0]} and {names[1]} gets right, seed {seed}"

@@ -42,6 +42,10 @@ class Evaluation(BaseModel):
         default=None,
         description="Errors of predictions averaged over deformed copies of each image; after training only.",
     )
+    stopping_errors: Count | None = Field(
+        default=None,
+        description="Errors on what training.early_stopping holds out of the draw, by the labels as given.",
+    )
     fractions: dict[str, Fraction] = Field(
         default_factory=dict, description="By layer: the share of the batch that it was updated with."
     )

@@ -53,7 +53,7 @@ class DataRecord(Part):
     )
     n_train: Count
     n_test: Count
-    evaluated_on: Literal["test", "validation"] = "test"
+    evaluated_on: Literal["test", "validation", "noisy_validation"] = "test"
     notice: str | None = Field(description="Why figures from this source do not compare to the paper's.")
 
     @model_validator(mode="before")
@@ -98,7 +98,8 @@ class RunRecord(Part):
     data: DataRecord
     parameters: Count
     final: Evaluation | None = Field(
-        description="The last one, never the best; None when the loss stopped being finite."
+        description="The last one, never the best; with training.early_stopping that of the weights kept. "
+        "None when the loss stopped being finite."
     )
     diverged_at_step: Count | None = None
     config: dict[str, Any] | None = Field(

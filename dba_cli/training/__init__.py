@@ -1,6 +1,7 @@
 """The trainer core that every optimizer shares. It knows nothing of configs' files, folders or tables."""
 
 from dba_cli.training._batches import BatchOrder as BatchOrder
+from dba_cli.training._batches import HeldOut as HeldOut
 from dba_cli.training._batches import TensorData as TensorData
 from dba_cli.training._deformation import DeformedImages as DeformedImages
 from dba_cli.training._device import describe_device as describe_device

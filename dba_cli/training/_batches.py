@@ -24,6 +24,15 @@ class TensorData:
         return self.images.index_select(0, indices)  # the same as indexing, in a third of the time
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Samples of the draw that are not trained on: their places in it (m,), images and labels as given."""
+
+    indices: Tensor
+    images: Tensor
+    labels: Tensor
+
+
 class BatchOrder:
     """Endless batches of indices into ``n`` samples: every sample once, newly shuffled, then again.
 

@@ -24,6 +24,8 @@ class Stream(IntEnum):
     NOISE = 8
     IMBALANCE = 9
     LOSS = 10
+    VALIDATION_NOISE = 11
+    STOPPING = 12
 
 
 def generator(seed: int, stream: Stream) -> torch.Generator:

@@ -16,7 +16,7 @@ from dba_cli.errors import UserError
 from dba_cli.losses import CrossEntropy
 from dba_cli.method import DynamicBatch, NonFiniteError, Selection
 from dba_cli.records import Evaluation
-from dba_cli.training._batches import BatchOrder, TensorData
+from dba_cli.training._batches import BatchOrder, HeldOut, TensorData
 from dba_cli.training._clock import Clock
 from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._state import POSITION, Keeper, Position, SelectionRecorder, Since, State
@@ -93,7 +93,9 @@ class Training:
 
     The test data is read at each evaluation and decides nothing; only after the last step is a test loss
     that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
-    Epochs are counted in samples: one is as many as there are, whatever the batches.
+    Epochs are counted in samples: one is as many as there are, whatever the batches. With ``stop_on`` those
+    samples of the draw are not trained on, and the model ends with the weights of the evaluation that made
+    the fewest errors on them.
 
     Attributes:
         diverged_at_step: the update that found nothing finite; None where there was none so far.
@@ -110,11 +112,19 @@ class Training:
         timeline: Timeline,
         order: torch.Generator,
         observer: Observer | None = None,
+        stop_on: HeldOut | None = None,
     ) -> None:
         self._model, self._learning, self._timeline = model, learning, timeline
         self._train_data, self._test_data, self._observer = train_data, test_data, observer or Observer()
         self._device = train_data.labels.device
-        self._batches = BatchOrder(len(train_data), timeline.batch_size, order, whole=timeline.whole_batches)
+        self._stop_on, self._best = stop_on, State()
+        trained = torch.ones(len(train_data), dtype=torch.bool)
+        if stop_on is not None:
+            trained[stop_on.indices.cpu()] = False
+        self._trained = trained.nonzero().flatten()
+        self._batches = BatchOrder(
+            len(self._trained), timeline.batch_size, order, whole=timeline.whole_batches
+        )
         self._at = Position(step=0, processed=0, since=Since(0.0, 0, {}), history=[])
         self._clock = Clock(self._device)
         self._updating = False
@@ -131,6 +141,16 @@ class Training:
     def history(self) -> list[Evaluation]:
         """Return the evaluations so far."""
         return self._at.history
+
+    @property
+    def kept(self) -> Evaluation:
+        """Return the last evaluation, with the figures of the weights that are kept."""
+        last = self.history[-1]
+        if self._stop_on is None:
+            return last
+        names = "test_loss", "test_accuracy", "test_errors", "stopping_errors"
+        best = min(self.history, key=lambda row: row.stopping_errors or 0)  # the earliest of equals
+        return last.model_copy(update={name: getattr(best, name) for name in names})
 
     @property
     def seconds(self) -> float:
@@ -165,6 +185,8 @@ class Training:
                     self._save(keeper)
                 if at.step == last and not math.isfinite(at.history[-1].test_loss):
                     self.diverged_at_step = last
+                if at.step == last and self._best:
+                    self._model.load_state_dict(self._best)
                 if at.step in (last, pause):
                     return at.step == last
                 if not self._update():
@@ -186,6 +208,7 @@ class Training:
             "optimizer": learning.optimizer.state_dict(),
             "scheduler": learning.scheduler.state_dict(),
             "loss": learning.loss.state_dict(),
+            "best": self._best,
             "batches": self._batches.state_dict(),
             "generators": {name: each.get_state() for name, each in learning.generators.items()},
             "selection": None if learning.selection is None else learning.selection.state_dict(),
@@ -201,6 +224,7 @@ class Training:
         learning.optimizer.load_state_dict(state["optimizer"])
         learning.scheduler.load_state_dict(state["scheduler"])
         learning.loss.load_state_dict(state["loss"])
+        self._best = state["best"]
         self._batches.load_state_dict(state["batches"])
         for name, each in learning.generators.items():
             each.set_state(state["generators"][name])
@@ -215,7 +239,10 @@ class Training:
         """Make one update; return False, with the weights as they were, where nothing finite came out."""
         at, learning = self._at, self._learning
         self._updating = True
-        batch = next(self._batches).to(self._device)
+        batch = next(self._batches)
+        if self._stop_on is not None:
+            batch = self._trained[batch]
+        batch = batch.to(self._device)
         labels = self._train_data.labels.index_select(0, batch)
         losses = learning.loss(self._logits, self._train_data.images_at(batch), labels, batch)
         mean = losses.mean()
@@ -269,16 +296,27 @@ class Training:
         with self._clock.evaluation():
             row = Evaluation(
                 step=at.step,
-                epoch=round(at.processed / len(self._train_data), 6),
+                epoch=round(at.processed / len(self._trained), 6),
                 samples_processed=at.processed,
                 train_loss=since.loss / since.samples if since.samples else None,
                 fractions={name: n / since.samples for name, n in since.chosen.items()},
                 seconds=self._clock.running,
                 **_figures(self._model, self._test_data),
+                stopping_errors=self._stopping_errors(),
             )
             at.history.append(row)
             at.since = Since(0.0, 0, {})
             self._observer.evaluated(row)
+
+    def _stopping_errors(self) -> int | None:
+        """Return the errors on what is held out for early stopping; keep the weights if there are fewer."""
+        if self._stop_on is None:
+            return None
+        predicted = predict(self._model, self._stop_on.images).argmax(1)
+        errors = int((predicted != self._stop_on.labels).sum())
+        if all(row.stopping_errors is not None and errors < row.stopping_errors for row in self.history):
+            self._best = {name: value.clone() for name, value in self._model.state_dict().items()}
+        return errors
 
     def _save(self, keeper: Keeper) -> None:
         with self._clock.paused():

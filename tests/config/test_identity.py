@@ -102,6 +102,7 @@ def test_every_key_that_matters_changes_it(values: dict[str, Any]) -> None:
             hashes.add(hash_of(other))
     # Sections as a whole have no other value here; their keys do, and their kinds in the other runs.
     sections = {"data", "model", "training", "optimizers", "draw", "schedule", "evaluation", "deformation"}
+    sections |= {"loss", "early_stopping"}
     assert stuck <= sections | {"base", "kind", "fused", "path", "target", "sha256"}
     assert len(hashes) == 1 + tried
 

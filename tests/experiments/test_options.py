@@ -12,6 +12,7 @@ from dba_cli.config import Config
 from dba_cli.data import deskew, draw
 from dba_cli.data._embedded import load_embedded
 from dba_cli.errors import UserError
+from dba_cli.experiments._images import Images
 from dba_cli.records import RunFolder, RunRecord, read_predictions, read_trace
 from dba_cli.training import DeformedImages, Stream, generator
 
@@ -158,6 +159,42 @@ def test_the_validation_split_takes_the_place_of_the_test_set(results: Path) -> 
     assert record.protocol == "random draw, validation split"
     folder = RunFolder(results / "exp/sgd/seed-0")
     assert len(read_predictions(folder.predictions_file)) == 1000 // 6
+
+
+def test_a_noisy_validation_split_has_labels_as_wrong_as_the_draw_s(results: Path) -> None:
+    wanted = changed(
+        config(SGD, trace=True), evaluate_on="noisy_validation", noise={"kind": "pair", "rate": 0.4}
+    )
+    (record,) = do(results, wanted)
+    assert record.protocol == "random draw, 40 % pair label noise, validation split with labels as wrong"
+    images = Images(results)
+    right, wrong = (
+        images.evaluation(
+            wanted.data.model_copy(update={"evaluate_on": where}), torch.device("cpu"), 0
+        ).labels
+        for where in ("validation", "noisy_validation")
+    )
+    moved = (wrong - right) % 10
+    assert (int((moved == 1).sum()), int((moved == 0).sum())) == (66, 100)  # round(0.4 x 166)
+    predicted = read_predictions(RunFolder(results / "exp/sgd/seed-0").predictions_file)
+    assert final(record).test_errors == int((torch.from_numpy(predicted) != wrong).sum())
+
+
+def test_early_stopping_keeps_the_weights_that_erred_least_on_what_is_held_out(results: Path) -> None:
+    length = {"steps": 40, "batch_size": 8, "evaluation": {"steps": 2}}
+    wanted = config({**SGD, "lr": 0.3}, trace=True, early_stopping={"share": 0.2}, **length)
+    (record,) = do(results, changed(wanted, noise={"kind": "symmetric", "rate": 0.4}))
+    folder = RunFolder(results / "exp/sgd/seed-0")
+    rows = folder.history()
+    fewest = min(row.stopping_errors for row in rows)
+    best = next(row for row in rows if row.stopping_errors == fewest)
+    assert best.test_errors != rows[-1].test_errors  # or the test would show nothing
+    assert (final(record).step, final(record).test_errors) == (40, best.test_errors)
+    wrong = read_predictions(folder.predictions_file) != load_embedded()[3].numpy()
+    assert int(wrong.sum()) == best.test_errors
+    held_out = torch.randperm(30, generator=generator(0, Stream.STOPPING))[:6].tolist()
+    trained = {*read_trace(folder.trace_file).images.tolist()}
+    assert trained == {*range(30)} - {*held_out}
 
 
 @pytest.mark.parametrize("preprocessing", ["none", "deskew"])

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sgd": (SGD, {"trace": True, "schedule": {"kind": "cosine", "warmup_steps": 20}}),
     "momentum": (
         {**MOMENTUM, "name": "momentum"},
-        {"schedule": {"kind": "linear"}, "checkpoint": {"steps": 2}},
+        {"schedule": {"kind": "linear"}, "checkpoint": {"steps": 2}, "early_stopping": {"share": 0.3}},
     ),
     "adam": (ADAM, {**DEFORMED, "label_smoothing": 0.1, "checkpoint": {"seconds": 0.01}}),
     "dba": (DBA, {"deformation": {"elastic": 1.0, "rotation": 5}, "trace": True}),

@@ -40,6 +40,7 @@ def run_data() -> dict[str, Any]:
             "test_accuracy": 0.8789,
             "test_errors": 1211,
             "copies_errors": None,
+            "stopping_errors": None,
             "fractions": {"output": 0.5},
         },
         "diverged_at_step": None,

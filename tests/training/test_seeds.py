@@ -20,6 +20,8 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "NOISE": 8,
         "IMBALANCE": 9,
         "LOSS": 10,
+        "VALIDATION_NOISE": 11,
+        "STOPPING": 12,
     }
 
 
