@@ -66,9 +66,10 @@ report: install  ## write results/REPORT.md and its figures anew from the record
 	$(VENV)/bin/python -m reproduction report
 	$(VENV)/bin/python -m tools.fill_pages
 
-docs: install  ## write the page of the configs anew, and the figures on the pages
+docs: $(VENV)/installed-docs  ## write the filled pages anew, and build the documentation site, build/site/index.html
 	$(VENV)/bin/python -m tools.config_page
 	$(VENV)/bin/python -m tools.fill_pages
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 
 clean:  ## remove .venv and caches; keep results and data
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -96,6 +97,10 @@ $(VENV)/installed-zoo: $(VENV)/installed-test
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(PIP_INSTALL) --editable '.[bench]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[docs]'
 	@touch $@
 
 $(VENV)/installed-lint: $(VENV)/installed

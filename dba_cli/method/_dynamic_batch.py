@@ -31,7 +31,7 @@ class DynamicBatch:
     """Chooses, for every layer, the samples of a batch whose mean gradient the optimizer gets.
 
     Dynamic Batch Adaptation (Simionescu et al. 2022, arXiv 2208.00815) with exact per-sample gradients.
-    It replaces the backward pass; model, loss and optimizer stay as they are::
+    It replaces the backward pass; model, loss and optimizer stay as they are:
 
         dba = DynamicBatch(model, metric="snr", order="alignment", min_fraction=0.25)
         losses = F.cross_entropy(model(x), y, reduction="none")
