@@ -5,6 +5,7 @@ from dba_cli.config._load import from_data as from_data
 from dba_cli.config._load import load as load
 from dba_cli.config._load import parse_seeds as parse_seeds
 from dba_cli.config._load import to_yaml as to_yaml
+from dba_cli.config._schema import BaseOptimizerConfig as BaseOptimizerConfig
 from dba_cli.config._schema import Checkpoint as Checkpoint
 from dba_cli.config._schema import Config as Config
 from dba_cli.config._schema import DataConfig as DataConfig

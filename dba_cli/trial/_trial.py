@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dba_cli.comparison import Comparison, compare, frame
-from dba_cli.config import Config, from_data, to_yaml
+from dba_cli.config import BaseOptimizerConfig, Config, OptimizerConfig, from_data, to_yaml
 from dba_cli.data import Samples, findings, read_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import Reporter, Settings, Summary, run_experiments, sweep_folder
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MINUTES = 8.0
+_OF_ENTRIES = OptimizerConfig.model_fields.keys() - BaseOptimizerConfig.model_fields.keys()
 _LONGEST_NAME = 80  # the experiments' names go on after it
 
 
@@ -127,7 +128,7 @@ class _Trial:
         best = ""
         for stage, some in enumerate((plain, selecting), start=1):
             if stage == 2:  # the selection feeds the optimizer that did best without it
-                base = {key: each for key, each in plain[best].items() if key not in ("name", "batch_size")}
+                base = {key: each for key, each in plain[best].items() if key not in _OF_ENTRIES}
                 some = {
                     name: each if self._sets_base(name) else each | {"base": base}
                     for name, each in some.items()
