@@ -141,7 +141,8 @@ class DataConfig(Section):
     deviation."""
     evaluate_on: Literal["test", "validation", "noisy_validation"] = "test"
     """validation: a sixth of the training set, fixed and kept out of every draw. For tuning: the test set
-    decides nothing. noisy_validation: the same with labels as wrong as data.noise makes the draw's."""
+    decides nothing. noisy_validation: the same with labels as wrong as data.noise makes the draw's,
+    which are all right where it is not given."""
     noise: Noise | None = None
     imbalance: Imbalance | None = None
 
@@ -161,11 +162,6 @@ class DataConfig(Section):
             )
         if self.sha256 is not None and not (has_path or self.dataset.startswith("torchvision:")):
             raise ValueError(f"sha256 is of data at a path, not of {self.dataset}; leave it out")
-        if self.evaluate_on == "noisy_validation" and self.noise is None:
-            raise ValueError(
-                "evaluate_on noisy_validation needs data.noise, such as {kind: symmetric, rate: 0.4}; "
-                "without wrong labels it is validation"
-            )
         return self
 
     @property

@@ -25,11 +25,6 @@ from dba_cli.training import Standardize, Stream, TensorData, generator
 
 _VALIDATION_SHARE = 6  # one training image in six: 10 000 of the official 60 000, as many as the test set
 _VALIDATION_SEED = 0  # one split for all runs, whatever their seeds
-_VALIDATION = {
-    "test": "",
-    "validation": ", validation split",
-    "noisy_validation": ", validation split with labels as wrong",
-}
 
 
 def protocol(config: Config) -> str:
@@ -50,7 +45,10 @@ def protocol(config: Config) -> str:
         name += ", deformed"
     if data.holdout is not None:
         name += f", hold-outs of {100 * data.holdout:.10g} %"
-    return name + _VALIDATION[data.evaluate_on]
+    if data.evaluate_on != "test":
+        name += ", validation split"
+    wrong = data.evaluate_on == "noisy_validation" and data.noise is not None
+    return f"{name} with labels as wrong" if wrong else name
 
 
 def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:

@@ -46,7 +46,7 @@ def up_to(most: float) -> tuple[list[Any], list[Any]]:
         (Draw, {"per_class": 1}, "by", ["random", "facility_location"], ["k-centre", "", None]),
         (DataConfig, DATA, "preprocessing", ["none", "deskew"], ["straighten", None, False]),
         (DataConfig, DATA, "standardize", *SWITCH),
-        (DataConfig, DATA, "evaluate_on", ["test", "validation"], ["train", None]),
+        (DataConfig, DATA, "evaluate_on", ["test", "validation", "noisy_validation"], ["train", None]),
         (ModelConfig, MLP, "hidden", [(1,), (100_000,) * 20], [[], [0], [100_001], [1] * 21, [1.0], 1]),
         (ModelConfig, MLP, "activation", ["relu", "tanh", "sigmoid", "gelu", "silu"], ["ReLU", "", None]),
         (ModelConfig, CNN, "channels", [(1,), (1024,) * 8], [[], [0], [1025], [1] * 9]),
