@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
-_TEXTS = ("README.md", "CHANGELOG.md", "results/*.md", "results/bench/*.md")
+_TEXTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "results/*.md", "results/bench/*.md")
 _OTHERS = (
     "LICENSE",
     "results/**/*.png",

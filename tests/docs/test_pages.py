@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dba_cli import __version__
 from dba_cli.config import Config, load
@@ -123,6 +124,16 @@ def test_every_page_is_listed() -> None:
 def test_the_version_to_cite_is_this_one() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"version = {{{__version__}}}" in readme
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == __version__
+
+
+def test_continuous_integration_calls_targets_that_there_are() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"].values()
+    called = [each["run"].split() for job in jobs for each in job["steps"] if "run" in each]
+    asked = {target for words in called if words[0] == "make" for target in words[1:]}
+    assert {"test", "lint", "docs"} <= asked <= set(targets)
 
 
 def test_the_drawing_of_the_house_is_the_contract_of_imports() -> None:
