@@ -104,9 +104,12 @@ def legend(section: Section) -> str:
 
 
 def notes(section: Section) -> list[str]:
-    """Return the notes of a section, each of a row led by the optimizer's name."""
-    of_rows = [f"{row.optimizer}: {note}" for row in section.rows for note in row.notes]
-    return [*of_rows, *section.notes]
+    """Return the notes of a section, each once, those of rows led by the names of their optimizers."""
+    rows: dict[str, dict[str, None]] = {}
+    for row in section.rows:
+        for note in row.notes:
+            rows.setdefault(note, {})[row.optimizer] = None
+    return [*(f"{', '.join(names)}: {note}" for note, names in rows.items()), *section.notes]
 
 
 def _optimizer(row: Row) -> str:

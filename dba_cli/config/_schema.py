@@ -129,7 +129,8 @@ class DataConfig(Section):
     target: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """The column of a CSV that holds the classes."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Of the samples at path; a run's own config says it, and changed data is refused."""
+    """Of the samples at path, of torchvision's or of your module's; a run's own config says it, and changed
+    data is refused."""
     holdout: float | None = Field(default=None, gt=0, lt=1)
     """Share of each class that a run keeps out of training and is tested on, drawn by its seed; for data
     without a test part."""
@@ -148,7 +149,8 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _whose(self) -> Self:
-        has_path = DATASETS[self.dataset].has_path
+        row = DATASETS[self.dataset]
+        has_path = row.has_path
         if (self.path is not None) != has_path:
             forms = ", ".join(name for name in DATASETS if DATASETS[name].has_path)
             raise ValueError(
@@ -160,7 +162,7 @@ class DataConfig(Section):
                 if self.dataset == "csv"
                 else "a target is a column of a CSV; leave it out"
             )
-        if self.sha256 is not None and not (has_path or self.dataset.startswith("torchvision:")):
+        if self.sha256 is not None and not has_path and (row.files is not None or row.origin is None):
             raise ValueError(f"sha256 is of data at a path, not of {self.dataset}; leave it out")
         return self
 

@@ -29,8 +29,8 @@ Columns = dict[str, npt.NDArray[np.float64]]
 def read_csv(path: Path, target: str | None) -> Samples:
     """Read a table with a header; every column but ``target`` is a feature.
 
-    A column of numbers becomes one feature; where numbers are missing it gets the mean, and a second feature
-    says where. Any other column is a category: one feature of zeros and ones for each of its words, "missing"
+    A column of numbers becomes one feature, NaN where numbers are missing, and then a second feature says
+    where. Any other column is a category: one feature of zeros and ones for each of its words, "missing"
     among them. All are standardised: mean 0, standard deviation 1.
 
     Raises:
@@ -180,12 +180,11 @@ def _numbers(path: Path, name: str, values: list[float | None], codes: Any) -> t
         raise UserError(f"{path}: column {name!r:.60} is empty: remove it")
     if not missing.any():
         return {name: known}, ""
-    filled = np.where(missing, known[~missing].mean(), known)
-    note = f"Column {name}: {missing.sum()} of {len(known)} numbers are missing: the mean stands there"
-    return {
-        name: filled,
-        f"{name} is missing": missing.astype(np.float64),
-    }, f"{note}, and a column that says so."
+    note = (
+        f"Column {name}: {missing.sum()} of {len(known)} numbers are missing: the mean of the others stands"
+        " there, and a column says so."
+    )
+    return {name: known, f"{name} is missing": missing.astype(np.float64)}, note
 
 
 def _category(path: Path, name: str, words: list[str], codes: Any, strange: list[str]) -> tuple[Columns, str]:

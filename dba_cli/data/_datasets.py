@@ -1,7 +1,7 @@
 """The table of datasets: one row for each, the package's own and a user's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dba_cli.data._embedded import load_digits, load_embedded
 from dba_cli.data._idx import DataStatus, IdxFiles
+from dba_cli.data._samples import Samples
 from dba_cli.data._torchvision_sets import TorchvisionSet, torchvision_set
 from dba_cli.errors import UserError
 from dba_cli.method import Registry
@@ -111,7 +112,7 @@ def status(dataset: str, data_dir: Path, *, whole: bool = False) -> DataStatus:
     return files.status(data_dir, whole) if files else DataStatus(data_dir)
 
 
-def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
+def made_by(function: Function, name: str, data_dir: Path) -> Samples:
     """Return what a user's ``function`` makes; UserError if it fails, or returns something else."""
     try:
         made = function(data_dir)
@@ -134,7 +135,12 @@ def made_by(function: Function, name: str, data_dir: Path) -> Arrays:
             raise ValueError(f"class {gap} has no training image: number the classes without gaps")
     except (TypeError, ValueError) as error:
         raise UserError(f"data.dataset: {name}: {error}") from error
-    return train, labels[0], test, labels[1]
+    classes = tuple(map(str, range(gap)))
+    parts = [
+        Samples(part, numbers, classes, tuple(f"{of}[{i}]" for i in range(len(part))))
+        for of, part, numbers in (("train", train, labels[0]), ("test", test, labels[1]))
+    ]
+    return replace(parts[0], test=parts[1])
 
 
 def _images(values: Any) -> Tensor:

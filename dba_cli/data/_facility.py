@@ -56,7 +56,7 @@ def _greedy(distances: Tensor, size: int) -> Tensor:
 
 def _features(images: Tensor) -> Tensor:
     if images.ndim == 2:
-        return images
+        return images.nan_to_num()
     radius = math.ceil(3 * _BLUR)
     kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * _BLUR**2))
     kernel /= kernel.sum()

@@ -79,7 +79,7 @@ def _pair(group: list[tuple[str, Samples, int]]) -> str:
 
 def _columns(samples: Samples) -> list[str]:
     constant, numbering, telling = [], [], []
-    for name, column in zip(samples.columns, samples.samples.T.double(), strict=True):
+    for name, column in zip(samples.columns, samples.samples.T.double().nan_to_num(), strict=True):
         values, codes = column.unique(return_inverse=True)
         steps = values.diff()
         if len(values) == 1:

@@ -28,7 +28,8 @@ class ImageData:
     source: Literal["official", "embedded", "own"]
     """Where the samples really came from, as a config says it: never "auto"."""
     train_images: Tensor
-    """Images (N, channels, height, width), uint8 or float32 in [0, 1]; or a table (N, features), float32."""
+    """Images (N, channels, height, width), uint8 or float32 in [0, 1]; or a table (N, features), float32, NaN
+    where a number is missing."""
     train_labels: Tensor
     """int64 in 0 .. num_classes - 1, shape (N,)."""
     test_images: Tensor
@@ -101,7 +102,7 @@ def load(
         notify: told, one line a call, of a download and of its failure, and the ``notice`` of embedded data.
         path: of ``folder``, ``npz`` and ``csv``: absolute, or below ``data_dir``.
         target: the column of a CSV that holds the classes.
-        sha256: what the content of one's own data must be; None is whatever it is.
+        sha256: what the content of one's own or torchvision's data must be; None is whatever it is.
 
     Raises:
         UserError: an unknown name, bad files or images, or no source left.
@@ -111,7 +112,7 @@ def load(
         which = "is your own data: leave the source out" if row.has_path else "is no folder, npz or csv"
         raise UserError(f"data.source: {source}: {dataset} {which}")
     if row.has_path:
-        return _own(dataset, _located(path, data_dir), target, sha256)
+        return _own(dataset, located(path, data_dir), target, sha256)
     if source == "official" and row.origin is None:
         raise UserError(f"data.source: official: {dataset} is embedded alone: leave the source out")
     if source == "embedded" or row.origin is None:
@@ -119,9 +120,8 @@ def load(
     if isinstance(row.origin, TorchvisionSet):
         return _torchvision(dataset, row.origin, data_dir, sha256)
     if not isinstance(row.origin, IdxFiles):
-        arrays = made_by(row.origin, dataset, data_dir)
-        classes, size = int(arrays[1].max()) + 1, len(arrays[1])
-        return ImageData(dataset, "official", *arrays, classes, size, row.title, provenance="own")
+        made = made_by(row.origin, dataset, data_dir)
+        return _data(dataset, "official", made, row.title, dataset, sha256)
     files = row.origin
     files.check_folder(data_dir)
     found = files.status(data_dir)
@@ -219,8 +219,8 @@ def _data(
     )
 
 
-def _located(path: str | None, data_dir: Path) -> Path:
-    """Return where ``data.path`` is; of one that is only in the current folder, say so."""
+def located(path: str | None, data_dir: Path) -> Path:
+    """Return where ``data.path`` is; UserError of one that is only in the current folder."""
     assert path is not None  # the schema sees to it
     try:
         named = Path(path).expanduser()

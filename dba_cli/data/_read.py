@@ -54,3 +54,10 @@ def form_of(path: Path) -> str:
         raise UserError(f"{path}: neither a folder nor a file")
     near = did_you_mean(path.name, beside)
     raise UserError(f"{path}: no such folder or file{near if near.startswith('; did') else ''}")
+
+
+def keep_out(path: Path, folder: Path) -> None:
+    """Raise a UserError where ``folder``, which is written to, lies in the data at ``path``."""
+    inside = path.resolve()
+    if inside.is_dir() and folder.resolve().is_relative_to(inside):
+        raise UserError(f"{folder}: lies in {path}, in which nothing is written: give another --results DIR")

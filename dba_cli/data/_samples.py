@@ -23,7 +23,8 @@ class Samples:
     """Labelled samples on the CPU, as they were read: nothing is shuffled or drawn."""
 
     samples: Tensor
-    """Images (n, channels, height, width), uint8 or float32 in [0, 1]; or a table (n, features), float32."""
+    """Images (n, channels, height, width), uint8 or float32 in [0, 1]; or a table (n, features), float32, NaN
+    where a number is missing."""
     labels: Tensor
     """int64 in 0 .. len(classes) - 1, shape (n,)."""
     classes: tuple[str, ...]
@@ -112,15 +113,15 @@ def check_size(shape: Sequence[int], itemsize: int, where: object) -> None:
 def standardised(parts: Sequence[npt.NDArray[np.float64]]) -> list[Tensor]:
     """Return tables (n, features) as float32, each column with the first part's mean 0 and deviation 1.
 
-    A column that is constant there is only shifted.
+    A column that is constant there is only shifted. NaN stays, and counts as the mean of the others.
     """
-    train = parts[0]
     # By the largest value first: squares of what a float64 can hold overflow.
-    scale = np.abs(train).max(axis=0, keepdims=True)
+    scale = np.nanmax(np.abs(parts[0]), axis=0, keepdims=True)
     scale[scale == 0] = 1
-    scaled = train / scale
+    scaled = parts[0] / scale
+    scaled = np.where(np.isnan(scaled), np.nanmean(scaled, axis=0), scaled)
     mean, deviation = scaled.mean(axis=0), scaled.std(axis=0)
-    deviation[np.ptp(train, axis=0) == 0] = 1
+    deviation[np.ptp(scaled, axis=0) == 0] = 1
     deviation[deviation == 0] = 1
     most = float(np.finfo(np.float32).max)
     return [

@@ -212,10 +212,12 @@ def drawn_images(
 def standardizer(samples: Tensor) -> Standardize:
     """Return what gives images (n, channels, height, width) or tables (n, features) mean 0 and deviation 1.
 
-    Each column of a table by itself; what is constant is only shifted.
+    Each column of a table by itself; what is constant is only shifted, what is missing (NaN) gets the mean.
     """
     if samples.ndim == 2:
-        std, mean = torch.std_mean(samples.double(), dim=0, correction=0)
+        values = samples.double()
+        filled = torch.where(values.isnan(), values.nanmean(0).nan_to_num(), values)
+        std, mean = torch.std_mean(filled, dim=0, correction=0)
         std[std < 1e-6] = 1
         return Standardize(mean.float(), std.float())
     std, mean = torch.std_mean(samples.double(), correction=0)
@@ -236,6 +238,8 @@ def evaluation_samples(config: DataConfig, data: ImageData, device: torch.device
 
 def _prepared(config: DataConfig, images: Tensor) -> Tensor:
     floats = as_floats(images)
+    if images.ndim == 2 and not config.standardize:
+        return floats.nan_to_num()  # what is missing gets the reader's mean, which is 0
     return deskew(floats) if config.preprocessing == "deskew" else floats
 
 

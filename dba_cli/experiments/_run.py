@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dba_cli.config import Config, ExperimentConfig, Sweep
+from dba_cli.data import keep_out, located
 from dba_cli.errors import UserError
 from dba_cli.experiments._crew import do_runs
 from dba_cli.experiments._images import Images, check_images, training_size
@@ -103,6 +104,9 @@ def prepare(
         require_tensorboard()
     images = Images(settings.data_dir, reporter.notice)
     plans = [planned(config, images, settings) for config in configs]
+    for config in configs:
+        if config.data.path is not None:
+            keep_out(located(config.data.path, settings.data_dir), settings.results)
     ensure_writable(settings.results)  # which makes the folder: after whatever is wrong was refused
     todo = [run for each in plans for run in each.todo]
     for run in todo:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dba_cli import __version__
+from dba_cli.data import keep_out
 from dba_cli.errors import UserError
 from dba_cli.experiments import Reporter, read_checkpoint, sweep_folder, write_checkpoint
 from dba_cli.labels._memory import EPOCHS, MemoryTraining
@@ -91,9 +92,7 @@ def audit_labels(
     device = device or torch.device("cpu")
     of = subject(path, target, seed, overrides, data_dir, reporter.notice, reporter.say)
     folder = sweep_folder(results, f"{of.name}_audit")
-    inside = path.resolve()
-    if inside.is_dir() and folder.resolve().is_relative_to(inside):
-        raise UserError(f"{folder}: lies in {path}, in which nothing is written: give another --results DIR")
+    keep_out(path, folder)
     ensure_writable(folder)
     with locked(folder) as mine:
         if not mine:

@@ -13,7 +13,10 @@ from dba_cli.models import MODELS
 
 
 class Standardize(nn.Module):
-    """``(images - mean) / std``, fixed: two numbers, or one for each column of a table."""
+    """``(images - mean) / std``, fixed: two numbers, or two for each column of a table.
+
+    What is missing in a table (NaN) gets the mean.
+    """
 
     mean: float | Tensor
     std: float | Tensor
@@ -28,7 +31,8 @@ class Standardize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the images, of any shape, on their new scale."""
-        return (images - self.mean) / self.std
+        scaled = (images - self.mean) / self.std
+        return scaled.nan_to_num() if isinstance(self.mean, Tensor) else scaled
 
     def extra_repr(self) -> str:
         """Return what stands between the brackets when the module is printed."""

@@ -10,7 +10,7 @@ import torch
 
 from dba_cli.comparison import Comparison, compare, frame
 from dba_cli.config import BaseOptimizerConfig, Config, OptimizerConfig, from_data, to_yaml
-from dba_cli.data import Samples, findings, read_data
+from dba_cli.data import Samples, findings, keep_out, read_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import Reporter, Settings, Summary, run_experiments, sweep_folder
 from dba_cli.inspection import seconds_text
@@ -74,6 +74,7 @@ def try_data(
     if len(name) > _LONGEST_NAME:
         raise UserError(f"--name {name}: give at most {_LONGEST_NAME} letters")
     folder = sweep_folder(settings.results, f"{name}_try")
+    keep_out(path, folder)
     wanted = template(samples, path, target, name, overrides)
     settings = replace(settings, results=folder)
     for line in described(path, samples):

@@ -143,6 +143,14 @@ def test_a_dataset_of_ones_own(dba, own, model, parameters):
     plotted = dba("plot", "own", "--kind", "drawn", "--kind", "choices", "--kind", "disagreements")
     assert plotted.code == 0, plotted
     assert "own_images:patches" in dba("inspect", own, "--no-time").out
+    # Its content is part of the run's identity.
+    digest = found["config"]["data"]["sha256"]
+    assert digest == found["data"]["sha256"]
+    (own.parent / "own_images.py").write_text(DATASET.replace("100, (n", "99, (n"))
+    del sys.modules["own_images"], DATASETS._entries["patches"]
+    assert "(data.sha256: " in dba("run", own, "--set", f"model={model}").refused()
+    changed = dba("run", "results/own/dba/seed-0/config.yaml").refused()
+    assert changed.startswith("own_images:patches: its content is not that of before")
 
 
 @pytest.mark.parametrize(

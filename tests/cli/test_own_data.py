@@ -68,6 +68,12 @@ def test_from_a_folder_to_a_table_and_pictures(dba: Callable[..., Any], photos: 
     }
 
 
+def test_nothing_is_written_into_the_data(dba: Callable[..., Any], photos: Path) -> None:
+    line = dba("run", "own.yaml", "--data", ".", "--results", "photos/r").refused()
+    assert line.startswith("photos/r: lies in photos, in which nothing is written")
+    assert not (photos / "r").exists()
+
+
 def test_changed_data_does_not_go_on_under_an_old_name(dba: Callable[..., Any], photos: Path) -> None:
     assert dba("run", "own.yaml", "--data", ".", "--seed", "0").code == 0
     old = Path("results/own/dba/seed-0/config.yaml").read_text()

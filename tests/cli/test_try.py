@@ -155,6 +155,7 @@ def test_a_killed_trial_goes_on_by_its_plan(dba: Dba, tmp_path: Path) -> None:
         (["digits.npz", "--set", "data.evaluate_on=validation"], "data.evaluate_on: what a trial"),
         (["digits.npz", "--set", "optimizers=[{name: dba, kind: dba, base: {kind: adam}}]"], "that does not"),
         (["digits.npz", "--name", "x" * 90], "--name"),
+        (["two", "--results", "two/r"], "lies in two, in which nothing is written"),
         (["digits.npz", "--set", "model={kind: 'torchvision:inception_v3'}"], "cannot be classified"),
     ],
 )
@@ -162,11 +163,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(dba: Dba, arguments: list[
     images, labels = digits(40)
     np.savez("digits.npz", x=images, y=labels)
     Path("wine.csv").write_text("a,b\n1,2\n3,4\n")
-    Path("one/cat").mkdir(parents=True)
-    Image.fromarray(images[0]).save("one/cat/1.png")
-    answer = dba("try", *arguments, "--jobs", 1, "--results", "r")
+    for path in ("one/cat/1.png", *(f"two/{name}/{i}.png" for name in ("cat", "dog") for i in range(2))):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[0]).save(path)
+    answer = dba("try", "--jobs", 1, "--results", "r", *arguments)
     assert fault in answer.refused()
     assert not Path("r").exists()
+    assert not Path("two/r").exists()
 
 
 def test_where_an_optimizer_diverges_at_every_rate_its_key_is_named(dba: Dba) -> None:

@@ -6,7 +6,7 @@ from math import sqrt
 
 import pytest
 
-from dba_cli.comparison import Estimate, compare
+from dba_cli.comparison import Estimate, compare, render
 
 from .conftest import PAPER
 
@@ -113,6 +113,17 @@ def test_pairs_are_the_seeds_that_both_have(results, sgd, dba, reduction, notes)
             results.run(optimizer, seed, errors)
     row = rows(results)["dba"]
     assert (row.vs_sgd, row.notes) == (reduction, notes)
+
+
+def test_what_holds_of_several_rows_is_said_once(results):
+    results.plan(["sgd", "adam", "dba"], [0])
+    for optimizer in ("sgd", "adam", "dba"):
+        results.run(optimizer, 0, 0)
+    lines = render(compare(results.root), "markdown").splitlines()
+    assert [line for line in lines if "undefined" in line] == [
+        "- sgd, dba: vs Adam undefined: adam makes no error with seed 0",
+        "- adam, dba: vs SGD undefined: sgd makes no error with seed 0",
+    ]
 
 
 def test_a_seed_that_drew_other_images_is_no_pair(results):

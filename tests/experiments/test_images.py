@@ -270,6 +270,28 @@ def test_standardised_columns_are_those_of_the_draw() -> None:
     assert scale(constant.train_images)[:, 2].abs().max() < 1e-6
 
 
+def test_what_is_missing_gets_the_mean_of_the_draw_or_the_readers() -> None:
+    torn = TABLE.train_images.clone()
+    torn[::5, 1] = torch.nan
+    data, whole = replace(TABLE, train_images=torn), own(standardize=True, holdout=0.25)
+    indices = drawn(whole.data, data, 3)
+    samples, found = drawn_images(whole.data, data, indices, CPU, 3)
+    assert found is not None
+    gaps, column = torn[indices, 1].isnan(), torn[indices, 1]
+    mean = column[~gaps].mean()
+    filled = torch.where(gaps, mean, column)
+    expected = (filled - mean) / filled.std(correction=0)
+    torch.testing.assert_close(found(samples.images)[:, 1], expected)
+    tested = evaluation_samples(whole.data, data, CPU, 3).images
+    assert tested[:, 1].isnan().any()
+    assert (found(tested)[:, 1][tested[:, 1].isnan()].abs() < 1e-6).all()
+    plain = own(holdout=0.25)
+    images, none = drawn_images(plain.data, data, indices, CPU, 3)
+    assert none is None
+    assert torch.equal(images.images, samples.images.nan_to_num())
+    assert evaluation_samples(plain.data, data, CPU, 3).images.isfinite().all()
+
+
 @pytest.mark.parametrize("kind", ["symmetric", "pair"])
 def test_noise_is_in_the_labels_of_the_draw_alone(kind: str) -> None:
     whole = config({"per_class": 20}, noise={"kind": kind, "rate": 0.4})
