@@ -11,12 +11,12 @@ from dba_cli.data import ImageData, deskew
 from dba_cli.errors import UserError
 from dba_cli.experiments._images import (
     check_images,
-    draw_size,
     drawn,
     drawn_images,
     evaluation_samples,
     protocol,
     trained_labels,
+    training_size,
 )
 from dba_cli.training import TensorData
 
@@ -233,7 +233,7 @@ def test_each_seed_holds_out_other_samples_of_each_class() -> None:
         indices = drawn(whole.data, TABLE, seed)
         tested = evaluation_samples(whole.data, TABLE, CPU, seed)
         assert torch.bincount(tested.labels).tolist() == [15, 7, 4]
-        assert len(indices) == len(TABLE.train_labels) - 26 == draw_size(whole.data, TABLE)
+        assert len(indices) == len(TABLE.train_labels) - 26 == training_size(whole, TABLE)
         trained = TABLE.train_images[indices]
         assert not set(map(tuple, trained.tolist())) & set(map(tuple, tested.images.tolist()))
         seen.add(tuple(indices.tolist()))
@@ -320,7 +320,7 @@ def test_an_imbalanced_draw_is_a_part_of_the_balanced_one() -> None:
     # 50 * 10 ** (-c / 9), as in Cui et al. 2019
     expected = [50, 38, 29, 23, 17, 13, 10, 8, 6, 5]
     assert torch.bincount(DATA.train_labels[indices]).tolist() == expected
-    assert draw_size(whole.data, DATA) == sum(expected)
+    assert training_size(whole, DATA) == sum(expected)
     assert not indices.equal(drawn(whole.data, DATA, 2))
     both = config({"per_class": 50}, imbalance={"ratio": 10}, noise={"kind": "pair", "rate": 0.25})
     assert protocol(both) == "random draw, imbalance 10, 25 % pair label noise"
