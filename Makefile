@@ -7,7 +7,7 @@ REFERENCE := results/reference
 JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test zoo lint compare bench reference tables reproduce reproduce-quick report docs clean
+.PHONY: help install run test test-wheel zoo lint compare bench reference tables reproduce reproduce-quick report docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ run: install  ## train SGD, Adam and DBA on 1 % of MNIST and print the table
 test: $(VENV)/installed-test  ## pass the tests
 	@# Two processes of one thread each: more threads than cores wait for each other longer than they compute.
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+test-wheel: $(VENV)/installed-dist  ## build the package, and use it from another folder in a fresh environment
+	rm -rf dist
+	$(VENV)/bin/python -m build --outdir dist
+	$(VENV)/bin/python -m twine check --strict dist/*
+	tools/test_wheel.sh dist $(VENV)/bin/python
 
 zoo: $(VENV)/installed-zoo  ## pass the tests with other people's networks and trainers (timm, transformers, accelerate, peft)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/zoo
@@ -72,7 +78,7 @@ docs: $(VENV)/installed-docs  ## write the filled pages anew, and build the docu
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 
 clean:  ## remove .venv and caches; keep results and data
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of packages: nothing is installed again until one of these files changes.
@@ -89,6 +95,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-dist: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[dist]'
 	@touch $@
 
 $(VENV)/installed-zoo: $(VENV)/installed-test

@@ -56,7 +56,7 @@ def run(configs: AConfig | Sequence[AConfig], **how: Any) -> "pd.DataFrame":
     """Train what is not done of the runs that the configs name; return a row for each, done before or now.
 
     Args:
-        configs: files or ``Config`` objects, one or several.
+        configs: files, names of configs that come with the package, or ``Config`` objects; one or several.
         how: by the names of the module's list; ``overrides`` are for files only.
 
     Returns:
@@ -68,7 +68,7 @@ def run(configs: AConfig | Sequence[AConfig], **how: Any) -> "pd.DataFrame":
         UserError: Bad input.
 
     Example:
-        >>> table = dba_cli.run("configs/smoke.yaml", optimizers=["sgd", "dba"])
+        >>> table = dba_cli.run("smoke", optimizers=["sgd", "dba"])
         >>> table.groupby("optimizer")["test_accuracy"].mean()
     """
     return train(configs, **how).frame()
@@ -78,7 +78,8 @@ def sweep(config: str | Path, grid: Values = (), **how: Any) -> "pd.DataFrame":
     """Train a config at many points; return the rows of :func:`run`, with a column for each key swept.
 
     Args:
-        config: a file; its section ``sweep:`` may name points too.
+        config: a file, or the name of one that comes with the package; its section ``sweep:`` may name
+            points too.
         grid: ``{"optimizers.sgd.lr": [0.05, 0.1]}``, or a range to draw from: ``{"low": 0.01, "high": 1}``.
         how: by the names of the module's list; also the command's ``random``, ``sweep_seed`` and ``name``.
 

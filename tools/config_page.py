@@ -24,8 +24,8 @@ lists are replaced whole, `null` takes a value back to its default. Unknown keys
 values are refused in one line that names the file, the line and the nearest valid choice.
 
 ```bash
-dba inspect configs/mnist_1pct.yaml
-dba run configs/smoke.yaml --set data.source=embedded --set optimizers.dba.metric=variance --results try
+dba inspect mnist_1pct
+dba run smoke --set data.source=embedded --set optimizers.dba.metric=variance --results try
 ```
 
 `--set KEY=VALUE` overrides a value and is checked like the file; an entry of a list is addressed by its name

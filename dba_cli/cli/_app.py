@@ -17,7 +17,20 @@ from dba_cli.errors import UserError
 
 # Each is a module of this package: its docstring is the command's help, and what has the command's name in it
 # (with an underscore where that is Python's) is the command, a function or a group of its own.
-COMMANDS = ("try", "audit", "run", "sweep", "compare", "plot", "report", "inspect", "demo", "data")
+COMMANDS = (
+    "try",
+    "audit",
+    "configs",
+    "init",
+    "run",
+    "sweep",
+    "compare",
+    "plot",
+    "report",
+    "inspect",
+    "demo",
+    "data",
+)
 
 
 class _LazyGroup(TyperGroup):
@@ -81,13 +94,15 @@ def _dba(
 
       dba audit photos                         which of its labels are probably wrong
 
-      dba run configs/mnist_1pct.yaml          train SGD, Adam and DBA on 1 % of MNIST
+      dba run mnist_1pct                       train SGD, Adam and DBA on 1 % of MNIST
 
-      dba sweep configs/mnist_1pct.yaml --grid model.hidden=[50],[200] --jobs 2
+      dba init mnist_1pct mine.yaml            the same as a file of yours, to change it
+
+      dba sweep mnist_1pct --grid model.hidden=[50],[200] --jobs 2
 
       dba compare mnist_1pct                   the accuracy and error-reduction table
 
-      dba inspect configs/mnist_1pct.yaml      what that would do, and how long it would take
+      dba inspect mnist_1pct                   what that would do, and how long it would take
 
       dba data fetch                           download the official MNIST
     """

@@ -8,9 +8,9 @@ which is the mean of runs recorded on such a device, else extrapolated from a fe
 
   dba inspect results/mnist_1pct/dba/seed-0
 
-  dba inspect configs/mnist_1pct.yaml
+  dba inspect mnist_1pct
 
-  dba inspect configs/mnist_1pct.yaml --set model.hidden=[800] --no-time
+  dba inspect mnist_1pct --set model.hidden=[800] --no-time
 """
 
 from pathlib import Path
@@ -22,12 +22,17 @@ from rich.console import Console
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Device, ResultsDir, notice, option
 from dba_cli.errors import UserError
 from dba_cli.inspection import config_table, run_table, time_table, view_config
+from dba_cli.shipped import shipped
 
 
 def inspect(
     path: Annotated[
         Path,
-        typer.Argument(help="A run's folder or a config file.", metavar="RUN|CONFIG", show_default=False),
+        typer.Argument(
+            help="A run's folder, or a config: a file or a name that 'dba configs' lists.",
+            metavar="RUN|CONFIG",
+            show_default=False,
+        ),
     ],
     overrides: Annotated[
         list[str] | None,
@@ -41,11 +46,9 @@ def inspect(
     ] = True,
 ) -> None:
     console = Console(highlight=False)
-    if path.suffix not in {".yaml", ".yml"}:
+    if path.suffix not in {".yaml", ".yml"} and (path.exists() or path.as_posix() not in shipped()):
         if overrides:
-            raise UserError(
-                f"--set {overrides[0]}: {path} is no config file; only a config has values to set"
-            )
+            raise UserError(f"--set {overrides[0]}: {path} is no config; only a config has values to set")
         console.print(run_table(path, ascii_only=console.options.ascii_only))
         return
     # Here, not above: a record is shown without torch.

@@ -31,6 +31,7 @@ ResultsDir = Annotated[Path, typer.Option("--results", help="Folder of the recor
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Backend = Literal["loky", "ray"]
 
+CONFIG_HELP = "A config file of yours, or a name that 'dba configs' lists."
 DATA = Path("data")
 RESULTS = Path("results")
 

@@ -6,11 +6,11 @@ A run of a changed config is refused without --overwrite. One that fails does no
 
 [bold]Examples[/bold]
 
-  dba run configs/mnist_1pct.yaml
+  dba run mnist_1pct
 
-  dba run configs/mnist_1pct.yaml --optimizer dba --seed 0-2 --jobs 2
+  dba run mnist_1pct --optimizer dba --seed 0-2 --jobs 2
 
-  dba run configs/smoke.yaml --set training.epochs=5 --set optimizers.dba.metric=norm
+  dba run smoke --set training.epochs=5 --set optimizers.dba.metric=norm
 """
 
 from pathlib import Path
@@ -18,14 +18,12 @@ from typing import Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import execute, with_training_options
+from dba_cli.cli._options import CONFIG_HELP, execute, with_training_options
 
 
 @with_training_options()
 def run(
-    configs: Annotated[
-        list[Path], typer.Argument(help="Config files.", metavar="CONFIG...", show_default=False)
-    ],
+    configs: Annotated[list[Path], typer.Argument(help=CONFIG_HELP, metavar="CONFIG...", show_default=False)],
     **options: Any,
 ) -> None:
     execute("train", configs, **options)

@@ -7,11 +7,11 @@ or on several machines with one results folder. A run that fails does not stop t
 
 [bold]Examples[/bold]
 
-  dba sweep configs/mnist_1pct.yaml --grid optimizers.dba.metric=snr,norm --jobs 2
+  dba sweep mnist_1pct --grid optimizers.dba.metric=snr,norm --jobs 2
 
-  dba sweep configs/smoke.yaml --grid "optimizers.sgd.lr={low: 0.01, high: 1, log: true}" --random 8
+  dba sweep smoke --grid "optimizers.sgd.lr={low: 0.01, high: 1, log: true}" --random 8
 
-  dba sweep configs/mnist_1pct.yaml --grid training.batch_size=50,100 --backend ray --address auto
+  dba sweep mnist_1pct --grid training.batch_size=50,100 --backend ray --address auto
 """
 
 from pathlib import Path
@@ -19,12 +19,12 @@ from typing import Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import execute, option, with_training_options
+from dba_cli.cli._options import CONFIG_HELP, execute, option, with_training_options
 
 
 @with_training_options()
 def sweep(
-    config: Annotated[Path, typer.Argument(help="Config file.", metavar="CONFIG", show_default=False)],
+    config: Annotated[Path, typer.Argument(help=CONFIG_HELP, metavar="CONFIG", show_default=False)],
     grid: Annotated[
         list[str] | None,
         option(

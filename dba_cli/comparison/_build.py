@@ -49,8 +49,7 @@ def _folders(results: Path, names: Sequence[str] | None) -> list[ExperimentFolde
     folders = {folder.path.name: folder for folder in experiments_in(results)}
     if not folders:
         raise UserError(
-            f"{results}: no recorded experiments; make some with `dba run configs/mnist_1pct.yaml`, "
-            "or give --results DIR"
+            f"{results}: no recorded experiments; make some with 'dba run mnist_1pct', or give --results DIR"
         )
     wanted = list(dict.fromkeys(names)) if names else list(folders)
     for name in wanted:

@@ -1,9 +1,11 @@
 """What a config file says: its schema, how it is read, and the one-line errors about it."""
 
 from dba_cli.config._kinds import Kinded as Kinded
+from dba_cli.config._load import described as described
 from dba_cli.config._load import from_data as from_data
 from dba_cli.config._load import load as load
 from dba_cli.config._load import parse_seeds as parse_seeds
+from dba_cli.config._load import start_of as start_of
 from dba_cli.config._load import to_yaml as to_yaml
 from dba_cli.config._schema import BaseOptimizerConfig as BaseOptimizerConfig
 from dba_cli.config._schema import Checkpoint as Checkpoint

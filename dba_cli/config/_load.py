@@ -13,10 +13,13 @@ from dba_cli.config._kinds import Kinded
 from dba_cli.config._schema import MAX_SEED, Config
 from dba_cli.config._yaml import Document, Where, read_file, read_text, write_text
 from dba_cli.errors import UserError, did_you_mean
+from dba_cli.shipped import located, shipped
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read ``path``, what it extends, and the overrides ``dotted.key=value``; validate the whole.
+
+    ``path`` may be the name of a config that comes with the package, and so may what a file extends.
 
     Raises:
         UserError: With the file and line (or the override) of the first fault.
@@ -31,7 +34,7 @@ def from_data(data: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read ``path``, what it extends, and the overrides, unchecked."""
-    return reduce(_override, overrides, _read_with_bases(path, (), ""))
+    return reduce(_override, overrides, _read_with_bases(located(path), (), ""))
 
 
 def validated(document: Document, name: str) -> Config:
@@ -48,6 +51,26 @@ def validated(document: Document, name: str) -> Config:
 def to_yaml(config: Config) -> str:
     """Return ``config`` as YAML that :func:`load` reads back as an equal config."""
     return write_text(config.model_dump(mode="json", exclude={"sweep"} if config.sweep is None else None))
+
+
+def described() -> dict[str, str]:
+    """Return what each experiment that comes with the package is for, by its config's name."""
+    said = {name: read(path).data.get("experiment") for name, path in shipped().items()}
+    return {name: section.get("description", "") for name, section in said.items() if section}
+
+
+def start_of(name: str, experiment: str) -> str:
+    """Return the shipped config ``name`` as one file to change, of an experiment called ``experiment``.
+
+    Raises:
+        UserError: There is no such config, or it is no whole experiment, or the experiment's name is none.
+    """
+    if name not in described():
+        raise UserError(f"{name}: no config that comes with dba{did_you_mean(name, list(described()))}")
+    document = assign(read(shipped()[name]), "experiment.name", experiment, experiment)
+    text = write_text({key: document.data[key] for key in Config.model_fields if key in document.data})
+    validated(document, name)
+    return text
 
 
 def parse_seeds(text: str, place: str) -> list[int]:
@@ -76,7 +99,11 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...], named_by: str) -> Docu
         return document
     if not isinstance(base, str) or not base:
         raise UserError(f"{named_by}give one file, such as 'base.yaml', got {base!r:.60}")
-    return _merge(_read_with_bases(path.parent / base, (*chain, path.resolve()), named_by), document)
+    try:
+        below = located(Path(base), path.parent)
+    except UserError as error:
+        raise UserError(f"{named_by}{error}") from None
+    return _merge(_read_with_bases(below, (*chain, path.resolve()), named_by), document)
 
 
 def _merge(base: Document, over: Document) -> Document:

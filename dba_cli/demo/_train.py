@@ -14,7 +14,7 @@ from dba_cli.records import locked
 _STEPS = 1000
 _DESCRIPTION = "What `dba demo` trains: one hidden layer on 600 images of the embedded sample."
 _SGD = {"kind": "sgd", "lr": 0.1}
-# The rates of configs/base.yaml, the selection of the README's example: not picked for their figures.
+# The rates of the shipped config 'base', the selection of the README's example: not picked for their figures.
 _DBA = {"kind": "dba", "base": _SGD, "metric": "snr", "order": "projection", "min_fraction": 0.25}
 _ADAM = {"kind": "adam", "lr": 0.001}
 

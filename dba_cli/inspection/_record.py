@@ -86,7 +86,7 @@ def _curves(history: list[Evaluation], *, ascii_only: bool) -> Table:
 
 def _no_run(folder: Path) -> str:
     if not folder.is_dir():
-        return f"{folder}: no such folder or file; give a run's folder or a config file"
+        return f"{folder}: no such folder or file; give a run's folder or a config"
     # The folder of an experiment, or that of one of its optimizers.
     beside = [run for run in ExperimentFolder(folder.parent).runs() if run.path.parent == folder]
     runs = ExperimentFolder(folder).runs() or beside

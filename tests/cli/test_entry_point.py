@@ -55,7 +55,7 @@ def test_the_smoke_config_from_training_on_a_terminal_to_the_table(tmp_path: Pat
 
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [COMMAND, "run", ROOT / "configs/smoke.yaml", "--results", tmp_path, "--data", tmp_path / "none"],
+        [COMMAND, "run", "smoke", "--results", tmp_path, "--data", tmp_path / "none"],
         stdout=slave,
         stderr=slave,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "40"},

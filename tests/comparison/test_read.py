@@ -17,7 +17,7 @@ def refusal(results, names=None):
 
 
 def test_no_results_folder_says_how_to_make_some(results):
-    assert "dba run configs/mnist_1pct.yaml" in refusal(results)
+    assert "dba run mnist_1pct" in refusal(results)
 
 
 @pytest.mark.parametrize("kind", ["empty folder", "file"])

@@ -40,6 +40,8 @@ def shell(programs: Path) -> Shell:
 
     def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "COLUMNS": "100"}
+        # The configs that go by their names are those of the folder: the quick ones of a copy of the project.
+        environment["CONFIGS_OF_THE_TEST"] = str(folder / "configs")
         environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
         (folder / ".venv").mkdir(exist_ok=True)
         (folder / ".venv/bin").unlink(missing_ok=True)

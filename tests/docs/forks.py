@@ -78,6 +78,10 @@ def _run(job: dict[str, Any]) -> None:
     sys.path[:0] = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     name, arguments = job["name"], job["arguments"]
     sys.argv = [name, *arguments]
+    from dba_cli import shipped
+
+    if Path(os.environ["CONFIGS_OF_THE_TEST"]).is_dir():
+        shipped.FOLDER = Path(os.environ["CONFIGS_OF_THE_TEST"])
     if name == "dba":
         from dba_cli.cli import main
 

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Uses the wheel in $1 as a person does who has nothing else: from an empty folder, in an environment of its own.
+# PyTorch and the other dependencies are those of the environment whose Python is $2.
+set -euo pipefail
+wheel=$(realpath "$1"/dba_cli-*.whl)
+python=$(realpath -s "$2")
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
+cd "$room"
+unset PYTHONPATH
+
+"$python" -m venv --without-pip env
+site=$(env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+"$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/dependencies.pth"
+env/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$wheel"
+env/bin/python -m pip check
+found=$(env/bin/python -c 'import dba_cli; print(dba_cli.__file__)')
+[ "$found" = "$site/dba_cli/__init__.py" ] || { echo "this is not the wheel: $found" >&2; exit 1; }
+
+mkdir empty && cd empty
+PATH=$room/env/bin:$PATH
+export DBA_OFFLINE=1 OMP_NUM_THREADS=1
+set -x
+dba --version
+dba configs
+dba init smoke mine.yaml
+dba run mine.yaml smoke --seed 0 --quiet
+dba run smoke --optimizer sgd
+dba compare mine --format csv
+dba inspect smoke --no-time >/dev/null
+dba report mine >/dev/null
