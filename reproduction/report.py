@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dba_cli.plots import FORMATS, encode
+from dba_cli.plots import encode
 from dba_cli.records import write_atomically
 from reproduction import markdown, statistics
 from reproduction.choose import rate
@@ -46,7 +46,7 @@ def write_report(place: Place) -> None:
     (place.report / "figures").mkdir(parents=True, exist_ok=True)
     for study in studies(place).values():
         for name, figure in (study.figures() if study.ready else {}).items():
-            for kind in FORMATS:
+            for kind in ("png", "svg"):
                 write_atomically(place.report / f"figures/{name}.{kind}", encode(figure, kind))
     write_atomically(place.report / "claims.json", claims(place))
     write_atomically(place.report / "REPORT.md", report(place))

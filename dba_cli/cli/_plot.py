@@ -1,7 +1,7 @@
-"""Draw recorded runs: pictures as PNG and SVG, and the path of each on a line of its own.
+"""Draw recorded runs: pictures as PNG, SVG or PDF, and the path of each on a line of its own.
 
-curves: accuracy against steps, samples and seconds. targets: how soon an accuracy is reached.
-fractions: how much each layer kept. ladder: final accuracies of all experiments. overlay: the curves
+curves: test error against steps, samples and seconds. targets: how soon an accuracy is reached.
+fractions: how much each layer kept. ladder: final errors of all experiments. overlay: the curves
 of all experiments together. drawn: the training images. With training.trace: true also choices (how
 often each image was chosen), chosen (most and least), disagreements (one right, another wrong) and
 confusion.
@@ -10,7 +10,9 @@ confusion.
 
   dba plot
 
-  dba plot mnist_1pct --kind curves --kind targets --target 0.87 --format svg
+  dba plot mnist_1pct --kind curves --kind targets --target 0.87
+
+  dba plot mnist_1pct --kind curves --format pdf --no-title --width 3.3 --font-size 7
 
   dba plot mnist_1pct mnist_10_per_class --kind overlay --optimizer dba
 """
@@ -23,7 +25,7 @@ import typer
 
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice, option
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.plots import FORMATS, KINDS, Album, make_album, save
+from dba_cli.plots import FORMATS, KINDS, WIDTH, Album, Layout, layout, make_album, save
 
 
 def plot(
@@ -45,8 +47,13 @@ def plot(
         Path, typer.Option("--output", "-o", help="Folder of the pictures.", metavar="DIR")
     ] = Path("plots"),
     formats: Annotated[
-        str, typer.Option("--format", "-f", help="png, svg, or both.", metavar="NAME[,NAME]")
+        str, typer.Option("--format", "-f", help="Of png, svg and pdf.", metavar="NAME[,NAME]")
     ] = "png,svg",
+    width: Annotated[
+        float, option(metavar="INCHES", help="Of a figure's whole width.", min=2, max=40)
+    ] = WIDTH,
+    font_size: Annotated[float, option(metavar="POINTS", help="Of the letters.", min=4, max=40)] = 8,
+    title: Annotated[bool, option("--title/--no-title", help="What stands over a figure.")] = True,
     target: Annotated[
         float | None,
         option(
@@ -64,10 +71,11 @@ def plot(
             raise UserError(f"--format {formats}: {name!r} is no format{did_you_mean(name, list(FORMATS))}")
     if target is not None and not 0 < target <= 1:
         raise UserError(f"--target {target:g}: not above 0 and at most 1; give a fraction such as 0.9")
-    album = make_album(
-        results, experiments, kinds=kind or (), optimizers=optimizer or (), target=target, data_dir=data
-    )
-    draw(album, output, wanted_formats)
+    with layout(Layout(width, font_size, title)):
+        album = make_album(
+            results, experiments, kinds=kind or (), optimizers=optimizer or (), target=target, data_dir=data
+        )
+        draw(album, output, wanted_formats)
 
 
 def draw(album: Album, folder: Path, formats: Sequence[str], *, indent: str = "") -> None:

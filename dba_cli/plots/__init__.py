@@ -25,7 +25,10 @@ from ._series import Run as Run
 from ._series import read_studies as read_studies
 from ._series import together as together
 from ._style import FORMATS as FORMATS
+from ._style import WIDTH as WIDTH
+from ._style import Layout as Layout
 from ._style import encode as encode
+from ._style import layout as layout
 from ._style import save as save
 from ._targets import default_target as default_target
 from ._targets import targets as targets

@@ -140,7 +140,7 @@ class _Scene:
 
 def _curves(studies: Sequence[Study], of: str = "") -> _Drawn:
     for x, label in X_LABELS.items():
-        says = f"test accuracy against {label.lower()}{of}"
+        says = f"test error against {label.lower()}{of}"
         yield x, says, learning_curves(together(studies), x, _title(studies))
 
 
@@ -247,7 +247,7 @@ def _ladder(studies: Sequence[Study]) -> _Drawn:
         for study in studies
         for row in study.rows
     ]
-    yield "", "test accuracy at the end of training", ladder(rungs, _title(studies))
+    yield "", "test error at the end of training", ladder(rungs, _title(studies))
 
 
 def _title(studies: Sequence[Study]) -> str:

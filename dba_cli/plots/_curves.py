@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -9,44 +10,77 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dba_cli.plots._series import X_LABELS, Band, Line, XAxis, band, position
-from dba_cli.plots._style import WIDTH, few_ticks, grid, legend_below, look, new_figure, styled, wrapped
+from dba_cli.plots._series import X_LABELS, Band, Floats, Line, XAxis, band, position
+from dba_cli.plots._style import (
+    SMALL,
+    WIDTH,
+    compact,
+    error_percent,
+    few_ticks,
+    grid,
+    legend_below,
+    look,
+    look_of,
+    new_figure,
+    plain_ticks,
+    styled,
+    wrapped,
+)
 
-# Below the best by more than this, in per cent, a line is left out of the enlarged panel.
-_NEAR = 8.0
+Look = dict[str, Any]
+
 _MARKS = 7
+_FEW_SEEDS = 5
+_MOST_LABELS = 8
+_LETTERS = 24
+_LABEL_GAP = 0.075  # of the height of the axes
 
 
 @styled()
 def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
-    """Return the test accuracy of each line against ``x``, whole and, where it helps, enlarged.
+    """Return the test error of each line against ``x``, on logarithmic axes, from the first step on.
 
-    The line is the mean over the finished seeds and the band its 95 % Student t interval, as in the
-    tables. A diverged run is in no mean: it is drawn by itself, thin, up to its last evaluation (a cross).
-    The lines may be of one experiment or of several.
+    The line is the mean over the finished seeds and the band its 95 % Student t interval, as in the tables;
+    fewer than five seeds are thin lines of their own instead. A diverged run is in no mean: it is drawn by
+    itself, thin, up to its last evaluation (a cross). The lines may be of one experiment or of several.
     """
-    figure = new_figure(2.7, title)
-    bands = [band(line.finished, x) for line in lines]
-    limits = _enlarged(bands)
-    panels = figure.subplots(1, 2 if limits else 1, squeeze=False)[0]
-    handles = [_draw_band(axes, each, i) for i, each in enumerate(bands) for axes in panels]
-    for axes in panels:
-        for i, line in enumerate(lines):
-            for run in line.diverged:
-                points = [(position(point, x), 100 * point.test_accuracy) for point in run.history]
-                axes.plot(*zip(*points, strict=True), **look(i) | {"marker": ""}, linewidth=0.7)
-                axes.plot(*points[-1], **look(i) | {"marker": "x", "linestyle": "none"})
-        few_ticks(axes)
-        if axes.dataLim.x1 <= 0:  # nothing but the evaluation before training
-            axes.set(xlim=(-0.05, 1), xticks=[0])
-        axes.set_xlabel(X_LABELS[x])
-    panels[0].set(ylabel="Test accuracy, %", ylim=(0, 100))
-    if limits:
-        panels[1].set(ylim=limits, title="Enlarged around the best")
-    keys: list[Artist] = list(handles[:: len(panels)])
+    figure = new_figure(2.9, title)
+    axes = figure.subplots()
+    begun = any(point.step for line in lines for run in line.runs for point in run.history)
+    axes.set(xscale="log" if begun else "linear", yscale="log")
+    handles, ends = [], []
+    for i, line in enumerate(lines):
+        each, how = band(line.finished, x), look_of(line.label)
+        each = Band(*(values[each.x > 0] for values in each)) if begun else each
+        few = len(line.finished) < _FEW_SEEDS
+        handles.append(_draw_error(axes, each, how, i, interval=not few))
+        ends.append((float(each.x[-1]), error_percent(each.mean)[-1]) if len(each.x) else None)
+        seeds = [run for run in line.finished if few and len(line.finished) > 1]
+        for run in (*seeds, *line.diverged):
+            points = [
+                (position(point, x), error_percent(point.test_accuracy))
+                for point in run.history
+                if point.step or not begun
+            ]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=how["color"], linewidth=0.5, alpha=0.7)
+            if points and run.diverged:
+                axes.plot(*points[-1], color=how["color"], marker="x", linestyle="none")
+    plain_ticks(axes.yaxis)
+    if begun:
+        axes.set_xlim(right=1.04 * axes.dataLim.x1)
+        plain_ticks(axes.xaxis, compact)
+    else:  # nothing but the evaluation before training
+        axes.set(xlim=(-0.05, 1), xticks=[0])
+    axes.set(xlabel=X_LABELS[x], ylabel="Test error, %")
     labels = [line.legend for line in lines]
-    if any(line.diverged for line in lines):
-        keys.append(Line2D([], [], color="#555555", linewidth=0.7, marker="x"))
+    diverged = any(line.diverged for line in lines)
+    if not diverged and len(lines) <= _MOST_LABELS and max(map(len, labels)) <= _LETTERS and all(ends):
+        _label_directly(axes, [each for each in ends if each], handles, labels)
+        return figure
+    keys: list[Artist] = [*handles]
+    if diverged:
+        keys.append(Line2D([], [], color="#555555", linewidth=0.5, marker="x"))
         labels.append("diverged run, to its last evaluation")
     legend_below(figure, keys, labels)
     return figure
@@ -87,35 +121,42 @@ def fractions_kept(lines: Sequence[Line], title: str = "") -> Figure:
 
 
 def _draw_band(axes: Axes, each: Band, index: int) -> Line2D:
-    """Draw a mean in per cent and its interval; return the line for a legend."""
+    """Draw the mean share of a layer, in per cent, and its interval; return the line for a legend."""
     x, mean, low, high = each.x, 100 * each.mean, 100 * each.low, 100 * each.high
+    return _draw(axes, x, mean, low, high, look(index), index)
+
+
+def _draw_error(axes: Axes, each: Band, how: Look, index: int, *, interval: bool) -> Line2D:
+    """Draw the mean error and, if wanted, its interval."""
+    mean, low, high = (error_percent(values) for values in (each.mean, each.high, each.low))
+    return _draw(axes, each.x, mean, low if interval else mean, high if interval else mean, how, index)
+
+
+def _draw(axes: Axes, x: Floats, mean: Floats, low: Floats, high: Floats, how: Look, index: int) -> Line2D:
     # Markers are few, and lines that run together wear theirs at different places.
     stride = max(1, len(x) // _MARKS)
-    (line,) = axes.plot(x, mean, markevery=(index % stride, stride), mec="white", mew=0.4, **look(index))
+    (line,) = axes.plot(x, mean, markevery=(index % stride, stride), mec="white", mew=0.4, **how)
     if (high > low).any():
-        axes.fill_between(x, low, high, color=line.get_color(), alpha=0.16, linewidth=0.5, zorder=1.5)
+        axes.fill_between(x, low, high, color=line.get_color(), alpha=0.13, linewidth=0, zorder=1.5)
     return line
 
 
-def _enlarged(bands: Sequence[Band]) -> tuple[float, float] | None:
-    """Return the range, in per cent, of the second half of training; None where it shows nothing new.
-
-    Of the lines that end near the best one: a failure far below would leave the others as flat as before.
-    """
-    lasting = [each for each in bands if len(each.x) >= 4]
-    if not lasting:
-        return None
-    best = max(each.mean[-1] for each in lasting)
-    near = [each for each in lasting if 100 * (best - each.mean[-1]) <= _NEAR]
-    _, means, lows, highs = (
-        100 * np.concatenate([values[len(values) // 2 :] for values in parts])
-        for parts in zip(*near, strict=True)
-    )
-    # An interval of two seeds can be wider than all differences: the means must stay readable.
-    bottom, top = float(means.min()), float(means.max())
-    room = max(0.5, top - bottom)
-    low, high = max(float(lows.min()), bottom - room), min(float(highs.max()), top + room)
-    if high - low > 50:
-        return None
-    margin = max(0.25, 0.08 * (high - low))
-    return max(0.0, low - margin), min(100.0, high + margin)
+def _label_directly(
+    axes: Axes, ends: Sequence[tuple[float, float]], handles: Sequence[Line2D], labels: Sequence[str]
+) -> None:
+    """Write each line's name beside its end, moved apart where they would touch."""
+    low, high = np.log(axes.get_ylim())
+    axes.set_ylim(*np.exp([low, high]))  # stays as it is
+    rows = sorted(range(len(ends)), key=lambda row: ends[row][1])
+    heights = [float((np.log(ends[row][1]) - low) / (high - low)) for row in rows]
+    for _ in range(100):  # neighbours push each other until none touch
+        for i in range(1, len(heights)):
+            lack = max(0.0, _LABEL_GAP - (heights[i] - heights[i - 1]))
+            heights[i], heights[i - 1] = heights[i] + lack / 2, heights[i - 1] - lack / 2
+    heights = [max(height, (0.4 + i) * _LABEL_GAP) for i, height in enumerate(heights)]
+    for row, height in zip(rows, heights, strict=True):
+        arrow = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+        axes.annotate("", ends[row], (1.02, height), "data", "axes fraction", arrow, annotation_clip=False)
+        (key,) = axes.plot(1.03, height, transform=axes.transAxes, clip_on=False, mec="white", mew=0.4)
+        key.set(marker=handles[row].get_marker(), color=handles[row].get_color())
+        axes.text(1.045, height, labels[row], transform=axes.transAxes, va="center", fontsize=SMALL)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dba_cli.comparison import Row, Section, compare, mean_with_interval, setting_line
 from dba_cli.errors import UserError, did_you_mean
+from dba_cli.plots._style import called
 from dba_cli.records import Evaluation, ExperimentFolder, RunFolder
 
 Floats = npt.NDArray[np.float64]
@@ -61,7 +62,7 @@ class Line:
         planned = self.planned or len(self.runs)
         lacks = {"diverged": len(self.diverged), "seeds missing": planned - len(self.runs)}
         remarks = [f"{count} of {planned} {why}" for why, count in lacks.items() if count > 0]
-        return f"{self.label} ({', '.join(remarks)})" if remarks else self.label
+        return f"{called(self.label)} ({', '.join(remarks)})" if remarks else called(self.label)
 
 
 class Band(NamedTuple):

@@ -3,34 +3,61 @@
 import io
 import re
 import textwrap
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from dba_cli.records import write_atomically
 
-FORMATS = ("png", "svg")
+FORMATS = ("png", "svg", "pdf")
 WIDTH = 6.9
 """Inches: both columns of a paper."""
 
+
+@dataclass(frozen=True)
+class Layout:
+    """What a paper or slides may want otherwise: inches, points, and whether there are titles."""
+
+    width: float = WIDTH
+    font_size: float = 8.0
+    titles: bool = True
+
+
+_USUAL = Layout()
+_LAYOUT: ContextVar[Layout] = ContextVar("layout", default=_USUAL)
+
+
+@contextmanager
+def layout(chosen: Layout) -> Iterator[None]:
+    """Draw with this layout what is drawn within."""
+    token = _LAYOUT.set(chosen)
+    try:
+        yield
+    finally:
+        _LAYOUT.reset(token)
+
+
+_SIZES = {"font.size": 1.0, "axes.titlesize": 1.0, "figure.titlesize": 1.0, "legend.fontsize": 0.94}
+_SIZES |= {"xtick.labelsize": 0.875, "ytick.labelsize": 0.875}
+SMALL = "small"
+"""The size of what stands beside the data."""
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7.5,
     "legend.frameon": False,
     "legend.handlelength": 3.2,  # a whole period of every dash pattern
-    "figure.titlesize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -43,11 +70,25 @@ _RC: dict[str, Any] = {
     "savefig.dpi": 300,
     "svg.hashsalt": "dba",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,  # letters stay letters
 }
 
 # Okabe and Ito's colours, less the yellow that white paper swallows; dark and light in turn for grey.
 _COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+# With this salt the optimizers of the project's own figures have colours of their own.
+_SALT = 10774
+_LEAST_ERROR = 0.01  # per cent
+_FIRST = ("sgd", "adam", "dba", "random")  # and these four have the first four looks
+_WORDS = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "dba": "DBA",
+    "snr": "SNR",
+    "gce": "GCE",
+    "elr": "ELR",
+}
 _BREAKS = re.compile(r"(: |, | |[_/-]|\.(?![0-9]))")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 
@@ -58,16 +99,44 @@ def look(index: int) -> dict[str, Any]:
     return {key: values[index % len(values)] for key, values in ways.items()}
 
 
+def look_of(name: str) -> dict[str, Any]:
+    """Return the look of an optimizer's line: the same in every figure, by its name alone."""
+    if name in _FIRST:
+        return look(_FIRST.index(name))
+    hashed = crc32(name.encode(), _SALT)
+    return look(hashed % 7) | {
+        "linestyle": _DASHES[hashed // 7 % len(_DASHES)],
+        "marker": _MARKERS[hashed // 35 % len(_MARKERS)],
+    }
+
+
+def called(name: str) -> str:
+    """Return what an optimizer is called in a figure: ``dba_adam`` is DBA Adam."""
+    return "random subsets" if name == "random" else " ".join(_WORDS.get(w, w) for w in name.split("_"))
+
+
 _DEFAULTS: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}
-styled = partial(mpl.rc_context, _DEFAULTS | _RC)
-"""Apply the style, whatever the user's matplotlibrc says, and put everything back afterwards."""
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Apply the style, whatever the user's matplotlibrc says, and put everything back afterwards."""
+    sizes = {key: share * _LAYOUT.get().font_size for key, share in _SIZES.items()}
+    with mpl.rc_context(_DEFAULTS | _RC | sizes):
+        yield
 
 
 def new_figure(height: float, title: str = "", width: float = WIDTH) -> Figure:
-    """Return a figure without axes, higher than ``height`` by its title, which is wrapped to its width."""
-    # In 8 points DejaVu, about 15 letters an inch.
-    lines = [part for line in title.split("\n") for part in textwrap.wrap(line, int(15 * width))]
-    figure = Figure(figsize=(width, height + 0.14 * len(lines)), layout="constrained")
+    """Return a figure without axes, higher than ``height`` by its title, which is wrapped to its width.
+
+    ``width`` is of a figure of which the widest has `WIDTH` inches; the layout may be another.
+    """
+    wanted = _LAYOUT.get()
+    width *= wanted.width / WIDTH
+    points = wanted.font_size / 8  # of 8 points DejaVu about 15 letters go into an inch
+    title = title if wanted.titles else ""
+    lines = [part for line in title.split("\n") for part in textwrap.wrap(line, int(15 * width / points))]
+    figure = Figure(figsize=(width, height * points + 0.14 * points * len(lines)), layout="constrained")
     if lines:
         figure.suptitle("\n".join(lines))
     return figure
@@ -83,7 +152,7 @@ def grid(figure: Figure, count: int, columns: int) -> list[Axes]:
 
 def beside(axes: Axes, text: str, x: float, y: float, **options: Any) -> None:
     """Write at the height ``y`` of the data, ``x`` widths of the axes from their left."""
-    axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", **{"fontsize": 7} | options)
+    axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", **{"fontsize": SMALL} | options)
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> Legend:
@@ -125,8 +194,25 @@ def few_ticks(axes: Axes, ticks: int = 4) -> None:
     axes.xaxis.set_major_formatter(compact)
 
 
-def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write ``stem``.png and ``stem``.svg, each atomically; return their paths.
+def error_percent(accuracy: Any) -> Any:
+    """Return the error of accuracies in [0, 1], per cent; never 0, which a logarithmic axis lacks."""
+    return np.maximum(100 * (1 - np.asarray(accuracy)), _LEAST_ERROR)
+
+
+def plain_ticks(axis: Axis, written: Callable[[float], str] = "{:g}".format) -> None:
+    """Give a logarithmic axis numbers as they are ``written``, a handful whatever its range."""
+    low, high = sorted(axis.get_view_interval())
+    decades = np.log10(high / low)
+    steps: Sequence[float] = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    for at_least, coarser in ((0.6, (1, 2, 3, 5)), (1.6, (1, 2, 5)), (2.5, (1,))):
+        steps = coarser if decades > at_least else steps
+    axis.set_major_locator(mpl.ticker.LogLocator(10, steps))
+    axis.set_major_formatter(lambda value, _position: written(value))
+    axis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+    """Write ``stem`` in each of ``formats``, of `FORMATS`, each file atomically; return their paths.
 
     No date and no version goes into them: from the same records come the same bytes.
 
@@ -140,8 +226,12 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[P
 
 
 def encode(figure: Figure, name: str) -> bytes:
-    """Return the bytes of the figure as ``png`` or ``svg``, as ``save`` writes them."""
-    unsaid = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    """Return the bytes of the figure as one of `FORMATS`, as ``save`` writes them."""
+    unsaid = {
+        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
     out = io.BytesIO()
     with styled():
         figure.savefig(out, format=name, metadata=unsaid[name])

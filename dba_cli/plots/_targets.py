@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dba_cli.plots._series import X_LABELS, Line, Run, XAxis, band, position
-from dba_cli.plots._style import beside, few_ticks, look, new_figure, styled, wrapped
+from dba_cli.plots._style import beside, called, few_ticks, look_of, new_figure, styled, wrapped
 
 # Of the best final accuracy: near enough to count as trained, far enough that noise does not decide.
 _SHARE_OF_BEST = 0.98
@@ -40,7 +40,7 @@ def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
     it: hatched, and written "never". Times are those of evaluations, so they are as coarse as their period.
     """
     shown = [line for line in lines if line.runs]
-    names = [wrapped(line.label) for line in shown]
+    names = [wrapped(called(line.label)) for line in shown]
     tall = max(name.count("\n") + 1 for name in names)
     figure = new_figure(0.95 + len(shown) * max(0.26, 0.13 * tall + 0.08), title)
     panels = figure.subplots(1, len(X_LABELS), sharey=True)
@@ -48,7 +48,7 @@ def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
         times = [[time_to_target(run, target, x) for run in line.runs] for line in shown]
         right = _right(times)
         for row, each in enumerate(times):
-            _bar(axes, row, each, right)
+            _bar(axes, row, each, right, look_of(shown[row].label)["color"])
             beside(axes, _text(each, x), 1.02, row)
         axes.set_xlim(0, right or 1)
         few_ticks(axes, 3)
@@ -58,7 +58,10 @@ def targets(lines: Sequence[Line], target: float, title: str = "") -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(label)
     panels[0].set(yticks=range(len(shown)), yticklabels=names, ylim=(len(shown) - 0.5, -0.5))
-    figure.supxlabel(f"until {100 * target:.4g} % of the test images are right", fontsize=8)
+    dots = "; dots: seeds" if any(len(line.runs) > 1 for line in shown) else ""
+    figure.supxlabel(
+        f"until {100 * target:.4g} % of the test images are right, median{dots}", fontsize="medium"
+    )
     return figure
 
 
@@ -70,9 +73,9 @@ def _right(times: Sequence[Sequence[float]]) -> float:
     return 1.08 * (min(furthest, 2.5 * max(bars)) if bars else furthest)
 
 
-def _bar(axes: Axes, row: int, times: Sequence[float], right: float) -> None:
+def _bar(axes: Axes, row: int, times: Sequence[float], right: float, colour: str) -> None:
     middle = median(times)
-    style: dict[str, Any] = {"color": look(row)["color"], "alpha": 0.55, "edgecolor": "black"}
+    style: dict[str, Any] = {"color": colour, "alpha": 0.55, "edgecolor": "black"}
     if not isfinite(middle):  # goes on for ever
         middle = 2 * (right or 1)
         style = {"color": "none", "edgecolor": "#aaaaaa", "hatch": "////"}
@@ -90,7 +93,7 @@ def _bar(axes: Axes, row: int, times: Sequence[float], right: float) -> None:
 
 def _text(times: Sequence[float], x: XAxis) -> str:
     middle = median(times)
-    number = f"{middle:.3g}" if x == "seconds" else f"{middle:,.0f}"
+    number = f"{middle:.3g}" if x == "seconds" else f"{middle:,.0f}".replace(",", " ")
     text = number if isfinite(middle) else "never"
     reached = sum(map(isfinite, times))
     return f"{text}\n({reached} of {len(times)})" if reached < len(times) and len(times) > 1 else text

@@ -11,19 +11,25 @@ from .samples import LONG, TITLE, assert_sound, history, line, rising
 
 
 def test_the_line_is_the_mean_over_seeds_and_the_band_its_interval():
-    tops = [0.85, 0.87, 0.92]
-    figure = learning_curves([line("sgd", tops)], "steps", TITLE)
-    whole = figure.axes[0]
-    curve, (band,) = whole.lines[0], whole.collections
-    at = [[100 * rising(top)[k] for top in tops] for k in range(12)]
-    np.testing.assert_allclose(curve.get_xdata(), [10 * k for k in range(12)])
+    tops = [0.85, 0.87, 0.92, 0.9, 0.88]
+    axes = learning_curves([line("sgd", tops)], "steps", TITLE).axes[0]
+    curve, (band,) = axes.lines[0], axes.collections
+    at = [[100 - 100 * rising(top)[k] for top in tops] for k in range(1, 12)]
+    np.testing.assert_allclose(curve.get_xdata(), [10 * k for k in range(1, 12)])
     np.testing.assert_allclose(curve.get_ydata(), [mean(values) for values in at])
-    half = [stats.t.ppf(0.975, 2) * stdev(values) / sqrt(3) for values in at]
+    half = [stats.t.ppf(0.975, 4) * stdev(values) / sqrt(5) for values in at]
     edges = band.get_paths()[0].vertices
-    for k in range(12):
-        column = edges[np.isclose(edges[:, 0], 10 * k), 1]
+    for k in range(11):
+        column = edges[np.isclose(edges[:, 0], 10 * (k + 1)), 1]
         assert column.max() == pytest.approx(mean(at[k]) + half[k])
         assert column.min() == pytest.approx(mean(at[k]) - half[k])
+
+
+def test_fewer_than_five_seeds_are_lines_of_their_own():
+    axes = learning_curves([line("sgd", [0.8, 0.9])], "steps").axes[0]
+    assert not axes.collections
+    drawn = [each.get_ydata()[-1] for each in axes.lines[:3]]
+    np.testing.assert_allclose(drawn, [100 - 100 * rising(top)[-1] for top in (0.85, 0.8, 0.9)])
 
 
 @pytest.mark.parametrize(
@@ -32,10 +38,10 @@ def test_the_line_is_the_mean_over_seeds_and_the_band_its_interval():
 )
 def test_axes(x, label, last):
     runs = [Run(seed, history(rising(0.9), seconds=0.5 * (seed + 1))) for seed in range(2)]
-    figure = learning_curves([Line("sgd", runs)], x)
-    assert figure.axes[0].get_xlabel().startswith(label)
-    assert figure.axes[0].get_ylabel() == "Test accuracy, %"
-    assert figure.axes[0].lines[0].get_xdata()[-1] == pytest.approx(last)  # seconds: the seeds' mean
+    axes = learning_curves([Line("sgd", runs)], x).axes[0]
+    assert axes.get_xlabel().startswith(label)
+    assert (axes.get_ylabel(), axes.get_xscale(), axes.get_yscale()) == ("Test error, %", "log", "log")
+    assert axes.lines[0].get_xdata()[-1] == pytest.approx(last)  # seconds: the seeds' mean
 
 
 def test_a_diverged_run_is_in_no_mean_but_drawn_to_its_end():
@@ -43,23 +49,24 @@ def test_a_diverged_run_is_in_no_mean_but_drawn_to_its_end():
     figure = learning_curves([Line("dba", runs, 3)], "steps")
     assert not figure.axes[0].collections  # of one seed there is no interval
     mean_line, gone, cross = figure.axes[0].lines
-    np.testing.assert_allclose(mean_line.get_ydata(), [100 * value for value in rising(0.8)])
-    np.testing.assert_allclose(gone.get_ydata(), [10, 30, 20])
+    np.testing.assert_allclose(mean_line.get_ydata(), [100 - 100 * value for value in rising(0.8)[1:]])
+    np.testing.assert_allclose(gone.get_ydata(), [70, 80])
     assert (cross.get_marker(), list(cross.get_xdata())) == ("x", [20])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["dba (1 of 3 diverged, 1 of 3 seeds missing)", "diverged run, to its last evaluation"]
+    assert labels == ["DBA (1 of 3 diverged, 1 of 3 seeds missing)", "diverged run, to its last evaluation"]
 
 
-def test_enlarged_around_the_best_whatever_fails_below():
-    lines = [line("good", [0.9, 0.9]), line("better", [0.91, 0.91]), line("bad", [0.2, 0.2])]
-    low, high = learning_curves(lines, "steps").axes[1].get_ylim()
-    assert 85 < low < 90 < 91 < high <= 100
+def test_few_lines_are_named_at_their_ends_and_many_below():
+    few = learning_curves([line("sgd", [0.9]), line("dba", [0.9])], "steps")
+    assert not few.legends
+    assert {text.get_text() for text in few.axes[0].texts} == {"", "SGD", "DBA"}
+    assert len(learning_curves([line(f"o{i}", [0.9]) for i in range(9)], "steps").legends) == 1
 
 
 def test_lines_differ_without_colour():
     lines = [line(f"o{i}", [0.5 + 0.03 * i]) for i in range(12)]
     drawn = learning_curves(lines, "steps").axes[0].lines
-    assert len({(each.get_marker(), str(each._unscaled_dash_pattern)) for each in drawn}) == 12
+    assert len({(each.get_marker(), str(each._unscaled_dash_pattern)) for each in drawn}) >= 11
 
 
 DIVERGED = Line(
@@ -84,7 +91,7 @@ def test_fractions_are_means_by_layer():
     kept = [line("dba", [0.8, 0.9], layers=["hidden1", "output"]), line("sgd", [0.8])]
     figure = fractions_kept(kept, TITLE)
     (axes,) = figure.axes
-    assert axes.get_title() == "dba"
+    assert axes.get_title() == "DBA"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["hidden1", "output"]
     for i, each in enumerate(axes.lines):
         np.testing.assert_allclose(each.get_xdata(), [10 * k for k in range(1, 12)])

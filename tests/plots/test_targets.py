@@ -30,7 +30,7 @@ def test_bars_are_medians_and_a_miss_is_infinite():
     figure = targets(lines, 0.9)
     steps = figure.axes[0]
     assert row_texts(figure, 0) == ["20\n(2 of 3)", "never\n(1 of 3)"]
-    assert row_texts(figure, 1) == ["2,000\n(2 of 3)", "never\n(1 of 3)"]
+    assert row_texts(figure, 1) == ["2 000\n(2 of 3)", "never\n(1 of 3)"]
     assert row_texts(figure, 2) == ["1\n(2 of 3)", "never\n(1 of 3)"]
     reached, missed = steps.patches
     assert reached.get_width() == 20
@@ -77,12 +77,14 @@ def test_the_ladder_shows_means_intervals_and_the_paper():
         [Rung("one", "sgd", Estimate(0.87, 0.01, 5), 0.8787), Rung("two", "sgd", Estimate(0.9, None, 1))]
     )
     (axes,) = figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["sgd", "sgd"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["SGD", "SGD"]
     texts = [text.get_text() for text in axes.texts]
     assert texts == ["87.00 ± 1.00", "90.00", "one", "two"]
-    assert [float(each.get_xdata()[0]) for each in axes.lines if each.get_marker() == "d"] == [87.87]
+    assert [float(each.get_xdata()[0]) for each in axes.lines if each.get_marker() == "d"] == [
+        pytest.approx(12.13)
+    ]
     ends = axes.collections[0].get_segments()[0][:, 0]
-    assert list(ends) == pytest.approx([86, 88])
+    assert list(ends) == pytest.approx([12, 14])
     assert "paper" in figure.legends[0].get_texts()[0].get_text()
 
 

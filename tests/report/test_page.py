@@ -87,7 +87,7 @@ def test_a_second_setting_of_an_experiment_has_its_own_pictures(recorded: Path, 
     parts = [attributes["id"] for tag, attributes in reader.tags if tag == "section" and "id" in attributes]
     assert parts[:2] == ["experiment-1", "experiment-2"]
     captions = [attributes["alt"] for tag, attributes in reader.tags if tag == "img"]
-    curves = [each for each in captions if each and "accuracy against update steps" in each]
+    curves = [each for each in captions if each and "error against update steps" in each]
     assert len(curves) == 2
 
 
