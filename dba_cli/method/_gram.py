@@ -48,7 +48,7 @@ def mirror(out: Tensor, height: int = STRIP) -> None:
 
 def outer_product_gram(left: Tensor, right: Tensor, bias: bool, out: Tensor) -> None:
     """``K_ij = <left_i, left_j> (<right_i, right_j> + 1)``, of (n, p) and (n, q); the 1 only with a bias."""
-    for start, stop in strips(len(left)):
+    for start, stop in strips(left.shape[0]):
         strip = out[start:stop, :stop]
         outputs = row_products(left[start:stop], left[:stop])
         inputs = row_products(right[start:stop], right[:stop])

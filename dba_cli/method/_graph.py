@@ -85,7 +85,7 @@ def read_graph(losses: Tensor) -> Graph:
             edges.append((index, number))
         names.append(name)
         children.append(tuple(edges))
-        shapes.append(tuple(tuple(data.shape) for data in node._input_metadata))
+        shapes.append(tuple([tuple(data.shape) for data in node._input_metadata]))
         if name == LEAF:
             leaves[place] = node.variable
             signed.append(id(node.variable) if isinstance(node.variable, Parameter) else None)

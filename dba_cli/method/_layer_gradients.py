@@ -25,6 +25,9 @@ from ._products import row_products
 
 Gradients = dict[nn.Parameter, Tensor]
 
+PICKING = 40_000.0
+"""Nanoseconds of the calls that pick the samples with weight."""
+
 
 class LayerGradients(ABC):
     """The per-sample gradients g_i, i < n, of trainable parameters.
@@ -49,8 +52,8 @@ class LayerGradients(ABC):
 
     # What follows spares the Gram matrix; a class that has no `costs` needs none of it.
 
-    def costs(self) -> "Costs | None":
-        """What the ways to do without the Gram matrix cost; None where there is no other way."""
+    def costs(self, n: int) -> "Costs | None":
+        """What n samples like these cost by each way; None where there is no other than the Gram matrix."""
         return None
 
     def square_norms(self) -> Tensor | None:
@@ -59,7 +62,7 @@ class LayerGradients(ABC):
 
     def projections(self) -> Tensor | None:
         """``<g_i, mean>``, (n,); None where they are only known from the Gram matrix."""
-        if self.costs() is None:
+        if self.costs(1) is None:
             return None
         total = self.total()
         values = self.products(total)
@@ -69,8 +72,8 @@ class LayerGradients(ABC):
         """``<g_i, G>``, (n,), with one gradient G of the same parameters."""
         raise NotImplementedError
 
-    def part(self, samples: Tensor) -> "LayerGradients":
-        """The gradients of some of the samples, by their indices (m,)."""
+    def part(self, samples: Tensor | slice) -> "LayerGradients":
+        """The gradients of some of the samples, by their indices (m,), or as views of a range of them."""
         raise NotImplementedError
 
     def total(self) -> Gradients:
@@ -99,20 +102,26 @@ def square_of(gradients: Gradients) -> Tensor:
     return squares[0] if len(squares) == 1 else torch.stack(squares).sum()
 
 
-def weighted(weights: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+def weighted(weights: Tensor, left: Tensor, right: Tensor, cost: float) -> tuple[Tensor, Tensor]:
     """``w_i left_i`` and ``right_i``, without samples of no weight where leaving them out saves something.
 
     Some samples without weight fill the number up to one of about sixteen, because matrix kernels are
     prepared for every new shape. On an accelerator, counting would wait for the device: all samples stay.
+    So they do where what is made of them all costs little, in nanoseconds.
     """
-    n = len(weights)
-    if weights.device.type == "cpu":
+    n = weights.shape[0]
+    if cost > PICKING and weights.device.type == "cpu":
         step = max(8, n // 16)
         size = -(-int(weights.count_nonzero()) // step) * step
         if 10 * size < 9 * n:
             chosen = weights.argsort(descending=True)[:size]
             left, right, weights = (factor.index_select(0, chosen) for factor in (left, right, weights))
     return left * weights.view(-1, *(1,) * (left.ndim - 1)), right
+
+
+def of_samples(values: Tensor, samples: Tensor | slice) -> Tensor:
+    """Those of some samples: a copy by indices, a view of a range."""
+    return values[samples] if isinstance(samples, slice) else values.index_select(0, samples)
 
 
 def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
@@ -127,9 +136,8 @@ class Explicit(LayerGradients):
         self.parameters = tuple(gradients)
         self._gradients = gradients
 
-    def costs(self) -> Costs:
-        n = len(next(iter(self._gradients.values())))
-        elements = float(sum(g.numel() for g in self._gradients.values()))
+    def costs(self, n: int) -> Costs:
+        elements = float(sum(n * g[0].numel() for g in self._gradients.values()))
         return Costs(elements * (ELEMENT + n * PRODUCT), elements * READ, elements * READ)
 
     def square_norms(self) -> Tensor:
@@ -139,8 +147,8 @@ class Explicit(LayerGradients):
         own = self._gradients.items()
         return torch.stack([g.reshape(len(g), -1) @ gradients[p].flatten() for p, g in own]).sum(0)
 
-    def part(self, samples: Tensor) -> "Explicit":
-        return Explicit({p: g.index_select(0, samples) for p, g in self._gradients.items()})
+    def part(self, samples: Tensor | slice) -> "Explicit":
+        return Explicit({p: of_samples(g, samples) for p, g in self._gradients.items()})
 
     def total(self) -> Gradients:
         return {p: g.sum(0) for p, g in self._gradients.items()}
@@ -174,8 +182,8 @@ class OuterProducts(LayerGradients):
     def __post_init__(self) -> None:
         self.parameters = tuple(p for p in (self.weight, self.bias) if p is not None)
 
-    def costs(self) -> Costs:
-        n, positions, p = self.left.shape
+    def costs(self, n: int) -> Costs:
+        _, positions, p = self.left.shape
         q = self.right.shape[2] if self.weight is not None else 0
         if positions == 1:
             gram, norms = triangle(n) * n * n * (p + q) * PRODUCT, n * (p + q) * READ
@@ -217,8 +225,8 @@ class OuterProducts(LayerGradients):
             outputs += gradients[self.bias]
         return outputs.mul_(self.left.flatten(0, 1)).view(n, -1).sum(1)
 
-    def part(self, samples: Tensor) -> "OuterProducts":
-        left, right = (factor.index_select(0, samples) for factor in (self.left, self.right))
+    def part(self, samples: Tensor | slice) -> "OuterProducts":
+        left, right = (of_samples(factor, samples) for factor in (self.left, self.right))
         return OuterProducts(left, right, self.weight, self.bias)
 
     def total(self) -> Gradients:
@@ -237,7 +245,8 @@ class OuterProducts(LayerGradients):
             yield from outer_slabs(self.left, self.right)
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        return self._sum(*weighted(weights, self.left, self.right))
+        cost = self.left.numel() * self.right.shape[2] * PRODUCT
+        return self._sum(*weighted(weights, self.left, self.right, cost))
 
     def _sum(self, left: Tensor, right: Tensor) -> Gradients:
         left, right = left.flatten(0, 1), right.flatten(0, 1)
@@ -264,8 +273,8 @@ class Together(LayerGradients):
         self.parameters = tuple(p for part in parts for p in part.parameters)
         self._parts = parts
 
-    def costs(self) -> Costs | None:
-        costs = [part.costs() for part in self._parts]
+    def costs(self, n: int) -> Costs | None:
+        costs = [part.costs(n) for part in self._parts]
         known = [c for c in costs if c is not None]
         if len(known) < len(costs):
             return None
@@ -286,7 +295,7 @@ class Together(LayerGradients):
     def products(self, gradients: Gradients) -> Tensor:
         return torch.stack([part.products(gradients) for part in self._parts]).sum(0)
 
-    def part(self, samples: Tensor) -> "Together":
+    def part(self, samples: Tensor | slice) -> "Together":
         return Together([part.part(samples) for part in self._parts])
 
     def total(self) -> Gradients:

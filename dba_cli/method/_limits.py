@@ -1,6 +1,7 @@
 """How many samples a selection may keep."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -51,7 +52,7 @@ class SizeLimits:
         smallest = max(1, ceil(self.min_fraction * n - _ROUNDING))
         return smallest, max(smallest, floor(self.max_fraction * n + _ROUNDING))
 
-    def tried(self, n: int) -> list[int]:
+    def tried(self, n: int) -> Sequence[int]:
         """The sizes that a search tries for n samples, ascending."""
         smallest, largest = self.bounds(n)
         return evenly(smallest, largest, largest if self.sizes is None else self.sizes)
@@ -77,8 +78,8 @@ class SizeLimits:
         ]
 
 
-def evenly(first: int, last: int, number: int) -> list[int]:
+def evenly(first: int, last: int, number: int) -> Sequence[int]:
     """So many different whole numbers from the first to the last, or all of them where there are fewer."""
     if number > last - first:
-        return list(range(first, last + 1))
+        return range(first, last + 1)
     return [first + round(k * (last - first) / (number - 1)) for k in range(number)]

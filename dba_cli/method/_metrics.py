@@ -42,10 +42,10 @@ class SubsetStatistics:
         """From the two means; what lies below their rounding error is set to zero."""
         noise = mean_square_norm * (ROUNDING_MARGIN * epsilon)
         # A sum of k gradients carries the rounding of k^2 entries, each at most the mean squared norm.
-        # Both tests are false for NaN, which so cannot pass for zero.
-        square = torch.where(square_norm_mean <= noise / size, 0.0, square_norm_mean)
+        # Products with what is true or false take a third of the time of torch.where; NaN stays NaN.
+        square = square_norm_mean * (square_norm_mean > noise / size)
         variance = mean_square_norm - square
-        variance = torch.where(variance <= noise, 0.0, variance)
+        variance *= variance > noise
         return cls(size, mean_square_norm, square, variance)
 
 
@@ -58,37 +58,33 @@ Criterion = Callable[[int, Any, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A registered metric: its values, which direction is better, and whether bounds may be taken of it.
+    """A registered metric: its values, and which direction is better.
 
-    `monotonic`: of subsets of one size and one mean of squared norms, the score only rises, or only falls,
-    with the squared norm of the mean. `criterion`: from a size, ``tr K_S`` and ``1'K_S 1``, numbers that rank
+    `criterion`: from a size, ``tr K_S`` and ``1'K_S 1``, numbers that rank
     subsets of that size as the score does, but for rounding, in plain arithmetic.
     """
 
     function: MetricFunction
     larger_is_better: bool
-    monotonic: bool = False
     criterion: Criterion | None = None
 
     def score(self, statistics: SubsetStatistics) -> Tensor:
         """Values with the sign turned so that larger is better; NaN becomes -inf and so never wins."""
         value = self.function(statistics)
         score = value if self.larger_is_better else -value
-        return torch.where(score.isnan(), -torch.inf, score)
+        return score.nan_to_num(-torch.inf, torch.inf, -torch.inf)
 
 
 METRICS: Registry[Metric] = Registry("metric")
 
 
 def register_metric(
-    name: str, *, larger_is_better: bool, monotonic: bool = False, criterion: Criterion | None = None
+    name: str, *, larger_is_better: bool, criterion: Criterion | None = None
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Register a metric under `name`, for `DynamicBatch(metric=name)`.
 
     The decorated function maps `SubsetStatistics` to one value per subset (same shape), without Python
-    branches on the values: one call judges all candidate subsets of all layers. `monotonic` says that, of
-    subsets of one size and one ``mean_square_norm``, values only rise or only fall with
-    ``square_norm_mean``: then sizes that cannot be the best are left out of a search in large batches.
+    branches on the values: one call judges all candidate subsets of all layers.
     `criterion`, from a size and arrays of ``tr K_S`` and ``1'K_S 1``, returns numbers that rank subsets of
     one size as the metric does, the largest for the best: it makes ``greedy`` quicker.
 
@@ -97,7 +93,7 @@ def register_metric(
     """
 
     def register(function: MetricFunction) -> MetricFunction:
-        METRICS.add(name, Metric(function, larger_is_better, monotonic, criterion))
+        METRICS.add(name, Metric(function, larger_is_better, criterion))
         return function
 
     return register
@@ -106,7 +102,6 @@ def register_metric(
 @register_metric(
     "variance",
     larger_is_better=False,
-    monotonic=True,
     criterion=lambda size, trace, total: total - size * trace,
 )
 def variance(s: SubsetStatistics) -> Tensor:
@@ -114,24 +109,21 @@ def variance(s: SubsetStatistics) -> Tensor:
     return s.variance
 
 
-@register_metric("norm", larger_is_better=True, monotonic=True, criterion=lambda size, trace, total: total)
+@register_metric("norm", larger_is_better=True, criterion=lambda size, trace, total: total)
 def norm(s: SubsetStatistics) -> Tensor:
     """Squared norm of the subset's mean gradient, ``1'K_S 1 / k^2``."""
     return s.square_norm_mean
 
 
-@register_metric(
-    "snr", larger_is_better=True, monotonic=True, criterion=lambda size, trace, total: total / (trace + TINY)
-)
+@register_metric("snr", larger_is_better=True, criterion=lambda size, trace, total: total / (trace + TINY))
 def snr(s: SubsetStatistics) -> Tensor:
     """Squared norm of the mean over the variance; 0 where the mean is 0, inf where only the variance is."""
-    return torch.where(s.square_norm_mean == 0, 0.0, s.square_norm_mean / s.variance)
+    return s.square_norm_mean / (s.variance + (s.square_norm_mean == 0))
 
 
 @register_metric(
     "noise_scale",
     larger_is_better=False,
-    monotonic=True,
     criterion=lambda size, trace, total: total / (trace + TINY),
 )
 def noise_scale(s: SubsetStatistics) -> Tensor:
@@ -142,7 +134,6 @@ def noise_scale(s: SubsetStatistics) -> Tensor:
 @register_metric(
     "diversity",
     larger_is_better=True,
-    monotonic=True,
     criterion=lambda size, trace, total: -total / (trace + TINY),
 )
 def diversity(s: SubsetStatistics) -> Tensor:

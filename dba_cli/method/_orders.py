@@ -48,7 +48,7 @@ def register_order(name: str) -> Callable[[OrderFunction], OrderFunction]:
 @register_order("alignment")
 def alignment(square_norms: Tensor, projections: Tensor) -> Tensor:
     """Cosine with the mean, up to the mean's norm (one constant per layer); 0 for a zero gradient."""
-    return torch.where(square_norms > 0, projections * square_norms.rsqrt(), 0.0)
+    return projections * square_norms.clamp_min(torch.finfo(square_norms.dtype).tiny).rsqrt()
 
 
 @register_order("projection")

@@ -1,6 +1,6 @@
 """What a selection rule is given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,8 +18,7 @@ from ._orders import Order
 if TYPE_CHECKING:
     from ._memory import Memory
 
-CALLS = 40_000.0
-"""Nanoseconds of the calls that one block of a prefix search takes."""
+Search = Callable[[LayerGradients], float]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,7 +57,7 @@ class SelectionProblem:
     @property
     def samples(self) -> int:
         """Number n of candidate samples."""
-        return len(self.losses)
+        return self.losses.shape[0]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -119,23 +118,22 @@ class SelectionProblem:
         found: dict[int, Tensor] = vars(self)["_grams"]
         return found
 
-    def choose_ways(self, *needs: str, ends: int = 0, inside: bool = False) -> None:
+    def choose_ways(self, *needs: str, search: Search | None = None) -> None:
         """Make the Gram matrices of those layers that would pay more to do without; the first call decides.
 
-        `needs` are of ``square_norms`` and ``projections``; `ends` is at how many sizes the sums of prefixes
-        are looked at, `inside` whether possibly also in between.
+        `needs` are of ``square_norms`` and ``projections``; `search` says in nanoseconds what else is done
+        without a Gram matrix, and otherwise by going through it.
         """
         if self.made("gram") or self.made("_grams"):
             return
         n, dense = self.samples, []
         for k, layer in enumerate(self.layers):
-            costs = layer.gradients.costs()
+            costs = layer.gradients.costs(n)
             if costs is not None:
-                size = sum(p.numel() for p in layer.gradients.parameters)
-                products = 2 * ("projections" in needs) + (1 + inside) * (ends > 0)
-                without = products * costs.product + ends * (CALLS + ELEMENT * size)
+                without = 2 * costs.product * ("projections" in needs)
                 without += costs.square_norms * ("square_norms" in needs)
-                if without <= 0.9 * costs.gram + ELEMENT * n * n * (ends > 0):
+                without += search(layer.gradients) if search else 0
+                if without <= 0.9 * costs.gram + ELEMENT * n * n * (search is not None):
                     continue
             dense.append(k)
         if len(dense) == len(self.layers):
@@ -158,11 +156,6 @@ class SelectionProblem:
         stacked: Tensor = vars(self)[f"own {name}"]
         return stacked
 
-    @cached_property
-    def square_means(self) -> Tensor:
-        """``|mean|^2`` of each layer by itself, (layers,)."""
-        return self.by_layer("projections").mean(-1)
-
     def _summed(self, name: str) -> Tensor:
         self.choose_ways(name)
         if self.made("gram"):
@@ -174,10 +167,14 @@ class SelectionProblem:
         """Whether ``gram``, ``square_norms`` or ``projections`` has been asked for."""
         return name in vars(self)
 
+    def sequence(self) -> Tensor:
+        """The samples in their order, (layers, n)."""
+        self.choose_ways(*self.order.needs)
+        return sorted_by(self.order.function(*(getattr(self, name) for name in self.order.needs)))
+
     def ranks(self) -> Tensor:
         """Place of each sample in the order, (layers, n): 0 comes first."""
-        self.choose_ways(*self.order.needs)
-        return ranks_of(self.order.function(*(getattr(self, name) for name in self.order.needs)))
+        return self.sequence().argsort(-1)
 
     def first(self, sizes: Tensor | int, ranks: Tensor) -> Tensor:
         """Equal weights, (layers, n), for the samples whose rank is below the size.
@@ -216,17 +213,13 @@ class _Part(SelectionProblem):
     def gradients(self) -> Sequence[LayerGradients]:
         return [layer.gradients.part(self.members) for layer in self.layers]
 
-    def choose_ways(self, *needs: str, ends: int = 0, inside: bool = False) -> None:
-        self.whole.choose_ways(*needs, ends=ends, inside=inside)
+    def choose_ways(self, *needs: str, search: Search | None = None) -> None:
+        self.whole.choose_ways(*needs, search=search)
         if self.whole.made("gram"):
             _ = self.gram
 
     def by_layer(self, name: str) -> Tensor:
         return self.whole.by_layer(name)[:, self.members]
-
-    @cached_property
-    def square_means(self) -> Tensor:
-        return self.whole.square_means
 
     def _summed(self, name: str) -> Tensor:
         values: Tensor = getattr(self.whole, name)
@@ -237,8 +230,11 @@ def _read(gram: Tensor, name: str) -> Tensor:
     return gram.diagonal(dim1=-2, dim2=-1) if name == "square_norms" else gram.mean(-1)
 
 
+def sorted_by(keys: Tensor) -> Tensor:
+    """Samples along the last axis, the largest key first; equal keys in the order of the batch."""
+    return torch.argsort(keys, dim=-1, descending=True, stable=True)
+
+
 def ranks_of(keys: Tensor) -> Tensor:
-    """Rank along the last axis, the largest key first; equal keys in the order of the batch."""
-    order = torch.argsort(keys, dim=-1, descending=True, stable=True)
-    places = torch.arange(keys.shape[-1], device=keys.device).expand_as(order)
-    return torch.empty_like(order).scatter_(-1, order, places)
+    """Rank of each sample along the last axis, by its key."""
+    return sorted_by(keys).argsort(-1)

@@ -19,15 +19,16 @@ def row_products(a: Tensor, b: Tensor) -> Tensor:
     twice as fast as the BLAS behind ``@``. ``torch.backends.mkldnn.flags(enabled=False)`` turns it off.
     What is to be differentiated goes to ``@``.
     """
-    tracked = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
-    return _onednn(_dense(a), _dense(b)) if not tracked and is_faster(a, b) else a @ b.t()
+    if not is_faster(a, b) or (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
+        return a @ b.t()
+    return _onednn(_dense(a), _dense(b))
 
 
 def is_faster(a: Tensor, b: Tensor, worth_it: int = _WORTH_IT) -> bool:
     """Whether oneDNN's kernel takes the product ``a b'``, and it has so many multiply-adds."""
-    if a.shape[0] * b.numel() < worth_it or not a.dtype == b.dtype == torch.float32:
+    if a.shape[0] * b.numel() < worth_it or a.dtype != torch.float32 or b.dtype != torch.float32:
         return False
-    return a.device.type == "cpu" and bool(torch.backends.mkldnn.enabled) and _onednn_works()
+    return a.is_cpu and bool(torch.backends.mkldnn.enabled) and _onednn_works()
 
 
 def _onednn(a: Tensor, b: Tensor) -> Tensor:

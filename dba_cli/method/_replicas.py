@@ -14,7 +14,7 @@ from torch.autograd import Variable
 from ._delivery import nodes_behind
 from ._layer_gradients import Gradients, LayerGradients
 from ._layers import NonFiniteError, require_finite
-from ._problem import SelectionProblem
+from ._problem import Search, SelectionProblem
 
 _GAVE_UP = -1
 
@@ -113,9 +113,9 @@ class WholeProblem(SelectionProblem):
             "selection='local'"
         )
 
-    def choose_ways(self, *needs: str, ends: int = 0, inside: bool = False) -> None:
+    def choose_ways(self, *needs: str, search: Search | None = None) -> None:
         """Choose nothing, as no process has the whole; raise ValueError for a search over sizes."""
-        if ends:
+        if search is not None:
             _ = self.gram
 
     @cached_property

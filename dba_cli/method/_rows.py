@@ -33,6 +33,8 @@ class Rows:
     def split(self, tensor: Tensor, n: int) -> Tensor:
         """Samples first: (n, ...), where the axis has `count` places left."""
         if self.axis == 0 and self.major:
+            if self.count == 1:
+                return tensor.unsqueeze(1)
             return tensor.reshape(n, self.count, *tensor.shape[1:])
         sizes = (n, self.count) if self.major else (self.count, n)
         shape = (*tensor.shape[: self.axis], *sizes, *tensor.shape[self.axis + 1 :])

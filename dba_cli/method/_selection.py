@@ -38,7 +38,7 @@ class Selection:
         self._metric = problem.metric
         self._epsilon = problem.epsilon
         if square_mean is None and problem.made("gram"):
-            square_mean = (weights.unsqueeze(1) @ problem.gram @ weights.unsqueeze(-1)).flatten()
+            square_mean = ((problem.gram * weights.unsqueeze(1)).sum(-1) * weights).sum(-1)
         self._square_mean = square_mean
         gram = problem.made("gram")
         self._square_norms = problem.square_norms.clone() if gram or problem.made("square_norms") else None

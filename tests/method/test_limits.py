@@ -73,7 +73,7 @@ def test_bounds_are_shared_in_proportion(counts: list[int], data: st.DataObject)
 def test_sizes_tried_are_spread_evenly(n: int, sizes: int | None, low: float) -> None:
     limits = SizeLimits(low, sizes=sizes)
     smallest, largest = limits.bounds(n)
-    tried = limits.tried(n)
+    tried = list(limits.tried(n))
     assert tried == sorted(set(tried))
     assert (tried[0], tried[-1]) == (smallest, largest)
     assert len(tried) == min(sizes or n, largest - smallest + 1)

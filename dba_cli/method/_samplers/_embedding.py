@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .._gram import BLOCK, ELEMENT, PAIRS, PRODUCT, explicit_gram, pair_cost, position_pair_gram
-from .._layer_gradients import Costs, Gradients, LayerGradients, weighted
+from .._layer_gradients import Costs, Gradients, LayerGradients, of_samples, weighted
 from ._registry import NotServed, Use, register_sampler
 
 
@@ -34,12 +34,12 @@ class EmbeddingRows(LayerGradients):
         else:
             explicit_gram(self._dense(tokens, len(used), max(1, BLOCK // (n * len(used)))), out)
 
-    def costs(self) -> Costs:
-        n, positions = self._tokens.shape
+    def costs(self, n: int) -> Costs:
+        positions = self._tokens.shape[1]
         width, rows = self._rows.shape[2], self._weight.shape[0]
         dense = n * n * min(rows, n * positions) * width * PRODUCT
         gram = min(pair_cost(n, n, positions, width, 0), dense)
-        return Costs(gram, pair_cost(n, 1, positions, width, 0), self._rows.numel() * ELEMENT)
+        return Costs(gram, pair_cost(n, 1, positions, width, 0), n * positions * width * ELEMENT)
 
     def square_norms(self) -> Tensor:
         some = max(1, PAIRS // self._tokens.shape[1] ** 2)
@@ -52,8 +52,8 @@ class EmbeddingRows(LayerGradients):
     def products(self, gradients: Gradients) -> Tensor:
         return (gradients[self._weight][self._tokens] * self._rows).sum((1, 2))
 
-    def part(self, samples: Tensor) -> "EmbeddingRows":
-        tokens, rows = (factor.index_select(0, samples) for factor in (self._tokens, self._rows))
+    def part(self, samples: Tensor | slice) -> "EmbeddingRows":
+        tokens, rows = (of_samples(factor, samples) for factor in (self._tokens, self._rows))
         return EmbeddingRows(tokens, rows, self._weight)
 
     def total(self) -> Gradients:
@@ -73,7 +73,7 @@ class EmbeddingRows(LayerGradients):
             yield dense.view(n, vocabulary, -1)
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        return self._sum(*weighted(weights, self._rows, self._tokens))
+        return self._sum(*weighted(weights, self._rows, self._tokens, self._rows.numel() * ELEMENT))
 
     def _sum(self, rows: Tensor, tokens: Tensor) -> Gradients:
         rows, tokens = rows.flatten(0, 1), tokens.flatten(0, 1)

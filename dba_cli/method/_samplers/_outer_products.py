@@ -20,7 +20,16 @@ from .._gram import (
     slab_cost,
     sum_of_squares,
 )
-from .._layer_gradients import Costs, Explicit, Gradients, LayerGradients, OuterProducts, shaped, weighted
+from .._layer_gradients import (
+    Costs,
+    Explicit,
+    Gradients,
+    LayerGradients,
+    OuterProducts,
+    of_samples,
+    shaped,
+    weighted,
+)
 from ._registry import NotServed, Use, register_sampler
 
 
@@ -62,12 +71,12 @@ class ConvolutionGradients(LayerGradients):
         self._bias = bias
         self.parameters = (weight,) if bias is None else (weight, bias)
 
-    def costs(self) -> Costs:
-        n, outputs, positions, features = self._sizes
+    def costs(self, n: int) -> Costs:
+        _, outputs, positions, features = self._sizes
         groups = self._geometry.groups
         patches = n * groups * features * positions * ELEMENT
         ways = [
-            min(self._pairs(others), groups * slab_cost(n, others, positions, outputs // groups, features))
+            min(self._pairs(n, others), groups * slab_cost(n, others, positions, outputs // groups, features))
             for others in (n, 1)
         ]
         gram, norms = (way + patches for way in ways)
@@ -78,13 +87,13 @@ class ConvolutionGradients(LayerGradients):
         """Samples, outputs, positions, and the kernel's elements for one output."""
         return len(self._x), self._gradient.shape[1], self._positions, prod(self._geometry.kernel[1:])
 
-    def _pairs(self, others: int) -> float:
-        n, outputs, positions, features = self._sizes
+    def _pairs(self, n: int, others: int) -> float:
+        _, outputs, positions, features = self._sizes
         return pair_cost(n, others, positions, outputs, features) if self._geometry.groups == 1 else inf
 
     def _by_pairs(self, others: int) -> bool:
         n, outputs, positions, features = self._sizes
-        return self._pairs(others) < slab_cost(n, others, positions, outputs, features)
+        return self._pairs(n, others) < slab_cost(n, others, positions, outputs, features)
 
     def _factors(self) -> OuterProducts:
         right = self._patches(self._padded, 0, self._x.shape[1]).mT.contiguous()
@@ -114,8 +123,8 @@ class ConvolutionGradients(LayerGradients):
         products: Tensor = outputs.mul_(self._gradient).flatten(1).sum(1)
         return products
 
-    def part(self, samples: Tensor) -> "ConvolutionGradients":
-        x, gradient = (factor.index_select(0, samples) for factor in (self._x, self._gradient))
+    def part(self, samples: Tensor | slice) -> "ConvolutionGradients":
+        x, gradient = (of_samples(factor, samples) for factor in (self._x, self._gradient))
         return ConvolutionGradients(self._geometry, x, gradient, self._weight, self._bias)
 
     @property
@@ -155,7 +164,7 @@ class ConvolutionGradients(LayerGradients):
                 yield left, self._patches(padded, first, min(first + size, (group + 1) * channels))
 
     def weighted_sum(self, weights: Tensor) -> Gradients:
-        return self._sum(*weighted(weights, self._gradient, self._x))
+        return self._sum(*weighted(weights, self._gradient, self._x, self.costs(len(weights)).product))
 
     def total(self) -> Gradients:
         return self._sum(self._gradient, self._x)
