@@ -6,6 +6,10 @@ from torch.nn import functional as F
 
 from dba_cli.method import METRICS, ORDERS, Explicit, SelectionProblem, SizeLimits
 from dba_cli.method._layers import Layer
+from dba_cli.method._memory import Memory
+
+BY_GRADIENTS = [name for name, order in ORDERS.items() if "remembered" not in order.needs]
+"""Orders that depend on the batch's gradients alone."""
 
 
 def gradients_of(n: int, seed: int, *, layers: int = 2, size: int = 4) -> Tensor:
@@ -29,6 +33,8 @@ def problem_of(
         order=ORDERS[order],
         limits=SizeLimits(**limits),
         dtype=gradients.dtype,
+        memory=Memory("distance", 0.7, class_relative=False),
+        indices=torch.arange(gradients.shape[1]),
         **{"losses": torch.arange(gradients.shape[1]).double(), **settings},
     )
 

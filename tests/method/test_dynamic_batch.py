@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli import DynamicBatch, Selection
-from dba_cli.method import METRICS, ORDERS
+from dba_cli.method import METRICS
 
 from . import reference
-from .problems import batch, losses_of, mlp
+from .problems import BY_GRADIENTS, batch, losses_of, mlp
 
 
 def layer_gradients(model: nn.Module, n: int) -> dict[str, Tensor]:
@@ -51,7 +51,7 @@ def assert_chosen(
             assert value == pytest.approx(reference.metric(metric, judged, weights), rel=1e-9)
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", BY_GRADIENTS)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("scope", ["layer", "model"])
 def test_prefix_is_the_best_of_all_prefixes(metric: str, order: str, scope: str) -> None:

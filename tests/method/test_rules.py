@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dba_cli import DynamicBatch
-from dba_cli.method import METRICS, ORDERS, RULES
+from dba_cli.method import METRICS, RULES
 from dba_cli.method._coresets import nonnegative_pursuit
 from dba_cli.method._rules import select_stratified
 
 from . import reference
-from .problems import gradients_of, problem_of
+from .problems import BY_GRADIENTS, gradients_of, problem_of
 
 LABELS = torch.tensor([2, 0, 0, 2, 1, 2, 2, 0, 0, 0])
 RULE_NAMES = [name for name in RULES if not name.startswith("tests-")]
@@ -27,7 +27,7 @@ RULE_NAMES = [name for name in RULES if not name.startswith("tests-")]
     st.one_of(st.just(1), st.integers(3, 9)),  # two gradients are equally far from their mean: a tie
     st.integers(0, 10**6),
     st.sampled_from(list(METRICS)),
-    st.sampled_from(list(ORDERS)),
+    st.sampled_from(BY_GRADIENTS),
     st.sampled_from([(0.0, 1.0), (0.3, 0.8), (0.5, 0.5)]),
 )
 def test_prefix_is_the_best_prefix(
