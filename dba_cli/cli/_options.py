@@ -5,7 +5,7 @@ Nothing here waits for torch, so that ``dba run --help`` does not either.
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -117,14 +117,26 @@ def with_training_options(*wanted: str) -> Callable[[Callable[..., None]], Calla
     return decorate
 
 
+def shown(results: Path, experiments: Sequence[str] = ()) -> None:
+    """Print the tables of what has been recorded, where anything has."""
+    from dba_cli.comparison import compare, print_tables
+
+    comparison = compare(results, experiments)
+    if any(row.runs for section in comparison.sections for row in section.rows):
+        typer.echo()
+        print_tables(comparison)
+        typer.echo()
+
+
 def execute(
     work: Literal["train", "train_sweep", "try_data"],
     *arguments: Any,
     results: Path,
     quiet: bool,
+    show: Callable[[Any], None] | None = None,
     **how: Any,
 ) -> Any:
-    """Do ``work`` of :mod:`dba_cli.api`, with a display, and return what it does.
+    """Do ``work`` of :mod:`dba_cli.api`, with a display; ``show`` and return what it does.
 
     Exit with 1 where runs failed, with 130 at Ctrl-C.
     """
@@ -141,6 +153,9 @@ def execute(
                 "the same command goes on from there"
             )
             sys.exit(130)
+    if show is not None and not quiet:
+        show(done)
+    with reporter(results, quiet=quiet) as report:
         failures = done.summary.failures
         for failure in failures:
             report.notice(

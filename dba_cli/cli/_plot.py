@@ -2,7 +2,8 @@
 
 curves: test error against steps, samples and seconds. targets: how soon an accuracy is reached.
 fractions: how much each layer kept. ladder: final errors of all experiments. overlay: the curves
-of all experiments together. drawn: the training images. With training.trace: true also choices (how
+of all experiments together. points: a sweep of one key, or of two as a heat map. drawn: the training
+images. With training.trace: true also choices (how
 often each image was chosen), chosen (most and least), disagreements (one right, another wrong) and
 confusion.
 

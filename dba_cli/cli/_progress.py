@@ -58,7 +58,10 @@ class _Lines(Reporter):
         self._total += len(todo)
         self._all_steps += sum(run.timeline.steps for run in todo)
         if todo:
-            self.say(f"{name}: {len(todo)} runs to do" + (f", {done} already there" if done else ""))
+            self.say(
+                f"{name}: {len(todo)} {'run' if len(todo) == 1 else 'runs'} to do"
+                + (f", {done} already there" if done else "")
+            )
         else:
             self.say(f"{name}: all {done} runs are already there in {self._results / name.partition(' ')[0]}")
 

@@ -13,12 +13,16 @@ A run of a changed config is refused without --overwrite. One that fails does no
   dba run smoke --set training.epochs=5 --set optimizers.dba.metric=norm
 """
 
+import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import CONFIG_HELP, execute, with_training_options
+from dba_cli.cli._options import CONFIG_HELP, RESULTS, execute, shown, with_training_options
+
+if TYPE_CHECKING:
+    from dba_cli.api import Done
 
 
 @with_training_options()
@@ -26,4 +30,16 @@ def run(
     configs: Annotated[list[Path], typer.Argument(help=CONFIG_HELP, metavar="CONFIG...", show_default=False)],
     **options: Any,
 ) -> None:
-    execute("train", configs, **options)
+    execute("train", configs, show=show, **options)
+
+
+def show(done: "Done") -> None:
+    """Print the table of what was run, where it lies, and what to do next."""
+    results = done.settings.results
+    names = [config.experiment.name for config, _ in done.configs]
+    shown(results, names)
+    at = "" if results == RESULTS else f" --results {shlex.quote(str(results))}"
+    typer.echo(f"Records: {', '.join(str(results / name) for name in names)}")
+    typer.echo(
+        f"Next: dba report {' '.join(names)}{at} (tables and pictures), dba plot {' '.join(names)}{at}"
+    )

@@ -1,7 +1,8 @@
 """Train a config at many points, every combination of --grid or a random sample of them.
 
 The config may name the points too, in a section 'sweep:'. Each point is an experiment in
-RESULTS/NAME, which 'dba compare --results RESULTS/NAME' prints; sweep.json there says what each sets.
+RESULTS/NAME, which 'dba compare --results RESULTS/NAME' prints as one table, the best point first;
+sweep.json there says what each sets.
 Finished runs are skipped, so the same command goes on where it was stopped, also in several terminals
 or on several machines with one results folder. A run that fails does not stop the others.
 
@@ -14,12 +15,16 @@ or on several machines with one results folder. A run that fails does not stop t
   dba sweep mnist_1pct --grid training.batch_size=50,100 --backend ray --address auto
 """
 
+import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import CONFIG_HELP, execute, option, with_training_options
+from dba_cli.cli._options import CONFIG_HELP, execute, option, shown, with_training_options
+
+if TYPE_CHECKING:
+    from dba_cli.api import Done
 
 
 @with_training_options()
@@ -47,4 +52,16 @@ def sweep(
     ] = None,
     **options: Any,
 ) -> None:
-    execute("train_sweep", config, grid, random=random, sweep_seed=sweep_seed, name=name, **options)
+    execute(
+        "train_sweep", config, grid, show=show, random=random, sweep_seed=sweep_seed, name=name, **options
+    )
+
+
+def show(done: "Done") -> None:
+    """Print the points as one table, where they lie, and what to do next."""
+    results = done.settings.results
+    shown(results)
+    typer.echo(f"Records: {results}")
+    typer.echo(
+        f"Next: dba plot --kind points --results {shlex.quote(str(results))} (a picture of the points)"
+    )

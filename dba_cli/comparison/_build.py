@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dba_cli.comparison._model import Comparison, Row, Section, Setting, seeds_text
+from dba_cli.comparison._ranking import ranked
 from dba_cli.comparison._statistics import Estimate, error_reduction
 from dba_cli.errors import UserError, did_you_mean
 from dba_cli.records import (
@@ -20,7 +21,7 @@ from dba_cli.records import (
 
 
 def compare(results: Path, names: Sequence[str] | None = None, *, strict: bool = False) -> Comparison:
-    """Return the tables of the named experiments under ``results``, or of all by name.
+    """Return the tables of the named experiments under ``results``, or of all by name; a sweep's as one too.
 
     Runs share a row only with the same optimizer and config, and a table only with the same
     experiment, protocol, dataset, source, draw and numbers of images.
@@ -31,13 +32,13 @@ def compare(results: Path, names: Sequence[str] | None = None, *, strict: bool =
     """
     sweep = read_sweep(results)
     sets = {point.name: point.values for point in sweep.points} if sweep is not None else {}
-    comparison = Comparison(
-        tuple(
-            section
-            for folder in _folders(results, names)
-            for section in _sections(*_read(folder), sets.get(folder.path.name, {}))
-        )
+    sections = tuple(
+        section
+        for folder in _folders(results, names)
+        for section in _sections(*_read(folder), sets.get(folder.path.name, {}))
     )
+    whole = sweep is not None and not names and {section.experiment for section in sections} <= sets.keys()
+    comparison = Comparison(sections, ranked(results.resolve().name, sections) if whole else None)
     if strict and comparison.incomplete:
         more = len(comparison.incomplete) - 1
         raise UserError(comparison.incomplete[0] + (f" (and {more} more)" if more else ""))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dba_cli.comparison._model import Row, Section, Setting
+from dba_cli.comparison._ranking import differing
 from dba_cli.comparison._statistics import Estimate
 
 
@@ -23,9 +24,29 @@ class Column:
 
 def columns(section: Section) -> list[Column]:
     """Return the columns of a section; those that are blank in every row are left out."""
-    return [
+    shown = [
         column for column in _COLUMNS if not column.numeric or any(column.cell(row) for row in section.rows)
     ]
+    if not section.ranked:
+        return shown
+    swept = [_setting(key) for key in differing(section.rows)]
+    if len({row.plan.name for row in section.rows if not row.settings}) > 1:  # records of dba-cli 0.1
+        swept.append(Column("Point", "Point", lambda row: row.plan.name, numeric=False))
+    return [shown[0], *swept, *shown[1:]]
+
+
+def _setting(key: str) -> Column:
+    """Return the column of a config's key; a row whose optimizer has no such key leaves it blank."""
+    return Column(
+        key, "\n".join(key.split(".")), lambda row: value_text(row.settings.get(key)), numeric=False
+    )
+
+
+def value_text(value: object) -> str:
+    """Return a config's value as a cell; blank for none."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
 def table_cells(
@@ -48,14 +69,38 @@ def setting_line(section: Section) -> str:
     After them, of a point of a sweep, what it sets.
     """
     setting = section.setting
+    if section.ranked:
+        return _ranking_line(section)
     if setting is None:
         return "No run with the plan's config is recorded yet."
     sets = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in section.sets.items()]
+    return (f"{_protocol(setting)} {section.done[0].upper()}{section.done[1:]}.") + (
+        f" Sets {', '.join(sets)}." if sets else ""
+    )
+
+
+def _protocol(setting: Setting) -> str:
     return (
         f"Protocol: {setting.protocol}, {_draw(setting)} ({setting.n_train:,} images). "
-        f"Data: {_data(setting)}, {setting.n_test:,} test images. "
-        f"{len(section.seeds)} {'seed' if len(section.seeds) == 1 else 'seeds'}."
-    ) + (f" Sets {', '.join(sets)}." if sets else "")
+        f"Data: {_data(setting)}, {setting.n_test:,} test images."
+    )
+
+
+def _ranking_line(section: Section) -> str:
+    """Return what the points have in common, and the best of them."""
+    common = (
+        "The points differ in protocol or data." if section.setting is None else _protocol(section.setting)
+    )
+    if not section.rows or section.rows[0].accuracy is None:
+        return f"{common} No run has ended with figures."
+    best = section.rows[0]
+    sets = [
+        f"{key}={value_text(best.settings.get(key))}"
+        for key in differing(section.rows)
+        if key in best.settings
+    ]
+    said = f" with {', '.join(sets)}" if sets else ""
+    return f"{common} {section.done}. Best: {best.optimizer}{said}: {_estimate(best.accuracy, 2)} %."
 
 
 def _data(setting: Setting) -> str:

@@ -7,13 +7,14 @@ give the same bytes everywhere.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tabulate import tabulate
 
 from dba_cli.comparison._columns import legend, notes, setting_line, table_cells
 from dba_cli.comparison._model import Comparison, Row, Section, Setting
+from dba_cli.comparison._ranking import differing
 from dba_cli.comparison._statistics import Estimate
 from dba_cli.comparison._terminal import plain_text
 from dba_cli.errors import UserError, did_you_mean
@@ -129,7 +130,7 @@ def frame(comparison: Comparison) -> "pd.DataFrame":
         if any(means):
             columns = [(mean.mean, mean.half_width) if mean else (None, None) for mean in means]
             table = table.join(pd.DataFrame(columns, columns=[name, f"{name}_ci95"], dtype="float64"))
-    for key in _differing(rows):
+    for key in differing(rows):
         values = [row.settings.get(key) for row in rows]
         table[key] = [str(value) if isinstance(value, list) else value for value in values]
     return table
@@ -137,17 +138,6 @@ def frame(comparison: Comparison) -> "pd.DataFrame":
 
 def _draw(setting: Setting) -> str:
     return ";".join(f"{key}={value}" for key, value in setting.draw)
-
-
-def _differing(rows: Sequence[Row]) -> list[str]:
-    """Return the keys whose values differ between rows of an optimizer, in the config's order."""
-    first = {row.optimizer: row.settings for row in reversed(rows) if row.settings}
-    keys = dict.fromkeys(key for row in rows for key in row.settings)
-    return [
-        key
-        for key in keys
-        if any(row.settings.get(key) != first[row.optimizer].get(key) for row in rows if row.settings)
-    ]
 
 
 def json_text(comparison: Comparison) -> str:
@@ -181,7 +171,7 @@ def _plain(value: Any) -> dict[str, object]:
         case Setting():
             return vars(value) | {"draw": dict(value.draw)}
         case Section():
-            return vars(value)
+            return {name: each for name, each in vars(value).items() if name != "ranked"}
     paper = {
         "accuracy": _rounded(value.paper_accuracy),
         "implied": not value.selects,
@@ -205,14 +195,14 @@ def _rounded(value: float | None) -> float | None:
 
 
 def markdown(comparison: Comparison) -> str:
-    """Return a heading, a pipe table and its notes for each section."""
-    return "\n".join(_markdown_section(section) for section in comparison.sections)
+    """Return a heading, a pipe table and its notes for each section; a sweep's points are one."""
+    return "\n".join(_markdown_section(section) for section in comparison.tables)
 
 
 def latex(comparison: Comparison) -> str:
     """Return a ``table`` float for each section; the document needs the package booktabs."""
     head = "% Needs \\usepackage{booktabs}.\n"
-    return head + "\n".join(_latex_section(section) for section in comparison.sections)
+    return head + "\n".join(_latex_section(section) for section in comparison.tables)
 
 
 def _markdown_section(section: Section) -> str:

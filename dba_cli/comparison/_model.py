@@ -148,7 +148,8 @@ class Row:
 class Section:
     """One table: the runs of one experiment that share a setting.
 
-    ``setting`` is None while no run of the plan is recorded, since only runs know their data.
+    ``setting`` is None while no run of the plan is recorded, since only runs know their data, and where
+    points of a sweep differ in it.
     ``seeds`` are the plan's; ``sets`` is what a point of a sweep sets, by dotted key.
     """
 
@@ -160,13 +161,32 @@ class Section:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     sets: Mapping[str, Any] = field(hash=False)
+    ranked: bool = False
+    """Whether the rows are a sweep's points, the best first."""
+
+    @property
+    def done(self) -> str:
+        """Return how many seeds the figures are of: ``5 seeds``, ``2 of 5 seeds``, ``2 to 4 of 5 seeds``."""
+        planned = len(self.seeds)
+        counts = {len(row.finished) + len(row.diverged) for row in self.rows if row.current} or {planned}
+        noun = "seed" if planned == 1 else "seeds"
+        if counts == {planned} or not any(counts):
+            return f"{planned} {noun}"
+        several = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(min(counts))
+        return f"{several} of {planned} {noun}"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The tables of one or more experiments."""
+    """The tables of one or more experiments; ``sweep`` is what ranks those of a sweep's points as one."""
 
     sections: tuple[Section, ...]
+    sweep: Section | None = None
+
+    @property
+    def tables(self) -> tuple[Section, ...]:
+        """Return what is shown to a person: the sections, or the one of a sweep."""
+        return self.sections if self.sweep is None else (self.sweep,)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,9 +19,12 @@ _PLAIN_WIDTH = 100
 
 
 def print_tables(comparison: Comparison, console: Console | None = None) -> None:
-    """Print every section, a blank line between two; to standard output unless told otherwise."""
+    """Print every section, a sweep's points as one, a blank line between two.
+
+    To standard output unless told otherwise.
+    """
     console = Console(highlight=False) if console is None else console
-    for number, section in enumerate(comparison.sections):
+    for number, section in enumerate(comparison.tables):
         if number:
             console.print()
         console.print(rich_table(section, console.width))

@@ -60,7 +60,9 @@ class OneRun(Observer):
         self._run, self._provenance, self._observers = run, provenance, observers
         file = run.folder.checkpoint_file(run.hash, provenance.computed_on)
         period = run.config.training.checkpoint
-        self._keeper = RunKeeper(run.folder, file, period, provenance.git_revision, self.notice)
+        self._keeper = RunKeeper(
+            run.folder, file, period, provenance.git_revision, provenance.computed_on, self.notice
+        )
         if run.anew:
             run.folder.discard_checkpoints()
         run.folder.discard()

@@ -21,6 +21,7 @@ from dba_cli.records import (
 )
 from dba_cli.training import Observer, Timeline
 
+_DIFFERENCES = 3  # that a refusal names
 Backend = Literal["loky", "ray"]
 
 
@@ -159,7 +160,7 @@ def narrowed_runs(config: Config, source: str, settings: Settings) -> list[tuple
         if seed not in config.seeds:
             raise UserError(
                 f"--seed {seed}: not in experiment {config.experiment.name!r}, "
-                f"whose seeds are {_brief(config.seeds)}"
+                f"whose seeds are {_brief(config.seeds)}; --set seeds=0-{seed} gives it more"
             )
     folder = ExperimentFolder(settings.results / config.experiment.name)
     hashes = {name: config_hash(config.narrowed(name, config.seeds[0], source)) for name in names}
@@ -225,7 +226,7 @@ def _done(folder: RunFolder, wanted: Config, hashed: str) -> bool:
 
 
 def _difference(record: RunRecord, wanted: Config) -> str:
-    """Return the first value that differs, by dotted key, and how many do."""
+    """Return the first values that differ, by dotted key, and how many more do."""
     try:
         # Anew: what has a default today need not stand in the record.
         before = _settings(record, Config.model_validate(record.config))
@@ -235,9 +236,12 @@ def _difference(record: RunRecord, wanted: Config) -> str:
     keys = [key for key in before | now if before.get(key) != now.get(key)]
     if not keys:  # the meaning of a key has changed
         return "by another version"
-    old, new = (f"{of.get(keys[0], 'none')!s:.60}" for of in (before, now))
-    more = f", and {len(keys) - 1} more" if len(keys) > 1 else ""
-    return f"{keys[0]}: {old} before, {new} now{more}"
+    said = [
+        f"{key}: {before.get(key, 'none')!s:.60} before, {now.get(key, 'none')!s:.60} now"
+        for key in keys[:_DIFFERENCES]
+    ]
+    more = [f"and {len(keys) - _DIFFERENCES} more"] if len(keys) > _DIFFERENCES else []
+    return "; ".join(said + more)
 
 
 def _settings(record: RunRecord, config: Config) -> dict[str, Any]:

@@ -55,8 +55,9 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
 class RunKeeper:
     """Saves the state of one run in ``file`` of its ``folder``, every ``period``; a `training.Keeper`.
 
-    ``git_revision`` is that of the code now, and that of the start where it was another one. ``notify`` gets
-    a line for what must be seen: a state that cannot be used, or not be saved.
+    ``git_revision`` is that of the code now, and that of the start where it was another one; ``computed_on``
+    is what must be the same for the bits to be. ``notify`` gets a line for what must be seen: a state that
+    cannot be used, or not be saved.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class RunKeeper:
         file: Path,
         period: Checkpoint | None,
         git_revision: str | None,
+        computed_on: str,
         notify: Callable[[str], None],
     ) -> None:
         self._folder, self._file, self._period, self._notify = folder, file, period, notify
         self._began, self._before = time.monotonic(), 0.0
-        self.git_revision = git_revision
+        self.git_revision, self._computed_on = git_revision, computed_on
         self._saved_step, self._saved_at = 0, time.monotonic()
         self._full = False
 
@@ -119,7 +121,12 @@ class RunKeeper:
         """Save the state of the training; a full disk does not end the run that it is to save."""
         if self._period is None:
             return
-        whole = {"training": state, "seconds": self.seconds, "git_revision": self.git_revision}
+        whole = {
+            "training": state,
+            "seconds": self.seconds,
+            "git_revision": self.git_revision,
+            "computed_on": self._computed_on,
+        }
         self.look()
         try:
             write_checkpoint(self._file, whole)
@@ -136,11 +143,27 @@ class RunKeeper:
             self.save(training.state_dict())
 
     def _mention_others(self) -> None:
-        if self._folder.checkpoints():
+        others = self._folder.checkpoints()
+        if others:
+            reasons = dict.fromkeys(map(self._reason, others))
             self._notify(
-                f"{self._folder.path}: stopped before with another config, on another machine or with other "
-                "threads or packages; begins anew, and the state of before is kept until it is over"
+                f"{self._folder.path}: stopped before {', and '.join(reasons)}; begins anew, "
+                "and the state of before is kept until it is over"
             )
+
+    def _reason(self, other: Path) -> str:
+        """Return why the run cannot go on from another state that is there."""
+        if other.name.split("-")[1:2] != self._file.name.split("-")[1:2]:
+            return "with another config"
+        try:
+            before = str((read_checkpoint(other) or {})["computed_on"]).split(", ")
+        except (UserError, KeyError):
+            return "on another machine, or with other threads or packages"
+        now = self._computed_on.split(", ")
+        then, here = (
+            [part for part in one if part not in two] for one, two in ((before, now), (now, before))
+        )
+        return f"with {', '.join(then) or 'less'}, where it is now {', '.join(here) or 'none of it'}"
 
 
 @contextmanager

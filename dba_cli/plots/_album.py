@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from dba_cli.comparison import Row
+from dba_cli.comparison import Estimate, Row, differing, value_text
 from dba_cli.data import status
 from dba_cli.errors import UserError, did_you_mean
 from dba_cli.experiments import Images as DataSets
@@ -18,6 +18,7 @@ from dba_cli.plots._curves import fractions_kept, learning_curves
 from dba_cli.plots._evidence import draw, evaluation, predictions_of, rates_of, run_config
 from dba_cli.plots._galleries import Images, chosen_images, disagreements, drawn_images
 from dba_cli.plots._ladder import Rung, ladder
+from dba_cli.plots._points import heat_maps, points_along
 from dba_cli.plots._series import X_LABELS, Study, read_studies, together
 from dba_cli.plots._targets import default_target, targets
 from dba_cli.records import RunFolder
@@ -250,6 +251,34 @@ def _ladder(studies: Sequence[Study]) -> _Drawn:
     yield "", "test error at the end of training", ladder(rungs, _title(studies))
 
 
+def _points(studies: Sequence[Study]) -> _Drawn:
+    """Draw a sweep of one key or two; there is no picture of more."""
+    rows = [row for study in studies for row in study.rows if row.accuracy is not None]
+    keys = differing(rows) if any(study.section.sets for study in studies) else []
+    if len(keys) not in (1, 2):
+        return
+    choices = [_in_order(rows, key) for key in keys]
+    notices = {study.section.notice for study in studies if study.section.notice}
+    panels: dict[str, dict[tuple[str, ...], Estimate]] = {}
+    for row in rows:
+        at = tuple(value_text(row.settings.get(key)) for key in keys)
+        if row.accuracy is not None:
+            panels.setdefault(row.optimizer, {})[at] = row.accuracy
+    says, title = f"accuracy by {' and '.join(keys)}", "\n".join(sorted(notices))
+    if len(keys) == 1:
+        yield "", says, points_along(panels, keys[0], choices[0], title)
+    else:
+        yield "", says, heat_maps(panels, (keys[0], keys[1]), (choices[0], choices[1]), title)
+
+
+def _in_order(rows: Sequence[Row], key: str) -> list[str]:
+    """Return the values of a key as text: numbers by their size, other values as they come."""
+    values = [row.settings.get(key) for row in rows]
+    if all(isinstance(value, int | float) for value in values):
+        values.sort(key=lambda value: float(value))  # type: ignore[arg-type]
+    return list(dict.fromkeys(map(value_text, values)))
+
+
 def _title(studies: Sequence[Study]) -> str:
     """Return the study's title; of several, the notices that they have."""
     if len(studies) == 1:
@@ -273,6 +302,7 @@ _OF_EACH: dict[str, Callable[[_Scene], _Drawn]] = {
 }
 _OF_ALL: dict[str, Callable[[Sequence[Study]], _Drawn]] = {
     "ladder": _ladder,
+    "points": _points,
     "overlay": lambda studies: _curves(studies, ", all experiments"),
 }
 KINDS = (*_OF_EACH, *_OF_ALL)

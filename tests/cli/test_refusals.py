@@ -78,7 +78,7 @@ def test_before_anything_is_trained_or_written(dba, config, command, parts, monk
         ("plot --output tiny.yaml", ["tiny.yaml", "cannot be written"]),
         ("inspect results/tiny", ["one of its 6", "results/tiny/adam/seed-0"]),
         ("inspect missing.yaml", ["missing.yaml: no such file"]),
-        ("inspect results/tiny/dba/seed-0 --set seeds=3", ["--set seeds=3", "no config file"]),
+        ("inspect results/tiny/dba/seed-0 --set seeds=3", ["--set seeds=3", "is no config"]),
     ],
 )
 def test_of_what_is_recorded(recorded, config, command, parts):

@@ -17,7 +17,13 @@ def test_every_optimizer_and_seed_once(dba, config):
     assert sum(path.name == "result.json" for path in before) == 6
 
     second = dba("run", config)
-    assert second.out == "tiny: all 6 runs are already there in results/tiny\n"
+    assert second.out.startswith("tiny: all 6 runs are already there in results/tiny\n")
+    # Done now or before: the table, where it lies, and what comes next.
+    for answer in (first, second):
+        lines = answer.out.splitlines()
+        assert [line.split()[0] for line in lines if " 2 of 2 " in line] == ["sgd", "adam", "dba"]
+        assert lines[-2] == "Records: results/tiny"
+        assert lines[-1].startswith("Next: dba report tiny (")
     assert {path: path.read_bytes() for path in Path("results").glob("**/*.*")} == before
 
 
@@ -25,6 +31,15 @@ def test_narrowing(dba, config):
     dba("run", config, "--optimizer", "dba", "--optimizer", "sgd", "--seed", "1", "--seed", "0-0")
     found = {path.parent for path in Path("results").glob("**/result.json")}
     assert found == {result(name, seed).parent for name in ("dba", "sgd") for seed in (0, 1)}
+    line = dba("run", config, "--seed", 9).refused()
+    assert "whose seeds are 0-1; --set seeds=0-9 gives it more" in line
+
+
+def test_a_changed_config_is_refused_with_what_differs(dba, config):
+    dba("run", config, "--seed", 0, "--optimizer", "sgd", "--quiet")
+    changed = ["--set", "training.epochs=4", "--set", "optimizers.sgd.lr=0.2"]
+    line = dba("run", config, "--optimizer", "sgd", *changed).refused()
+    assert "(training.epochs: 3 before, 4 now; optimizer.lr: 0.1 before, 0.2 now)" in line
 
 
 def test_quiet_prints_no_more_than_the_notice_of_the_record(dba, config):

@@ -12,6 +12,17 @@ def points(folder: Path) -> dict[str, dict[str, object]]:
     }
 
 
+def ranking(folder: Path) -> list[list[str]]:
+    """The points by falling accuracy, as the records say it: optimizer, epochs, learning rate."""
+    errors: dict[tuple[str, ...], int] = {}
+    for name, values in points(folder).items():
+        finals = [json.loads((folder / name / f"sgd/seed-{seed}/result.json").read_text()) for seed in (0, 1)]
+        at = ("sgd", str(values["training.epochs"]), str(values["optimizers.sgd.lr"]))
+        errors[at] = sum(final["final"]["test_errors"] for final in finals)
+    assert len(set(errors.values())) == len(errors)  # no tie to be broken
+    return [list(at) for at in sorted(errors, key=lambda at: errors[at])]
+
+
 def finished(folder: Path) -> set[tuple[str, ...]]:
     return {path.parts[-4:-1] for path in folder.glob("*/*/*/result.json")}
 
@@ -33,10 +44,19 @@ def test_a_grid_is_done_once_and_every_command_reads_it(dba, config):
         assert f"lr: {values['optimizers.sgd.lr']}" in (folder / name / "sgd/seed-1/config.yaml").read_text()
 
     again = dba("sweep", config, *grid)
-    assert again.out == "tiny_sweep (4 points): all 8 runs are already there in results/tiny_sweep\n"
+    assert again.out.startswith("tiny_sweep (4 points): all 8 runs are already there in results/tiny_sweep\n")
+    assert [line.split()[:3] for line in again.out.splitlines() if " 2 of 2 " in line] == ranking(folder)
+    assert "missing" not in again.out + again.err  # adam and dba were not asked for
+    assert "Best: sgd with training.epochs=" in " ".join(again.out.split())
+    assert "--set data.evaluate_on=validation" in " ".join(
+        again.out.split()
+    )  # the test set should choose nothing
+    assert again.out.splitlines()[-2] == "Records: results/tiny_sweep"
     larger = dba("sweep", config, "--grid", "training.epochs=2,3,4", *grid[:2], *grid[-2:], "--seed", 0)
     assert "tiny_sweep (6 points): 2 runs to do, 4 already there" in larger.out
     assert len(points(folder)) == 6
+    drawn = dba("plot", "--kind", "points", "--results", folder, "--format", "svg")
+    assert drawn.out == "plots/points.svg\n"
     table = dba("compare", "--results", folder, "--format", "csv")
     assert table.code == 0
     assert all(name in table.out for name in points(folder))

@@ -1,0 +1,81 @@
+"""The points of a sweep: accuracy along one key, or a heat map over two."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dba_cli.comparison import Estimate
+from dba_cli.plots._style import called, grid, look_of, new_figure, styled, wrapped
+
+Points = Mapping[tuple[str, ...], Estimate]
+"""By the values of the keys, as text in the order of the axes: the mean accuracy there, a fraction."""
+
+
+@styled()
+def points_along(panels: Mapping[str, Points], key: str, choices: Sequence[str], title: str = "") -> Figure:
+    """Return the accuracy at each value of one key, with 95 % Student t intervals, an optimizer a panel."""
+    columns = min(2, len(panels))
+    figure = new_figure(0.6 + 1.9 * -(-len(panels) // columns), title)
+    for axes, (name, points) in zip(grid(figure, len(panels), columns), panels.items(), strict=True):
+        for place, choice in enumerate(choices):
+            if (at := points.get((choice,))) is not None:
+                bar = 100 * (at.half_width or 0.0) or None
+                axes.errorbar(
+                    place, 100 * at.mean, yerr=bar, capsize=2.5, **look_of(name) | {"linestyle": "none"}
+                )
+        axes.set_xticks(range(len(choices)), [wrapped(choice, 12) for choice in choices])
+        axes.set_title(called(name))
+        axes.set_xlabel(key)
+        axes.margins(x=0.1)
+    figure.supylabel("Final accuracy, %", fontsize=8)
+    return figure
+
+
+@styled()
+def heat_maps(
+    panels: Mapping[str, Points],
+    keys: tuple[str, str],
+    choices: tuple[Sequence[str], Sequence[str]],
+    title: str = "",
+) -> Figure:
+    """Return the accuracy at each pair of values, an optimizer a panel, in one colour scale.
+
+    The first key goes down. A pair that was not run stays blank, and the best of each panel is bold.
+    """
+    down, across = choices
+    shown = [100 * at.mean for points in panels.values() for at in points.values()]
+    limits: dict[str, Any] = {"vmin": min(shown), "vmax": max(shown)}
+    height = 0.7 + 0.3 * len(down)
+    columns = min(2, len(panels))
+    figure = new_figure(0.4 + max(0.8, height) * -(-len(panels) // columns), title)
+    for axes, (name, points) in zip(grid(figure, len(panels), columns), panels.items(), strict=True):
+        means = [[_percent(points.get((row, column))) for column in across] for row in down]
+        image = axes.imshow(means, cmap="cividis", aspect="auto", **limits)
+        middle = sum(limits.values()) / 2
+        best = max(points, key=lambda pair: points[pair].mean)
+        for (row, column), at in points.items():
+            y, x = down.index(row), across.index(column)
+            colour = "white" if 100 * at.mean < middle else "black"
+            weight = "bold" if (row, column) == best else "normal"
+            axes.text(
+                x,
+                y,
+                f"{100 * at.mean:.2f}",
+                ha="center",
+                va="center",
+                color=colour,
+                weight=weight,
+                fontsize=7,
+            )
+        axes.set_xticks(range(len(across)), [wrapped(choice, 12) for choice in across])
+        axes.set_yticks(range(len(down)), [wrapped(choice, 16) for choice in down])
+        axes.set(title=called(name), xlabel=keys[1], ylabel=keys[0])
+        axes.spines[:].set_visible(False)
+        axes.grid(visible=False)
+    figure.colorbar(image, ax=figure.axes, label="Final accuracy, %")
+    return figure
+
+
+def _percent(at: Estimate | None) -> float:
+    return float("nan") if at is None else 100 * at.mean
