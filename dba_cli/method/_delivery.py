@@ -105,6 +105,14 @@ def looking_only(parameters: Iterable[Tensor]) -> Iterator[None]:
             own.update(theirs)
 
 
+def mean_gradient(losses: Tensor) -> Gradients:
+    """Autograd's gradient of the mean loss, of each parameter behind it; the graph stays."""
+    parameters = parameters_behind(losses)
+    with looking_only(parameters):
+        found = torch.autograd.grad(losses.mean(), parameters, retain_graph=True, allow_unused=True)
+    return {p: g.detach() for p, g in zip(parameters, found, strict=True) if g is not None}
+
+
 def is_scaled(losses: Tensor) -> bool:
     """Whether losses were multiplied by one number in a tensor, as `torch.amp.GradScaler` does.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ._compiled import allow_second_passes
-from ._delivery import Delivery, deliver, is_scaled, parameters_behind
+from ._delivery import Delivery, deliver, is_scaled, mean_gradient, parameters_behind
 from ._layer_gradients import Gradients
 from ._layers import NonFiniteError, require_finite
 from ._limits import SizeLimits
@@ -131,6 +131,7 @@ class DynamicBatch:
         *,
         labels: Tensor | None = None,
         indices: Tensor | None = None,
+        reference: Tensor | None = None,
         retain_graph: bool = False,
     ) -> Selection:
         """Write the gradient of the selected samples into ``.grad``, adding to what is there.
@@ -144,6 +145,8 @@ class DynamicBatch:
             labels: class of each sample, (n,), for stratified selection and for rules that look at them.
             indices: number of each sample in the training set, (n,) int64 from 0, for what is remembered of
                 it; all copies of one sample have its number.
+            reference: losses of trusted samples, (m,), from the same forward pass or another one, for orders
+                and rules that compare with their mean gradient; they are no candidates.
             retain_graph: whether the graph is needed again, as in `torch.Tensor.backward`.
 
         Returns:
@@ -163,7 +166,15 @@ class DynamicBatch:
                 raise ValueError(
                     f"{name} must have shape ({len(losses)},), one per loss, not {tuple(values.shape)}"
                 )
-        problem_of = partial(self._problem_of, losses=losses.detach(), labels=labels, indices=indices)
+        if reference is not None:
+            _require_losses(reference, "losses of the reference")
+        problem_of = partial(
+            self._problem_of,
+            losses=losses.detach(),
+            labels=labels,
+            indices=indices,
+            reference=None if reference is None else mean_gradient(reference),
+        )
         refuse_sharded(self._model)
         scaled, meanwhile = is_scaled(losses), static_reduction(losses)
         device = losses.device.type
@@ -232,14 +243,14 @@ def _given(gradients: Gradients) -> Gradients:
     return gradients
 
 
-def _require_losses(losses: Tensor) -> None:
+def _require_losses(losses: Tensor, name: str = "losses") -> None:
     if losses.ndim != 1 or not len(losses):
         raise ValueError(
-            f"losses must have shape (n,) with n >= 1, one per sample, not {tuple(losses.shape)}; "
+            f"{name} must have shape (n,) with n >= 1, one per sample, not {tuple(losses.shape)}; "
             'compute the loss with reduction="none"'
         )
     if losses.grad_fn is None:
-        raise ValueError("losses have no graph: compute them from the model's output, with gradients")
+        raise ValueError(f"{name} have no graph: compute them from the model's output, with gradients")
 
 
 def _require_finite_losses(losses: Tensor) -> None:

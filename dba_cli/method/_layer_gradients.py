@@ -96,6 +96,18 @@ class Costs:
     product: float
 
 
+def inner_products(gradients: LayerGradients, vector: Gradients, samples: int) -> Tensor:
+    """``<g_i, v>``, (n,), of any gradients: the derivative of ``<sum_i w_i g_i, v>`` by w."""
+    if gradients.costs(samples) is not None:
+        return gradients.products(vector)
+    some = next(iter(vector.values()))
+    with torch.enable_grad():
+        weights = some.new_ones(samples, requires_grad=True)
+        total = gradients.weighted_sum(weights)
+        product = torch.stack([(total[p] * v).sum() for p, v in vector.items()]).sum()
+    return torch.autograd.grad(product, weights)[0]
+
+
 def square_of(gradients: Gradients) -> Tensor:
     """The squared norm of a gradient, a scalar."""
     squares = [g.flatten().dot(g.flatten()) for g in gradients.values()]

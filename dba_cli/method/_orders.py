@@ -22,7 +22,7 @@ class Order:
 
 ORDERS: Registry[Order] = Registry("order")
 _DEFAULT = ("square_norms", "projections")
-_KNOWN = (*_DEFAULT, "remembered")
+_KNOWN = (*_DEFAULT, "remembered", "reference_products")
 
 
 def register_order(name: str) -> Callable[[OrderFunction], OrderFunction]:
@@ -30,8 +30,9 @@ def register_order(name: str) -> Callable[[OrderFunction], OrderFunction]:
 
     The decorated function maps ``|g_i|^2`` and ``<g_i, mean>``, both of shape (layers, n), to keys of the
     same shape; samples with larger keys come first, and ties keep the order of the batch. Parameters that go
-    by the names ``square_norms``, ``projections`` and ``remembered`` (what is remembered of each sample) are
-    what it gets, and nothing else is computed for it.
+    by the names ``square_norms``, ``projections``, ``remembered`` (what is remembered of each sample) and
+    ``reference_products`` (``<g_i, r>`` with the mean gradient r of trusted samples) are what it gets, and
+    nothing else is computed for it.
 
     Raises:
         ValueError: the name is taken.
@@ -73,3 +74,15 @@ def distance(square_norms: Tensor, projections: Tensor) -> Tensor:
 def remembered(remembered: Tensor) -> Tensor:
     """What is remembered of each sample, smallest first."""
     return -remembered
+
+
+@register_order("reference")
+def reference(reference_products: Tensor) -> Tensor:
+    """Inner product with the reference's mean gradient, ``<g_i, r>``: what the step does for its loss."""
+    return reference_products
+
+
+@register_order("reference_alignment")
+def reference_alignment(square_norms: Tensor, reference_products: Tensor) -> Tensor:
+    """Cosine with the reference's mean gradient, up to its norm; 0 for a zero gradient."""
+    return torch.where(square_norms > 0, reference_products * square_norms.rsqrt(), 0.0)

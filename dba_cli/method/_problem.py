@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._gram import ELEMENT
-from ._layer_gradients import LayerGradients
+from ._layer_gradients import Gradients, LayerGradients, inner_products, square_of
 from ._layers import Layer, require_finite
 from ._limits import SizeLimits
 from ._metrics import Metric
@@ -39,6 +39,7 @@ class SelectionProblem:
         labels: class of each sample, (n,); None where the caller gave none.
         indices: number of each sample in the training set, (n,); None where the caller gave none.
         memory: what is remembered of the training set's samples.
+        reference: gradient of the mean loss of trusted samples, of each parameter; None where there are none.
         generator: source of every random number; None is torch's global one.
     """
 
@@ -52,6 +53,7 @@ class SelectionProblem:
     labels: Tensor | None = None
     indices: Tensor | None = None
     memory: "Memory | None" = None
+    reference: Gradients | None = None
     generator: torch.Generator | None = None
 
     @property
@@ -106,6 +108,35 @@ class SelectionProblem:
         """
         assert self.memory is not None
         return self.memory.updated(self)
+
+    @cached_property
+    def reference_products(self) -> Tensor:
+        """Inner products with the reference's mean gradient, ``<g_i, r>``, (layers, n)."""
+        products = [
+            inner_products(layer.gradients, own, self.samples)
+            for layer, own in zip(self.layers, self._references, strict=True)
+        ]
+        values = torch.stack(products)
+        require_finite(values, self.layers)
+        return values.sum(0, keepdim=True) if self.together else values
+
+    @cached_property
+    def reference_square(self) -> Tensor:
+        """``|r|^2`` of the reference's mean gradient, (layers, 1)."""
+        squares = torch.stack([square_of(own) for own in self._references]).to(self.dtype).unsqueeze(-1)
+        return squares.sum(0, keepdim=True) if self.together else squares
+
+    @property
+    def _references(self) -> Sequence[Gradients]:
+        if self.reference is None:
+            raise ValueError(
+                "this selection compares with trusted samples: backward(losses, reference=their losses)"
+            )
+        given, dtype = self.reference, self.dtype
+        return [
+            {p: given[p].to(dtype) if p in given else torch.zeros_like(p, dtype=dtype) for p in own}
+            for own in (layer.gradients.parameters for layer in self.layers)
+        ]
 
     @property
     def gradients(self) -> Sequence[LayerGradients]:
@@ -204,6 +235,10 @@ class _Part(SelectionProblem):
     @cached_property
     def grams(self) -> dict[int, Tensor]:
         return {k: gram[self.members.unsqueeze(1), self.members] for k, gram in self.whole.grams.items()}
+
+    @property
+    def reference_products(self) -> Tensor:
+        return self.whole.reference_products[:, self.members]
 
     @cached_property
     def remembered(self) -> Tensor:

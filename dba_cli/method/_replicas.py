@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.autograd import Variable
 
 from ._delivery import nodes_behind
-from ._layer_gradients import Gradients, LayerGradients
+from ._layer_gradients import inner_products
 from ._layers import NonFiniteError, require_finite
 from ._problem import Search, SelectionProblem
 
@@ -124,6 +124,11 @@ class WholeProblem(SelectionProblem):
         return self._gathered(lambda: self.own.square_norms)
 
     @cached_property
+    def reference_products(self) -> Tensor:
+        """Inner products with this process's reference, (layers, n): give all processes the same."""
+        return self._gathered(lambda: self.own.reference_products)
+
+    @cached_property
     def projections(self) -> Tensor:
         """Inner products with the whole batch's mean gradient, (layers, n)."""
         return self._gathered(self._own_projections)
@@ -139,7 +144,7 @@ class WholeProblem(SelectionProblem):
             part.copy_(values.view_as(part))
         projections = torch.stack(
             [
-                _along(layer.gradients, mean, self.own.samples)
+                inner_products(layer.gradients, mean, self.own.samples)
                 for layer, mean in zip(self.layers, means, strict=True)
             ]
         )
@@ -165,16 +170,6 @@ def _called(*own: int, device: torch.device) -> list[list[int]]:
     values = _from_all(torch.tensor(own, device=device), [len(own)] * _world())
     rows: list[list[int]] = values.view(-1, len(own)).tolist()
     return rows
-
-
-def _along(gradients: LayerGradients, vector: Gradients, samples: int) -> Tensor:
-    """Inner products ``<g_i, v>``, (n,): the derivative of ``<sum_i w_i g_i, v>`` with respect to w."""
-    some = next(iter(vector.values()))
-    with torch.enable_grad():
-        weights = some.new_ones(samples, requires_grad=True)
-        total = gradients.weighted_sum(weights)
-        product = torch.stack([(total[p] * v).sum() for p, v in vector.items()]).sum()
-    return torch.autograd.grad(product, weights)[0]
 
 
 def _world() -> int:

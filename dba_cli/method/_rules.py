@@ -150,6 +150,18 @@ def two_groups(problem: SelectionProblem) -> Tensor:
     return problem.first(sizes.clamp(problem.smallest, problem.largest), ranks_of(-remembered))
 
 
+@register_rule("agreement")
+def agreement(problem: SelectionProblem) -> Tensor:
+    """Those whose gradient agrees with the reference's, ``<g_i, r> > 0``, of a number within the limits.
+
+    AGRA (Sedova et al. 2023) keeps what agrees with a batch of other samples, here with trusted ones and for
+    each layer. Those that agree most come first where the limits say more or fewer.
+    """
+    products = problem.reference_products
+    sizes = (products > 0).sum(-1, keepdim=True)
+    return problem.first(sizes.clamp(problem.smallest, problem.largest), ranks_of(products))
+
+
 @register_rule("largest_loss")
 def largest_loss(problem: SelectionProblem) -> Tensor:
     """Selective backprop (Jiang et al. 2019): the largest losses, as few as allowed.
