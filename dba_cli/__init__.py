@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dba_cli.api import run as run
     from dba_cli.api import sweep as sweep
     from dba_cli.api import try_data as try_data
+    from dba_cli.api import tune as tune
     from dba_cli.data import register_dataset as register_dataset
     from dba_cli.errors import UserError as UserError
     from dba_cli.losses import register_loss as register_loss
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("audit", "compare", "run", "sweep", "try_data"), "api"),
+    **dict.fromkeys(("audit", "compare", "run", "sweep", "try_data", "tune"), "api"),
     **dict.fromkeys(("DynamicBatch", "Selection", "SelectionProblem"), "method"),
     **dict.fromkeys(("register_metric", "register_order", "register_remembered"), "method"),
     **dict.fromkeys(("register_rule", "register_sampler"), "method"),

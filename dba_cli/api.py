@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from joblib import cpu_count
 
 from dba_cli import comparison
-from dba_cli.config import Config, load, load_sweep, parse_seeds
+from dba_cli.config import Config, choices_of, load, load_sweep, parse_seeds
 from dba_cli.errors import UserError, did_you_mean
 from dba_cli.experiments import (
     Reporter,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # pandas is imported where it is used: the commands do withou
 
     from dba_cli.labels import Audit
     from dba_cli.trial import Verdict
+    from dba_cli.tuning import Tuned
 
 AConfig = str | Path | Config
 Values = Mapping[str, object] | Sequence[str]
@@ -87,6 +88,26 @@ def sweep(config: str | Path, grid: Values = (), **how: Any) -> "pd.DataFrame":
         UserError: Bad input.
     """
     return train_sweep(config, grid, **how).frame()
+
+
+def tune(config: str | Path, space: Values | None = None, **how: Any) -> dict[str, dict[str, Any]]:
+    """Search hyperparameters of every optimizer with Optuna; return the best values by optimizer and key.
+
+    Every optimizer gets the same number of points, seeds and steps, judged on the validation split. The
+    tuned config is ``NAME_tune/tuned.yaml`` in the results.
+
+    Args:
+        config: a file, or the name of one that comes with the package.
+        space: ``{"lr": {"low": 0.001, "high": 1, "log": True}}``, or choices; by default the learning rates.
+        how: by the names of the module's list; also the command's ``trials``, ``search_seed`` and ``name``.
+
+    Raises:
+        UserError: Bad input, or runs failed.
+    """
+    tuned = tune_config(config, space, **how)
+    if tuned.summary.failures:
+        raise UserError(f"{tuned.folder}: runs failed; failure.json in the folder of each has the traceback")
+    return {name: dict(values) for name, values in tuned.chosen.items()}
 
 
 def try_data(
@@ -242,6 +263,32 @@ def train_sweep(
     settings = _settings(results=folder, **how)
     summary = run_sweep(points, folder, settings, reporter or Reporter())
     return Done(summary, [(point.config, point.values) for point in points.points], settings)
+
+
+def tune_config(
+    config: str | Path,
+    space: Values | None = None,
+    *,
+    trials: int = 12,
+    search_seed: int = 0,
+    name: str | None = None,
+    overrides: Values | None = None,
+    reporter: Reporter | None = None,
+    **how: Any,
+) -> "Tuned":
+    """Do what :func:`tune` does, and tell where it lies."""
+    from dba_cli import tuning
+
+    loaded = load(Path(config), _texts(overrides))
+    return tuning.tune_config(
+        loaded,
+        dict(choices_of(text, "--space") for text in _texts(space, several=True)),
+        trials=trials,
+        seed=search_seed,
+        name=name or f"{loaded.experiment.name}_tune",
+        settings=_settings(**how),
+        reporter=reporter or Reporter(),
+    )
 
 
 def audit_labels(

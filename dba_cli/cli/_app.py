@@ -24,6 +24,7 @@ COMMANDS = (
     "init",
     "run",
     "sweep",
+    "tune",
     "compare",
     "plot",
     "report",

@@ -6,6 +6,7 @@ Nothing here waits for torch, so that ``dba run --help`` does not either.
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +34,18 @@ Backend = Literal["loky", "ray"]
 
 CONFIG_HELP = "A config file of yours, or a name that 'dba configs' lists."
 DATA = Path("data")
+
+
+def config_names(incomplete: str) -> list[str]:
+    """Return what completes a config's argument: names that come with dba, and files beside."""
+    from dba_cli.shipped import shipped
+
+    names = list(shipped())
+    with suppress(OSError):
+        names += [path.as_posix() for path in Path().glob("*.y*ml")]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 RESULTS = Path("results")
 
 
@@ -129,7 +142,7 @@ def shown(results: Path, experiments: Sequence[str] = ()) -> None:
 
 
 def execute(
-    work: Literal["train", "train_sweep", "try_data"],
+    work: Literal["train", "train_sweep", "try_data", "tune_config"],
     *arguments: Any,
     results: Path,
     quiet: bool,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import CONFIG_HELP, RESULTS, execute, shown, with_training_options
+from dba_cli.cli._options import CONFIG_HELP, RESULTS, config_names, execute, shown, with_training_options
 
 if TYPE_CHECKING:
     from dba_cli.api import Done
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 @with_training_options()
 def run(
-    configs: Annotated[list[Path], typer.Argument(help=CONFIG_HELP, metavar="CONFIG...", show_default=False)],
+    configs: Annotated[
+        list[Path],
+        typer.Argument(
+            help=CONFIG_HELP, metavar="CONFIG...", show_default=False, autocompletion=config_names
+        ),
+    ],
     **options: Any,
 ) -> None:
     execute("train", configs, show=show, **options)

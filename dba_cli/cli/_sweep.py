@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import CONFIG_HELP, execute, option, shown, with_training_options
+from dba_cli.cli._options import CONFIG_HELP, config_names, execute, option, shown, with_training_options
 
 if TYPE_CHECKING:
     from dba_cli.api import Done
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 @with_training_options()
 def sweep(
-    config: Annotated[Path, typer.Argument(help=CONFIG_HELP, metavar="CONFIG", show_default=False)],
+    config: Annotated[
+        Path,
+        typer.Argument(help=CONFIG_HELP, metavar="CONFIG", show_default=False, autocompletion=config_names),
+    ],
     grid: Annotated[
         list[str] | None,
         option(

@@ -7,6 +7,7 @@ from dba_cli.config._load import load as load
 from dba_cli.config._load import parse_seeds as parse_seeds
 from dba_cli.config._load import start_of as start_of
 from dba_cli.config._load import to_yaml as to_yaml
+from dba_cli.config._load import with_values as with_values
 from dba_cli.config._schema import BaseOptimizerConfig as BaseOptimizerConfig
 from dba_cli.config._schema import Checkpoint as Checkpoint
 from dba_cli.config._schema import Config as Config
@@ -23,6 +24,8 @@ from dba_cli.config._schema import OptimizerConfig as OptimizerConfig
 from dba_cli.config._schema import ScheduleConfig as ScheduleConfig
 from dba_cli.config._schema import TrainingConfig as TrainingConfig
 from dba_cli.config._schema import config_hash as config_hash
+from dba_cli.config._space import Range as Range
 from dba_cli.config._sweep import Sweep as Sweep
 from dba_cli.config._sweep import SweepPoint as SweepPoint
+from dba_cli.config._sweep import choices_of as choices_of
 from dba_cli.config._sweep import load_sweep as load_sweep

@@ -1,7 +1,7 @@
 """From config files and ``--set`` overrides to a validated :class:`Config`, or one line about the fault."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
 from pathlib import Path
@@ -51,6 +51,14 @@ def validated(document: Document, name: str) -> Config:
 def to_yaml(config: Config) -> str:
     """Return ``config`` as YAML that :func:`load` reads back as an equal config."""
     return write_text(config.model_dump(mode="json", exclude={"sweep"} if config.sweep is None else None))
+
+
+def with_values(config: Config, values: Mapping[str, Any], place: str) -> Config:
+    """Return ``config`` with other values at dotted keys; errors of them begin with ``place``."""
+    document = Document(config.model_dump(mode="json", exclude={"sweep"}), {})
+    for key, value in values.items():
+        document = assign(document, key, value, f"{place}: {key}")
+    return validated(document, place)
 
 
 def described() -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dba_cli.config._load import assign, read, validated
 from dba_cli.config._schema import MAX_SEED, Config, SweepConfig
-from dba_cli.config._space import MAX_POINTS, Point, combinations, drawn, possible_values
+from dba_cli.config._space import MAX_POINTS, Point, Range, combinations, drawn, possible_values
 from dba_cli.config._yaml import Document, read_text
 from dba_cli.errors import UserError
 
@@ -52,7 +52,7 @@ def load_sweep(
     space: dict[str, Any] = dict(section.grid)
     places = {key: document.place(("sweep", "grid", key)) for key in space}
     for text in grid:
-        key, choices = _option(text)
+        key, choices = choices_of(text)
         space[key], places[key] = choices, f"--grid {text}"
     groups = [group for group in section.points if group]
     if not space and not groups:
@@ -90,8 +90,9 @@ def load_sweep(
     return Sweep(base.experiment.name, points)
 
 
-def _option(text: str) -> tuple[str, Any]:
-    place = f"--grid {text}"
+def choices_of(text: str, option: str = "--grid") -> tuple[str, list[Any] | Range]:
+    """Return the key and what it may be, of ``KEY=V1,V2,...`` or ``KEY={low: ...}``."""
+    place = f"{option} {text}"
     key, equals, values_text = text.partition("=")
     if not equals or not key.strip():
         raise UserError(
