@@ -429,6 +429,8 @@ class DBAConfig(OptimizerConfig):
     """Compare what is remembered with the median of the sample's class."""
     warmup_steps: int = Field(default=0, ge=0, le=100_000_000)
     """Steps that keep every sample, before the first selection."""
+    tilt: float = Field(default=0.0, ge=-100, le=100)
+    """Exponent t of a factor exp(t loss) of the weights of the chosen; below 0, large losses count less."""
 
     @property
     def base_optimizer(self) -> BaseOptimizerConfig:

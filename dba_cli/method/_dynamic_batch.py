@@ -19,7 +19,7 @@ from ._metrics import METRICS
 from ._orders import ORDERS
 from ._problem import SelectionProblem
 from ._replicas import WholeProblem, give_up, refuse_sharded, static_reduction
-from ._rules import RULES, everything, select_stratified
+from ._rules import RULES, everything, select_stratified, tilted
 from ._selection import Selection
 from ._tracing import Coupled, Tracer
 
@@ -61,6 +61,9 @@ class DynamicBatch:
         class_relative: whether what is remembered is taken relative to the median of the sample's class;
             `backward` then needs the labels.
         warmup_steps: number of steps that keep every sample; the memory fills meanwhile.
+        tilt: exponent t of a factor ``exp(t * loss)`` of the weights of what is chosen, which then sum to 1
+            again; below 0, large losses count less. With cross-entropy it is the label's probability to the
+            power -t.
         generator: source of random numbers for the rules that draw any; None is torch's global one.
         selection: among which samples the rule chooses where several processes train together:
             ``"local"``, each among its own, or ``"global"``, all among those of all processes, by norms and
@@ -93,6 +96,7 @@ class DynamicBatch:
         memory: float = 0.7,
         class_relative: bool = True,
         warmup_steps: int = 0,
+        tilt: float = 0.0,
         generator: torch.Generator | None = None,
         selection: Candidates = "local",
         check: int = 1000,
@@ -107,6 +111,9 @@ class DynamicBatch:
                 raise ValueError(f"unknown {kind} {value!r}; known: {', '.join(choices)}")
         if warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0, not {warmup_steps}")
+        if not isfinite(tilt):
+            raise ValueError(f"tilt must be a finite number, not {tilt}")
+        self._tilt = tilt
         self._memory = Memory(remember, memory, class_relative)
         self._warmup, self._steps = warmup_steps, 0
         self._problem_of = partial(
@@ -216,6 +223,8 @@ class DynamicBatch:
         weights = select_stratified(self._rule, problem) if self._stratified else self._rule(problem)
         if self._steps < self._warmup:
             weights = everything(problem)
+        if self._tilt:
+            weights = tilted(weights, problem.losses, self._tilt)
         layers, square_mean = problem.layers, None
         rows = [0] * len(layers) if problem.together else range(len(layers))
         named = {name: row for row, layer in zip(rows, layers, strict=True) for name in layer.names}

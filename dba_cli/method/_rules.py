@@ -199,3 +199,11 @@ def select_stratified(rule: RuleFunction, problem: SelectionProblem) -> Tensor:
         members = (labels == label).nonzero().squeeze(1)
         weights[:, members] = rule(problem.restricted(members, limits)) * (size / sum(sizes))
     return weights
+
+
+def tilted(weights: Tensor, losses: Tensor, tilt: float) -> Tensor:
+    """Weights (layers, n) times ``exp(tilt * loss)``, each row summing to 1 again (Li et al. 2021, TERM)."""
+    exponents = (tilt * losses).to(weights.dtype).expand_as(weights)
+    largest = torch.where(weights > 0, exponents, -torch.inf).amax(-1, keepdim=True)
+    weights = weights * (exponents - largest).clamp_max(0).exp()
+    return weights / weights.sum(-1, keepdim=True)

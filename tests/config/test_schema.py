@@ -151,6 +151,7 @@ def test_defaults() -> None:
         "memory": 0.7,
         "class_relative": True,
         "warmup_steps": 0,
+        "tilt": 0.0,
     }
     # torch.optim's own
     found = OptimizerConfig.model_validate(ADAM).arguments

@@ -166,6 +166,35 @@ def test_a_state_goes_on_where_it_was() -> None:
     assert [step(second, model, k) for k in range(3, 7)] == expected
 
 
+@pytest.mark.parametrize("warmup_steps", [0, 1])
+def test_a_tilt_makes_large_losses_count_less(warmup_steps: int) -> None:
+    """With every sample, the gradient is that of the mean of -exp(t loss), divided by the mean factor."""
+    model, twin = mlp(), mlp()
+    rule = "top_k" if warmup_steps else "all"
+    selection = DynamicBatch(model, rule=rule, tilt=-0.7, warmup_steps=warmup_steps).backward(
+        losses_of(model)
+    )
+    factors = (-0.7 * losses_of(twin)).exp()
+    expected = factors.detach() / factors.detach().sum()
+    (factors.mean() / (-0.7 * factors.detach().mean())).backward()
+    for name in NAMES:
+        torch.testing.assert_close(selection.weights[name], expected)
+    for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad)
+
+
+def test_a_tilt_changes_nothing_about_who_is_chosen() -> None:
+    model, losses = mlp(), losses_of(mlp()).detach()
+    keys: dict[str, Any] = {"rule": "top_k", "size": 5}
+    plain = DynamicBatch(model, **keys).backward(losses_of(model)).weights
+    tilted = DynamicBatch(model, **keys, tilt=1000.0).backward(losses_of(model)).weights
+    for name in NAMES:
+        chosen = plain[name] > 0
+        assert tilted[name].argmax() == torch.where(chosen, losses, -torch.inf).argmax()
+        assert tilted[name][~chosen].sum() == 0
+        assert tilted[name].sum() == pytest.approx(1)
+
+
 def test_wrong_labels_are_found() -> None:
     """Three clouds of points, three labels in ten wrong: in the end they are what is dropped."""
     generator = torch.Generator().manual_seed(0)
