@@ -362,7 +362,7 @@ def _texts(values: Values | None, *, several: bool = False) -> list[str]:
 
 def _figures(record: RunRecord) -> dict[str, Any]:
     """Return the record without nesting: whatever figure it holds has a column."""
-    row = record.model_dump(exclude={"format", "versions", "device"})
+    row = record.model_dump(exclude={"format", "versions", "device", "seal"})
     data, final, durations = row.pop("data"), row.pop("final") or {}, row.pop("durations")
     draw = ";".join(f"{key}={value}" for key, value in data.pop("draw").items())
     fractions = {f"fraction.{layer}": share for layer, share in final.pop("fractions", {}).items()}

@@ -111,7 +111,7 @@ class OneRun(Observer):
         record = self._record()
         if trainee.recorder is not None:
             trainee.recorder.write(folder, predict(trainee.model, trainee.test_data.images))
-        folder.write(to_yaml(self._run.config), self._training.history, record)
+        record = folder.write(to_yaml(self._run.config), self._training.history, record)
         folder.discard_checkpoints()
         return record
 

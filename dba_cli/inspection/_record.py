@@ -44,7 +44,11 @@ def _groups(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
     """Return single values under ``run``, and each part of the record under its own name."""
     groups: dict[str, list[tuple[str, str]]] = {"run": []}
     # The config by dotted key; of the one optimizer the name stands above.
-    said = record.model_dump(exclude={"config"}) | {"config": record.settings}
+    said = record.model_dump(exclude={"config", "seal"}) | {"config": record.settings}
+    if record.seal is None:
+        said["seal"] = "none: recorded by a version without seals; compared with its history alone"
+    else:
+        said["seal"] = f"unbroken, of {', '.join(record.seal.files)} and this record"
     for key, value in said.items():
         if isinstance(value, dict):
             # The notice stands above the tables, whole.

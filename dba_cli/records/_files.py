@@ -71,8 +71,12 @@ def read_bytes(path: Path) -> bytes | None:
 
 def read_model(path: Path, model: type[_Model]) -> _Model | None:
     """Return what a JSON file says, None where there is none; of a damaged one, say which value is."""
-    if (content := read_bytes(path)) is None:
-        return None
+    content = read_bytes(path)
+    return None if content is None else parse_model(path, content, model)
+
+
+def parse_model(path: Path, content: bytes, model: type[_Model]) -> _Model:
+    """Return what the content of a JSON file says; of a damaged one, say which value is."""
     try:
         return model.model_validate(json.loads(content.decode()))
     except ValidationError as error:

@@ -8,8 +8,16 @@ from pathlib import Path
 
 from dba_cli.errors import UserError
 from dba_cli.records._evaluation import Evaluation, history_text, read_history
-from dba_cli.records._files import UNFINISHED, locked, read_model, write_atomically
+from dba_cli.records._files import (
+    UNFINISHED,
+    locked,
+    parse_model,
+    read_bytes,
+    read_model,
+    write_atomically,
+)
 from dba_cli.records._result import ExperimentRecord, FailureRecord, RunRecord, SweepRecord
+from dba_cli.records._seal import check_seal, sealed
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,19 @@ class RunFolder:
         """Return the run's record, None if it has not finished.
 
         Raises:
-            UserError: ``result.json`` is damaged.
+            UserError: ``result.json`` is damaged, or it or a file that it seals was changed.
         """
-        return read_model(self.result_file, RunRecord)
+        content = read_bytes(self.result_file)
+        if content is None:
+            return None
+        record = parse_model(self.result_file, content, RunRecord)
+        try:
+            check_seal(self.path, record, content)
+        except UserError:
+            if read_bytes(self.result_file) == content:
+                raise
+            return self.read()  # another process did the run again meanwhile
+        return record
 
     def history(self) -> list[Evaluation]:
         """Return the run's evaluations in their order, at least one.
@@ -89,11 +107,17 @@ class RunFolder:
         """Write ``history.csv`` for whoever follows a run under way: whole, but not flushed to the disk."""
         write_atomically(self.path / "history.csv", history_text(history), flush=False)
 
-    def write(self, config: str, history: Sequence[Evaluation], record: RunRecord) -> None:
-        """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically."""
-        write_atomically(self.path / "config.yaml", config)
-        write_atomically(self.path / "history.csv", history_text(history))
+    def write(self, config: str, history: Sequence[Evaluation], record: RunRecord) -> RunRecord:
+        """Write ``config.yaml``, ``history.csv`` and then ``result.json``, each atomically.
+
+        Return the record with its seal, which is of all files of the run.
+        """
+        texts = {"config.yaml": config, "history.csv": history_text(history)}
+        for name, text in texts.items():
+            write_atomically(self.path / name, text)
+        record = sealed(self.path, record, texts)
         write_atomically(self.result_file, record.model_dump_json(indent=2) + "\n")
+        return record
 
     def failure(self) -> FailureRecord | None:
         """Return how the run failed; None where it did not, or where nothing whole says so."""

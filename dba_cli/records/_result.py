@@ -1,7 +1,7 @@
 """What ``result.json``, ``failure.json``, ``experiment.json`` and ``sweep.json`` say.
 
 Accuracies and losses are plain fractions and nats; only tables speak in per cent. Everything but
-``durations`` is the same, bit for bit, when the same command runs again on the same machine.
+``durations`` and the ``seal`` is the same, bit for bit, when the same command runs again on the same machine.
 """
 
 import math
@@ -82,6 +82,13 @@ class Durations(Part):
     finished_at: str = Field(description="UTC, ISO 8601.")
 
 
+class SealRecord(Part):
+    """SHA-256 of what a record is made of; it differs between two runs by the seconds in their histories."""
+
+    files: dict[str, Sha256] = Field(description="Of each file beside result.json that the run wrote.")
+    record: Sha256 = Field(description="Of result.json without its seal: keys sorted, spaced as Python does.")
+
+
 _SECONDS = TypeAdapter(Seconds)
 
 
@@ -113,6 +120,7 @@ class RunRecord(Part):
     )
     git_revision: str | None
     durations: Durations
+    seal: SealRecord | None = Field(default=None, description="None in records of dba-cli 0.1.")
 
     @property
     def selects(self) -> bool:

@@ -162,7 +162,9 @@ def timeless(results: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(results.rglob("*")):
         if path.name == "result.json":
-            found[str(path)] = {k: v for k, v in result(path.parent).items() if k != "durations"}
+            found[str(path)] = {
+                k: v for k, v in result(path.parent).items() if k not in ("durations", "seal")
+            }
         elif path.name == "history.csv":
             rows = history(path.parent)
             found[str(path)] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]

@@ -241,7 +241,7 @@ def test_the_final_figures_are_the_last_row_to_the_bit(results: Path, name: str)
     do(results, config())
     run = results / "exp" / name / "seed-0"
     last, final = history(run)[-1], result(run)["final"]
-    assert final.pop("copies_errors") is None
+    assert final.pop("copies_errors") is final.pop("stopping_errors") is None
     fractions = {f"fraction.{layer}": share for layer, share in final.pop("fractions").items()}
     assert {key: float(last[key]) for key in last if key != "seconds"} == final | fractions
 

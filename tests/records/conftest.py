@@ -55,6 +55,7 @@ def run_data() -> dict[str, Any]:
         "versions": {"python": "3.11", "torch": "2.3 é"},
         "device": {"type": "cpu", "name": "a processor", "threads": 2},
         "git_revision": None,
+        "seal": None,
         "durations": {
             "training": 1.5,
             "evaluation": 0.25,

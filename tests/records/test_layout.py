@@ -39,7 +39,8 @@ def test_a_run_round_trip(tmp_path: Path, record: RunRecord) -> None:
     assert folder.path == tmp_path / "exp" / "dba" / "seed-3"
     assert folder.read() is None
     assert not folder.path.exists()  # looking makes nothing
-    folder.write(to_yaml(config), [record.final], record)
+    record = folder.write(to_yaml(config), [record.final], record)
+    assert record.seal is not None
     assert {path.name for path in folder.path.iterdir()} == {"config.yaml", "history.csv", "result.json"}
     assert folder.read() == record
     assert folder.history() == [record.final]
@@ -162,7 +163,7 @@ def test_finished_runs_come_by_name_and_number(tmp_path: Path, run_data: Data) -
 def test_foreign_files_are_ignored(tmp_path: Path, record: RunRecord, plan_data: Data) -> None:
     folder = ExperimentFolder(tmp_path / "exp")
     folder.write_plan(ExperimentRecord.model_validate(plan_data))
-    folder.run("dba", 3).write("the config", [], record)
+    record = folder.run("dba", 3).write("the config", [], record)
     for name in [
         *["README.md", "notes/experiment.txt", "deep/er/experiment.json", ".DS_Store"],
         *["exp/tables.md", "exp/dba/notes.txt", "exp/dba/seed-5", "exp/seed-0/result.json"],
