@@ -12,7 +12,7 @@ cifar10-jpeg, a folder of colour images with one sub-folder per class; what is n
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import harness
@@ -159,9 +159,9 @@ class Case:
 class Plain(MemoryTraining):
     """Every step uses its whole batch, whatever is remembered of it."""
 
-    def update(self, batch: Tensor, kept: Tensor) -> None:
-        """Make the step."""
-        super().update(batch, torch.ones_like(kept))
+    def _agreed(self) -> Tensor:
+        """Return that every sample is kept."""
+        return torch.ones_like(self._memory, dtype=torch.bool)
 
 
 class ByLayer(MemoryTraining):
@@ -170,18 +170,32 @@ class ByLayer(MemoryTraining):
     dba: DynamicBatch | None = None
     size = 1
 
-    def update(self, batch: Tensor, kept: Tensor) -> None:
+    def _batches(self, order: Tensor, kept: Tensor | None) -> Iterable[Tensor]:
+        """Yield the candidates of each step: among them are those that the memory keeps for it."""
+        steps = super()._batches(order, kept)
+        if kept is None:
+            yield from steps
+            return
+        ends = (kept[order].cumsum(0) - 1).tolist()
+        begin, seen = 0, 0
+        for batch in steps:
+            seen += len(batch)
+            end = len(order) if seen == int(kept.sum()) else ends.index(seen)
+            ByLayer.size = len(batch)
+            yield order[begin:end]
+            begin = end
+
+    def update(self, candidates: Tensor) -> None:
         """Make the step."""
         if self.epoch < self.epochs // 2:
-            super().update(batch, kept)
+            super().update(candidates)
             return
         if self.dba is None:
             self.dba = DynamicBatch(self._model, rule="audit_nearest", order="distance", check=0)
-        ByLayer.size = max(1, int(kept.sum()))
-        logits = self._model(self._data.images_at(batch))
-        self._logits[batch] = logits.detach()
+        logits = self._model(self._data.images_at(candidates))
+        self._logits[candidates] = logits.detach()
         self._optimizer.zero_grad()
-        self.dba.backward(F.cross_entropy(logits, self._data.labels[batch], reduction="none"))
+        self.dba.backward(F.cross_entropy(logits, self._data.labels[candidates], reduction="none"))
         self._optimizer.step()
 
 

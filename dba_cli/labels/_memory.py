@@ -1,5 +1,6 @@
 """The training that remembers: each sample's margin, whose sign decides what the next steps are made of."""
 
+from collections.abc import Iterable
 from math import ceil
 
 import torch
@@ -11,18 +12,20 @@ from dba_cli.training import BatchOrder, State, TensorData, predict
 
 EPOCHS = 25
 """Of these the first half, rounded down, use every sample."""
-_OLD = 0.7  # share of the memory that a new margin leaves
+_OLD = 0.9  # share of the memory that a new margin leaves
+_CLEAR = 0.25  # of the median size of what is remembered: a contradiction beyond it is a clear one
 
 
 class MemoryTraining:
     """Training in which the batch adapts to what is remembered of its samples; one epoch at a time.
 
     The margin of a sample is its label's logit minus the largest other logit; the memory is its running mean
-    over the epochs. In their second half a step uses the samples of its batch whose remembered margin is
-    positive, those that the network has agreed with, and in any case the better half of each class. It is
-    DBA with one subset for all layers, chosen by the memory, so that no gradient of a single sample is
-    needed. The others are looked at once an epoch, so that they may come back, and what is said of them is
-    nothing that the network was just taught.
+    over the epochs. In their second half a step uses a batch of samples whose label the network has not
+    clearly contradicted, and in any case the better half of each class: those are left out whose remembered
+    margin is below zero by more than a quarter of the median size of all. It is DBA with one subset for all
+    layers, chosen by the memory, so that no gradient of a single sample is needed. The others are looked at
+    once an epoch, so that they may come back, and what is said of them is nothing that the network was just
+    taught.
 
     The mean margin over the second half is the area under the margin of Pleiss et al. (NeurIPS 2020,
     arXiv 2001.10528), here of a training that leaves out what it contradicts.
@@ -48,8 +51,8 @@ class MemoryTraining:
         epochs: int = EPOCHS,
     ) -> None:
         self._model, self._optimizer, self._data = model, optimizer, data
-        self._steps = ceil(len(data) / batch_size)
-        self._batches = BatchOrder(len(data), batch_size, order)
+        self._batch_size, self._sizes = batch_size, torch.bincount(data.labels)
+        self._orders = BatchOrder(len(data), len(data), order)
         self._parameters = [each for group in optimizer.param_groups for each in group["params"]]
         self.epochs, self.epoch, self._plain = epochs, 0, epochs // 2
         self._memory, self._margins = torch.zeros(2, len(data), device=data.labels.device)
@@ -76,11 +79,11 @@ class MemoryTraining:
             UserError: A loss is not finite.
         """
         selecting = self.epoch >= self._plain
-        kept = self._agreed() if selecting else torch.ones_like(self._memory, dtype=torch.bool)
-        for _ in range(self._steps):
-            batch = next(self._batches).to(kept.device)
-            self.update(batch, kept[batch])
-        dropped = (~kept).nonzero().flatten()
+        order = next(self._orders).to(self._memory.device)
+        kept = self._agreed() if selecting else None
+        for batch in self._batches(order, kept):
+            self.update(batch)
+        dropped = order[:0] if kept is None else (~kept).nonzero().flatten()
         if len(dropped):
             self._logits[dropped] = predict(self._model, self._data.images_at(dropped))
         if not self._logits.isfinite().all():
@@ -96,24 +99,29 @@ class MemoryTraining:
         self.epoch += 1
         return self.epoch >= self.epochs
 
-    def update(self, batch: Tensor, kept: Tensor) -> None:
-        """Make a step of those samples of a batch, (n,) indices, that are kept, (n,); of none, no step."""
-        batch = batch[kept]
-        if not len(batch):
-            return
+    def _batches(self, order: Tensor, kept: Tensor | None) -> Iterable[Tensor]:
+        """Return the samples of each step: those of an order that are kept, a batch at most in each."""
+        if kept is not None:
+            order = order[kept[order]]
+        return order.tensor_split(ceil(len(order) / self._batch_size))
+
+    def update(self, batch: Tensor) -> None:
+        """Make a step of the samples at some indices, (n,)."""
         logits = self._model(self._data.images_at(batch))
-        self._logits[batch] = logits.detach()
+        self._logits.index_copy_(0, batch, logits.detach())
         for parameter in self._parameters:  # optimizer.zero_grad, at a tenth of its price
             parameter.grad = None
-        F.cross_entropy(logits, self._data.labels[batch]).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(logits, self._data.labels.index_select(0, batch)).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
     def _agreed(self) -> Tensor:
         """Return which samples are kept, (n,): half of each class at least, so that no rare one is lost."""
-        kept: Tensor = self._memory > 0
-        for label in torch.unique(self._data.labels):
-            members = self._data.labels == label
-            kept = kept | (members & (self._memory >= self._memory[members].median()))
+        labels, memory = self._data.labels, self._memory
+        kept: Tensor = memory > -_CLEAR * memory.abs().median()
+        numbers = torch.bincount(labels[kept], minlength=len(self._sizes))
+        for label in (2 * numbers < self._sizes).nonzero().flatten().tolist():
+            members = labels == label
+            kept |= members & (memory >= memory[members].median())
         return kept
 
     def state_dict(self) -> State:
@@ -121,7 +129,7 @@ class MemoryTraining:
         return {
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "batches": self._batches.state_dict(),
+            "orders": self._orders.state_dict(),
             "memory": self._memory,
             "margins": self._margins,
             "probabilities": self._probabilities,
@@ -132,7 +140,7 @@ class MemoryTraining:
         """Go on from the state of the same training."""
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._batches.load_state_dict(state["batches"])
+        self._orders.load_state_dict(state["orders"])
         for mine, its in (
             (self._memory, state["memory"]),
             (self._margins, state["margins"]),
