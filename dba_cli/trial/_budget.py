@@ -1,8 +1,9 @@
 """How many steps, learning rates and seeds a time allows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import sqrt
 
 _SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05)  # of the steps that are wanted
 _FEWEST_STEPS = 50
@@ -63,7 +64,27 @@ def affordable(
     return amount
 
 
-def rates(middle: float, number: int) -> list[float]:
-    """Return learning rates around ``middle``, about three apart, of one significant digit, ascending."""
-    factors = (1, 1 / 3, 3, 0.1, 10)
-    return sorted({min(float(f"{middle * factor:.0e}"), _LARGEST_RATE) for factor in factors[:number]})
+def first_rates(middle: float, number: int) -> list[float]:
+    """Return the learning rates to begin with, half of ``number``: about three apart around ``middle``."""
+    return _within([middle * factor for factor in (1, 1 / 3, 3)[: (number + 1) // 2]])
+
+
+def further_rates(tried: Sequence[float], best: float, number: int) -> list[float]:
+    """Return at most ``number`` learning rates more.
+
+    Where the best of those tried is the smallest or the largest they go on beyond it, about three apart; else
+    they lie between it and its neighbours.
+    """
+    tried = sorted(tried)
+    at = tried.index(best)
+    beyond = [3.0, 10.0, 30.0][:number]
+    if len(tried) == 1 or at == 0:
+        return _within([best / factor for factor in beyond])
+    if at == len(tried) - 1:
+        return _within([best * factor for factor in beyond])
+    return _within([sqrt(best * tried[at + step]) for step in (-1, 1)[:number]])
+
+
+def _within(rates: Sequence[float]) -> list[float]:
+    """Return learning rates rounded to one significant digit, ascending, as far as a config may say them."""
+    return sorted({min(float(f"{rate:.0e}"), _LARGEST_RATE) for rate in rates})

@@ -16,7 +16,7 @@ from dba_cli.experiments import Reporter, Settings, Summary, run_experiments, sw
 from dba_cli.inspection import seconds_text
 from dba_cli.records import ExperimentFolder, write_atomically
 from dba_cli.report import report_page
-from dba_cli.trial._budget import rates
+from dba_cli.trial._budget import first_rates, further_rates
 from dba_cli.trial._plan import TrialPlan, planned_trial
 from dba_cli.trial._template import slug, template
 from dba_cli.trial._verdict import NAMES, sentence
@@ -24,6 +24,8 @@ from dba_cli.trial._verdict import NAMES, sentence
 if TYPE_CHECKING:
     import pandas as pd
 
+_Candidates = dict[str, dict[float, Any]]
+"""By optimizer and learning rate the entries that are tried."""
 MINUTES = 8.0
 _OF_ENTRIES = OptimizerConfig.model_fields.keys() - BaseOptimizerConfig.model_fields.keys()
 _LONGEST_NAME = 80  # the experiments' names go on after it
@@ -134,14 +136,17 @@ class _Trial:
                     name: each if self._sets_base(name) else each | {"base": base}
                     for name, each in some.items()
                 }
-            config, candidates = self._tuning(stage, some)
-            words = f"learning rates of {' and '.join(map(_called, some))}"
-            self._reporter.stage(f"{stage} of 3: {words}.", self._seconds_after(stage, selecting))
-            done = run_experiments([config], self._settings, self._reporter)
-            summary = Summary(summary.records + done.records, summary.failures + done.failures)
-            if done.failures:
-                return Verdict(summary)
-            chosen = self._chosen(config, candidates)
+            candidates: _Candidates = {name: {} for name in some}
+            for words in ("learning rates", "further learning rates, by what was best"):
+                self._try_more(stage, some, candidates)
+                later = self._seconds_after(stage, candidates, selecting)
+                self._reporter.stage(f"{stage} of 3: {words} of {' and '.join(map(_called, some))}.", later)
+                config = self._tuning(stage, candidates)
+                done = run_experiments([config], self._settings, self._reporter)
+                summary = Summary(summary.records + done.records, summary.failures + done.failures)
+                if done.failures:
+                    return Verdict(summary)
+            chosen = self._chosen(stage, candidates)
             tuned |= {name: entry for name, (_, entry) in chosen.items()}
             best = best or min(chosen, key=lambda name: chosen[name][0])
         final = self._final([tuned[name] for name in entries], best)
@@ -171,30 +176,39 @@ class _Trial:
                 f" --minutes {plan.asked['minutes']:g}"
             )
 
-    def _seconds_after(self, stage: int, selecting: Mapping[str, Any]) -> float:
-        """Return what the stages after one are expected to take: of the plan's time, by the steps' cost."""
+    def _seconds_after(self, stage: int, candidates: _Candidates, selecting: Mapping[str, Any]) -> float:
+        """Return what comes after the candidates' runs: of the plan's time, by the steps' cost."""
         plan, seeds = self._plan, len(self._config.seeds)
-        tried, step = plan.rates * plan.tuning, plan.step_seconds
-        selection = sum(step[name] for name in selecting)
-        whole = (tried + seeds) * sum(step.values())
-        left = seeds * sum(step.values()) + (tried * selection if stage == 1 else 0)
-        return plan.seconds * left / whole
+        step = plan.step_seconds
+        left = seeds * sum(step.values())
+        if stage == 1:
+            left += plan.rates * plan.tuning * sum(step[name] for name in selecting)
+        left += sum((plan.rates - len(of)) * plan.tuning * step[name] for name, of in candidates.items())
+        return plan.seconds * left / ((plan.rates * plan.tuning + seeds) * sum(step.values()))
 
     def _sets_base(self, name: str) -> bool:
         """Return whether an override says which optimizer an entry's selection feeds."""
         keys = [text.partition("=")[0].strip() for text in self._plan.asked["overrides"]]
         return any(key == "optimizers" or f"{key}.".startswith(f"optimizers.{name}.base.") for key in keys)
 
-    def _tuning(self, stage: int, entries: Mapping[str, Any]) -> tuple[Config, dict[str, dict[float, Any]]]:
-        """Return the config that tries the rates, and by optimizer and rate the entries."""
-        candidates: dict[str, dict[float, Any]] = {}
+    def _try_more(self, stage: int, entries: Mapping[str, Any], candidates: _Candidates) -> None:
+        """Add the learning rates to begin with; where those are done, the ones that go on from them."""
         for name, entry in entries.items():
-            middle = entry.get("base", entry)["lr"]
-            candidates[name] = {rate: _at(entry, rate) for rate in rates(middle, self._plan.rates)}
+            of = candidates[name]
+            if not of:
+                more = first_rates(entry.get("base", entry)["lr"], self._plan.rates)
+            else:
+                figures = self._figures(stage, name, of)
+                best = min(figures, key=lambda rate: figures[rate], default=min(of))  # all diverged: smaller
+                more = further_rates(list(of), best, self._plan.rates - len(of))
+            of.update((rate, _at(entry, rate)) for rate in more)
+
+    def _tuning(self, stage: int, candidates: _Candidates) -> Config:
+        """Return the config that tries the candidates."""
         config = self._config.model_dump(mode="json", exclude={"sweep"})
-        words = " and ".join(map(_called, entries))
+        words = " and ".join(map(_called, candidates))
         config["experiment"] |= {
-            "name": f"{config['experiment']['name']}_rates_{stage}",
+            "name": self._tuned_as(stage),
             "description": f"Learning rates of {words}, on training samples kept out of training and tests.",
         }
         config["data"]["evaluate_on"] = "validation"
@@ -206,29 +220,34 @@ class _Trial:
             for name, of in candidates.items()
             for rate, entry in of.items()
         ]
-        return from_data(config), candidates
+        return from_data(config)
 
-    def _chosen(
-        self, config: Config, candidates: Mapping[str, Mapping[float, Any]]
-    ) -> dict[str, tuple[tuple[float, float], Any]]:
+    def _tuned_as(self, stage: int) -> str:
+        return f"{self._config.experiment.name}_rates_{stage}"
+
+    def _figures(self, stage: int, name: str, of: Mapping[float, Any]) -> dict[float, tuple[float, float]]:
+        """Return errors, then loss, over the seeds, of each rate at which no run diverged."""
+        folder = ExperimentFolder(self._settings.results / self._tuned_as(stage))
+        seeds = self._config.seeds[: self._plan.tuning]
+        figures: dict[float, tuple[float, float]] = {}
+        for rate in of:
+            records = [folder.run(_named(name, rate), seed).read() for seed in seeds]
+            finals = [record.final for record in records if record is not None and record.final is not None]
+            if len(finals) == len(seeds):
+                errors = sum(final.test_errors or 0 for final in finals)
+                figures[rate] = (errors, sum(final.test_loss for final in finals))
+        return figures
+
+    def _chosen(self, stage: int, candidates: _Candidates) -> dict[str, tuple[tuple[float, float], Any]]:
         """Return for each optimizer the figures of its best rate (errors, then loss), and its entry at it."""
-        folder = ExperimentFolder(self._settings.results / config.experiment.name)
         chosen = {}
         for name, of in candidates.items():
-            figures: dict[float, tuple[float, float]] = {}
-            for rate in of:
-                records = [folder.run(_named(name, rate), seed).read() for seed in config.seeds]
-                finals = [
-                    record.final for record in records if record is not None and record.final is not None
-                ]
-                if len(finals) == len(config.seeds):
-                    errors = sum(final.test_errors or 0 for final in finals)
-                    figures[rate] = (errors, sum(final.test_loss for final in finals))
+            figures = self._figures(stage, name, of)
             if not figures:
                 key = f"optimizers.{name}.{'base.' * ('base' in next(iter(of.values())))}lr"
                 raise UserError(
-                    f"{config.experiment.name}: {name} diverged at every learning rate"
-                    f" ({', '.join(f'{rate:g}' for rate in of)}): give smaller ones, such as"
+                    f"{self._tuned_as(stage)}: {name} diverged at every learning rate"
+                    f" ({', '.join(f'{rate:g}' for rate in sorted(of))}): give smaller ones, such as"
                     f" --set {key}={min(of) / 100:g}, and another --name"
                 )
             rate = min(figures, key=lambda each: figures[each])

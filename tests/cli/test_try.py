@@ -177,5 +177,5 @@ def test_where_an_optimizer_diverges_at_every_rate_its_key_is_named(dba: Dba) ->
     np.savez("digits.npz", x=images, y=labels)
     wild = ("--set", "optimizers.sgd.lr=1000", "--set", "model.hidden=[300, 300, 300, 300, 300]")
     answer = dba("try", "digits.npz", *QUICK, *wild, "--results", "r", "--set", "seeds=[0]")
-    assert "sgd diverged at every learning rate (300, 1000): give smaller ones" in answer.refused()
-    assert "--set optimizers.sgd.lr=3, and another --name" in answer.err
+    assert "sgd diverged at every learning rate (100, 300, 1000): give smaller ones" in answer.refused()
+    assert "--set optimizers.sgd.lr=1, and another --name" in answer.err

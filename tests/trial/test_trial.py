@@ -6,7 +6,7 @@ from scipy import stats
 
 from dba_cli.config import ModelConfig
 from dba_cli.training import build_model
-from dba_cli.trial._budget import affordable, rates
+from dba_cli.trial._budget import affordable, first_rates, further_rates
 from dba_cli.trial._template import network
 from dba_cli.trial._verdict import difference, sentence
 
@@ -49,8 +49,14 @@ def test_what_was_fixed_stays_fixed() -> None:
     assert (amount.steps, amount.seeds, amount.tuning) == (1000, 2, 1)
 
 
-def test_rates_lie_around_the_middle() -> None:
-    assert [rates(0.1, n) for n in (1, 3, 5)] == [[0.1], [0.03, 0.1, 0.3], [0.01, 0.03, 0.1, 0.3, 1.0]]
+def test_rates_begin_around_the_middle_and_go_on_from_the_best() -> None:
+    assert [first_rates(0.1, n) for n in (3, 4, 5)] == [[0.03, 0.1], [0.03, 0.1], [0.03, 0.1, 0.3]]
+    assert first_rates(900, 5) == [300, 900, 1000]
+    assert further_rates([0.03, 0.1, 0.3], 0.03, 2) == [0.003, 0.01]
+    assert further_rates([0.03, 0.1, 0.3], 0.3, 2) == [0.9, 3]
+    assert further_rates([0.03, 0.1, 0.3], 0.1, 2) == [0.05, 0.2]
+    assert further_rates([0.03, 0.1], 0.1, 1) == [0.3]
+    assert further_rates([300, 1000], 1000, 2) == [1000]
 
 
 def test_splits_of_the_same_samples_have_a_wider_interval() -> None:
