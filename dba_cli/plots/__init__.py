@@ -27,6 +27,7 @@ from ._series import together as together
 from ._style import FORMATS as FORMATS
 from ._style import WIDTH as WIDTH
 from ._style import Layout as Layout
+from ._style import called as called
 from ._style import encode as encode
 from ._style import layout as layout
 from ._style import save as save

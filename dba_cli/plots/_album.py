@@ -30,12 +30,16 @@ _MOST_PAIRS = 6
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure; ``stem`` is the name of its files, ``study`` None where it shows several."""
+    """A figure; ``stem`` is the name of its files, ``study`` None where it shows several.
+
+    ``pictures``: whether it is made of the samples' own pictures, and no drawing in lines.
+    """
 
     stem: str
     study: str | None
     caption: str
     figure: Figure
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def make_album(
             for detail, says, figure in _OF_EACH[kind](_Scene(study, target, data_sets, kind, reasons)):
                 stem = "-".join(filter(None, (study.name, kind, detail)))
                 caption = f"{study.section.experiment}: {says}."
-                pictures.append(Picture(stem, study.name, caption, figure))
+                own = kind in ("drawn", "chosen", "disagreements")
+                pictures.append(Picture(stem, study.name, caption, figure, own))
         if len(pictures) == before and kinds:
             why = next((reason for reason, of in reasons.items() if kind in of), "nothing to draw")
             raise UserError(f"--kind {kind}: {why}")
@@ -112,7 +117,12 @@ class _Scene:
 
     def has_data(self, folder: RunFolder, *, shown: bool = True) -> bool:
         """Return whether the samples of a run are there, and pictures if they are ``shown``; else say so."""
-        data, data_dir, missing = run_config(folder).data, self.data_sets.data_dir, ""
+        data_dir, missing = self.data_sets.data_dir, ""
+        try:
+            data = run_config(folder).data
+        except UserError as error:  # such as a rule in a module that is not here
+            self.lacks(str(error))
+            return False
         if data.source != "embedded" and status(data.dataset, data_dir).absent:
             missing = f"the official {data.dataset} images are not in {data_dir}; give --data DIR, or run "
             missing += f"`dba data fetch --dataset {data.dataset}`"
@@ -248,7 +258,8 @@ def _ladder(studies: Sequence[Study]) -> _Drawn:
         for study in studies
         for row in study.rows
     ]
-    yield "", "test error at the end of training", ladder(rungs, _title(studies))
+    says = "test error at the end of training, with its 95 % interval over seeds, and the accuracy beside"
+    yield "", says, ladder(rungs, _title(studies))
 
 
 def _points(studies: Sequence[Study]) -> _Drawn:

@@ -1,6 +1,7 @@
 """Curves over training, the mean over seeds and its interval: of accuracies, and of what layers kept."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -13,7 +14,6 @@ from matplotlib.lines import Line2D
 from dba_cli.plots._series import X_LABELS, Band, Floats, Line, XAxis, band, position
 from dba_cli.plots._style import (
     SMALL,
-    WIDTH,
     compact,
     error_percent,
     few_ticks,
@@ -50,8 +50,10 @@ def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
     axes.set(xscale="log" if begun else "linear", yscale="log")
     handles, ends = [], []
     for i, line in enumerate(lines):
-        each, how = band(line.finished, x), look_of(line.label)
-        each = Band(*(values[each.x > 0] for values in each)) if begun else each
+        finished = [
+            replace(run, history=[p for p in run.history if p.step or not begun]) for run in line.finished
+        ]
+        each, how = band(finished, x), look_of(line.label)
         few = len(line.finished) < _FEW_SEEDS
         handles.append(_draw_error(axes, each, how, i, interval=not few))
         ends.append((float(each.x[-1]), error_percent(each.mean)[-1]) if len(each.x) else None)
@@ -100,7 +102,7 @@ def fractions_kept(lines: Sequence[Line], title: str = "") -> Figure:
     if not shown:
         raise ValueError("no line with fractions")
     columns = min(len(shown), 3)
-    figure = new_figure(0.5 + 1.8 * ceil(len(shown) / columns), title, width=WIDTH if columns > 1 else 4.4)
+    figure = new_figure(0.5 + 1.8 * ceil(len(shown) / columns), title)
     panels = grid(figure, len(shown), columns)
     handles = {}
     for axes, line in zip(panels, shown, strict=True):

@@ -78,7 +78,7 @@ def ladder(rows: Sequence[Rung], title: str = "") -> Figure:
     axes.set_ylim(y - 0.4, -0.7)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("Test error at the end of training, %; bars: 95 % interval over seeds; beside: accuracy")
+    axes.set_xlabel("Test error, %, with its 95 % interval")
     axes.margins(x=0.06)
     if all(row.accuracy is None for row in rows):
         axes.set_xlim(100, 1)

@@ -2,7 +2,7 @@
 
 import base64
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,18 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dba_cli import __version__
-from dba_cli.comparison import Section, compare, setting_line, table_cells
+from dba_cli.comparison import Estimate, Section, compare, setting_line, table_cells
 from dba_cli.config import to_yaml
 from dba_cli.errors import UserError
-from dba_cli.plots import Picture, encode, make_album, run_config
+from dba_cli.plots import Layout, Picture, called, encode, layout, make_album, run_config
 from dba_cli.records import ExperimentFolder, RunFolder, RunRecord
 
+_DRAWN = 3
+"""Where there are more experiments than twice as many, so many are drawn: those with the best accuracy."""
+_LAYOUT = Layout(width=4.6, titles=False)  # two beside each other on a screen, one on a telephone
+_FIRST = ("curves-steps", "targets", "fractions")  # the other pictures open by a click
 _RUN_COLUMNS = {  # whether each is made of numbers
+    "Experiment": False,
     "Optimizer": False,
     "Seed": True,
     "Status": False,
@@ -39,18 +44,44 @@ def report_page(
     Raises:
         UserError: An unknown name, a damaged record, or nothing recorded.
     """
-    album = make_album(results, names, data_dir=data_dir)
+    comparison = compare(results, names)
+    named = dict(zip(comparison.names, comparison.sections, strict=True))
+    drawn = _best(named) if len(named) > 2 * _DRAWN else list(named)
+    with layout(_LAYOUT):
+        album = make_album(results, [named[name].experiment for name in drawn], data_dir=data_dir)
     pictures: dict[str | None, list[Picture]] = {}
     for picture in album.pictures:
         pictures.setdefault(picture.study, []).append(picture)
     shared = pictures.pop(None, [])
-    comparison = compare(results, names)
     parts = [
-        _part(section, results) | {"pictures": pictures.get(name, [])}
-        for name, section in zip(comparison.names, comparison.sections, strict=True)
+        _part(named[name], results, data_dir) | {"pictures": _sorted(pictures.get(name, []), name)}
+        for name in drawn
     ]
-    values = {"parts": parts, "shared": shared, "notes": album.notes, "command": command, "lead": lead}
-    return rendered("report.html.jinja", **values), list(album.notes)
+    rows = [_cells(record) for section in named.values() for _, record in _runs(section, results)]
+    notes = list(album.notes)
+    if len(drawn) < len(named):
+        notes.append(
+            f"the {len(drawn)} experiments with the best accuracy are drawn; "
+            f"the other {len(named) - len(drawn)} are in the table of all runs"
+        )
+    values = {"parts": parts, "shared": shared, "notes": notes, "command": command, "lead": lead}
+    runs = (list(_RUN_COLUMNS), list(_RUN_COLUMNS.values()), rows)
+    return rendered("report.html.jinja", runs=runs, **values), list(album.notes)
+
+
+def _best(named: Mapping[str, Section]) -> list[str]:
+    """Return the experiments with the best accuracy of any optimizer, the best first."""
+    accuracies = {
+        name: max((row.accuracy.mean for row in section.rows if row.accuracy), default=0.0)
+        for name, section in named.items()
+    }
+    return sorted(accuracies, key=accuracies.__getitem__, reverse=True)[:_DRAWN]
+
+
+def _sorted(pictures: Sequence[Picture], name: str) -> tuple[list[Picture], list[Picture]]:
+    """Return which pictures are seen at once, and the others."""
+    first = [picture for picture in pictures if picture.stem.removeprefix(f"{name}-") in _FIRST]
+    return first, [picture for picture in pictures if picture not in first]
 
 
 def rendered(template: str, **values: Any) -> str:
@@ -73,37 +104,70 @@ def rendered(template: str, **values: Any) -> str:
     )
 
 
-def _part(section: Section, results: Path) -> dict[str, Any]:
-    """Return what the page says of one experiment; a table is its titles, which are numeric, and its rows."""
-    *figures, below = table_cells(section)
+def _runs(section: Section, results: Path) -> list[tuple[RunFolder, RunRecord]]:
     wanted = {(row.optimizer, row.config_hash) for row in section.rows}
-    runs = [
+    return [
         (run, record)
         for run in ExperimentFolder(results / section.experiment).runs()
         if (record := run.read()) is not None and (record.optimizer, record.config_hash) in wanted
     ]
-    records = [record for _, record in runs]
+
+
+def _part(section: Section, results: Path, data_dir: Path) -> dict[str, Any]:
+    """Return what the page says of one experiment; a table is its titles, which are numeric, and its rows."""
+    *figures, below = table_cells(section)
+    runs = _runs(section, results)
     firsts = sorted({record.optimizer: run for run, record in reversed(runs)}.items())
     return {
         "name": section.experiment,
         "description": section.description,
         "notice": section.notice,
         "setting": setting_line(section),
+        "verdicts": _verdicts(section),
         "figures": figures,
         "below": below,
-        "runs": (list(_RUN_COLUMNS), list(_RUN_COLUMNS.values()), [_cells(record) for record in records]),
         "configs": [(name, _config(run)) for name, run in firsts],
         "commands": [
-            shlex.join(["dba", "run", str(run.path / "config.yaml"), "--results", "again"])
-            for _, run in firsts
+            _again(run, [r for _, r in runs if r.optimizer == name], data_dir) for name, run in firsts
         ],
-        "versions": _versions(records),
+        "versions": _versions([record for _, record in runs]),
     }
+
+
+def _verdicts(section: Section) -> list[str]:
+    """Return, in a sentence for each, whether what selects makes fewer errors than SGD and Adam."""
+    return [
+        f"{called(row.optimizer)} makes {_fewer(reduction)} than {baseline}{_sure(reduction)}."
+        for row in section.rows
+        for baseline, reduction in (("SGD", row.vs_sgd), ("Adam", row.vs_adam))
+        if row.selects and reduction is not None
+    ]
+
+
+def _fewer(reduction: Estimate) -> str:
+    half = "" if reduction.half_width is None else f" ± {100 * reduction.half_width:.1f}"
+    return f"{abs(100 * reduction.mean):.1f}{half} % {'fewer' if reduction.mean >= 0 else 'more'} errors"
+
+
+def _sure(reduction: Estimate) -> str:
+    if reduction.half_width is None:
+        return ", with one seed, which may be chance"
+    shown = "" if abs(reduction.mean) > reduction.half_width else ": no difference is shown"
+    return f" ({reduction.n} pairs of seeds){shown}"
+
+
+def _again(run: RunFolder, records: Sequence[RunRecord], data_dir: Path) -> str:
+    """Return the command that does all runs of an optimizer again."""
+    seeds = ",".join(str(record.seed) for record in records)
+    words = ["dba", "run", str(run.path / "config.yaml"), "--set", f"seeds=[{seeds}]"]
+    official = any(record.data.source == "official" for record in records)
+    return shlex.join([*words, *(["--data", str(data_dir)] if official else []), "--results", "again"])
 
 
 def _cells(record: RunRecord) -> list[str]:
     final = record.final
     return [
+        record.experiment,
         record.optimizer,
         str(record.seed),
         record.status,

@@ -51,7 +51,7 @@ def test_identities_are_unique_and_every_link_has_its_end(page: str) -> None:
     identities = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(identities) == len(set(identities))
     links = [a["href"] for tag, a in tags if tag == "a" and a.get("href")]
-    assert links == ["#experiment-1", "#experiment-2"]
+    assert links == ["#experiment-1", "#experiment-2", "#runs"]
     assert {link[1:] for link in links if link} <= set(identities)
 
 
@@ -68,8 +68,33 @@ def test_every_run_has_a_row_and_every_optimizer_its_config_and_command(page: st
     runs = [row for row in reader.rows if "finished" in [cell.strip() for cell in row]]
     assert len(runs) == 3 * 2 + 3 * 1
     assert reader.text.count("Config of ") == 6
-    assert reader.text.count("/config.yaml --results again") == 6
+    assert reader.text.count("/config.yaml --set 'seeds=[0,1]' --results again") == 3
+    assert reader.text.count("/config.yaml --set 'seeds=[0]' --results again") == 3
     assert reader.text.count("torch") >= 2
+
+
+def test_what_was_found_comes_first(page: str, recorded: Path) -> None:
+    section = compare(recorded, ["first"]).sections[0]
+    (dba,) = (row for row in section.rows if row.selects)
+    assert dba.vs_sgd is not None
+    errors = 100 * abs(dba.vs_sgd.mean)
+    first = Reader(page).text.partition("recorded runs")[2].strip().splitlines()[0]
+    assert first.startswith(f"first: DBA makes {errors:.1f} ± ")
+    assert first.split("(")[0].endswith(f"{'fewer' if dba.vs_sgd.mean >= 0 else 'more'} errors than SGD ")
+
+
+def test_of_many_experiments_the_best_are_drawn_and_all_are_in_one_table(
+    recorded: Path, tmp_path: Path
+) -> None:
+    for i in range(8):
+        shutil.copytree(recorded / "second", tmp_path / f"point-{i}")
+        for file in tmp_path.glob(f"point-{i}/**/*.json"):
+            file.write_text(file.read_text().replace('"second"', f'"point-{i}"'))
+    reader = Reader(report_page(tmp_path, None, tmp_path / "none", "dba report")[0])
+    sections = [a["id"] for tag, a in reader.tags if tag == "section"]
+    assert sections == ["experiment-1", "experiment-2", "experiment-3", "runs", "notes"]
+    assert sum("finished" in [cell.strip() for cell in row] for row in reader.rows) == 8 * 3
+    assert "the other 5 are in the table of all runs" in reader.text
 
 
 def test_what_a_config_says_is_text_and_nothing_else(page: str) -> None:
