@@ -53,6 +53,11 @@ def report_page(
     for picture in album.pictures:
         pictures.setdefault(picture.study, []).append(picture)
     shared = pictures.pop(None, [])
+    ranking = None
+    if comparison.sweep is not None:
+        *figures, below = table_cells(comparison.sweep)
+        ranking = {"figures": figures, "below": below}
+        shared = _of_all(results, data_dir)
     parts = [
         _part(named[name], results, data_dir) | {"pictures": _sorted(pictures.get(name, []), name)}
         for name in drawn
@@ -64,7 +69,14 @@ def report_page(
             f"the {len(drawn)} experiments with the best accuracy are drawn; "
             f"the other {len(named) - len(drawn)} are in the table of all runs"
         )
-    values = {"parts": parts, "shared": shared, "notes": notes, "command": command, "lead": lead}
+    values = {
+        "parts": parts,
+        "ranking": ranking,
+        "shared": shared,
+        "notes": notes,
+        "command": command,
+        "lead": lead,
+    }
     runs = (list(_RUN_COLUMNS), list(_RUN_COLUMNS.values()), rows)
     return rendered("report.html.jinja", runs=runs, **values), list(album.notes)
 
@@ -76,6 +88,15 @@ def _best(named: Mapping[str, Section]) -> list[str]:
         for name, section in named.items()
     }
     return sorted(accuracies, key=accuracies.__getitem__, reverse=True)[:_DRAWN]
+
+
+def _of_all(results: Path, data_dir: Path) -> list[Picture]:
+    """Return the pictures of a sweep as a whole; of more than two keys there are none."""
+    try:
+        with layout(_LAYOUT):
+            return list(make_album(results, kinds=["points"], data_dir=data_dir).pictures)
+    except UserError:
+        return []
 
 
 def _sorted(pictures: Sequence[Picture], name: str) -> tuple[list[Picture], list[Picture]]:
