@@ -27,7 +27,7 @@ def sealed(folder: Path, record: RunRecord, texts: Mapping[str, str]) -> RunReco
 
 
 def check_seal(folder: Path, record: RunRecord, content: bytes) -> None:
-    """Refuse a record of which a file was changed, taken away or added; ``content`` is that of result.json.
+    """Refuse a record of which a file was changed or added, or a small one taken away; ``content`` is that of result.json.
 
     A record of before there were seals is compared with its history, where that is there.
 
@@ -41,7 +41,7 @@ def check_seal(folder: Path, record: RunRecord, content: bytes) -> None:
         raise _changed(folder / "result.json", "was changed since it was recorded")
     for name in (*_ALWAYS, *_SOMETIMES):
         found, wanted = read_bytes(folder / name), record.seal.files.get(name)
-        if found is None and wanted is not None:
+        if found is None and wanted is not None and name in _ALWAYS:  # the others are large, and may go
             raise _changed(folder / name, "is missing")
         if found is not None and hashlib.sha256(found).hexdigest() != wanted:
             raise _changed(folder / name, "is not what the run wrote")

@@ -65,6 +65,7 @@ def test_official_images_that_are_not_there(recorded, where):
     """The config is in the record; in one of dba-cli 0.1 it is only in the file beside it."""
     for path in Path("results").rglob("result.json"):
         record = json.loads(path.read_text())
+        del record["seal"]
         if where == "result.json":
             record["config"]["data"]["source"] = "official"
             path.with_name("config.yaml").unlink()
@@ -81,6 +82,13 @@ def test_official_images_that_are_not_there(recorded, where):
 
 
 RUN = Path("results/tiny/dba/seed-0")
+
+
+def unsealed(path: Path) -> None:
+    """Make a record one of dba-cli 0.1, in which nothing says what was changed."""
+    record = json.loads(path.read_text())
+    del record["seal"]
+    path.write_text(json.dumps(record, indent=2))
 
 
 def no_such_config():
@@ -118,6 +126,8 @@ def image_20_of_20():
     ],
 )
 def test_what_cannot_be_of_this_run_is_refused(recorded, damage, kind, parts):
+    for path in Path("results/tiny").rglob("result.json"):
+        unsealed(path)
     damage()
     line = recorded("plot", "--kind", kind).refused()
     assert [part for part in parts if part not in line] == [], line
