@@ -105,7 +105,7 @@ def test_what_a_config_says_is_text_and_nothing_else(page: str) -> None:
 
 
 def rewrite(path: Path, text: str, by: str) -> None:
-    """Replace some text of a record, and take its seal away."""
+    """Replace some text of a record, which then has no seal."""
     record = json.loads(path.read_text())
     record.pop("seal", None)
     path.write_text(json.dumps(record).replace(text, by))
