@@ -27,7 +27,9 @@ def sealed(folder: Path, record: RunRecord, texts: Mapping[str, str]) -> RunReco
 
 
 def check_seal(folder: Path, record: RunRecord, content: bytes) -> None:
-    """Refuse a record of which a file was changed or added, or a small one taken away; ``content`` is that of result.json.
+    """Refuse a record of which a file was changed or added; ``content`` is that of result.json.
+
+    Traces, predictions and weights, which are large, may have been deleted.
 
     A record of before there were seals is compared with its history, where that is there.
 
