@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dba_cli.api import audit as audit
     from dba_cli.api import compare as compare
+    from dba_cli.api import predict as predict
     from dba_cli.api import run as run
     from dba_cli.api import sweep as sweep
     from dba_cli.api import try_data as try_data
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("audit", "compare", "run", "sweep", "try_data", "tune"), "api"),
+    **dict.fromkeys(("audit", "compare", "predict", "run", "sweep", "try_data", "tune"), "api"),
     **dict.fromkeys(("DynamicBatch", "Selection", "SelectionProblem"), "method"),
     **dict.fromkeys(("register_metric", "register_order", "register_remembered"), "method"),
     **dict.fromkeys(("register_rule", "register_sampler"), "method"),

@@ -185,6 +185,39 @@ def audit(path: str | Path, target: str | None = None, **how: Any) -> "pd.DataFr
     return audit_labels(path, target, **how).frame
 
 
+def predict(
+    run: str | Path, images: str | Path | None = None, *, data: str | Path | None = None
+) -> "pd.DataFrame":
+    """Classify images with the network of a recorded run that has kept it.
+
+    Args:
+        run: the run's folder, or its ``weights.safetensors``.
+        images: a folder of images, with a sub-folder for each class or without, or a ``.npz`` of bytes; by
+            default what the run was evaluated on.
+        data: the folder of the official data, for the latter.
+
+    Returns:
+        ``sample``, where it came from; ``predicted``, its class; ``probability``, which the network gives
+        that class; and ``label``, where it is known.
+
+    Raises:
+        UserError: The run kept no network, or the images are not of the kind that it was trained on.
+
+    Example:
+        >>> dba_cli.run("smoke", overrides={"training.save_weights": True})
+        >>> dba_cli.predict("results/smoke/dba/seed-0")
+    """
+    import pandas as pd
+
+    from dba_cli.experiments._prediction import predicted
+
+    return pd.DataFrame(predicted(Path(run), None if images is None else Path(images), _data_folder(data)))
+
+
+def _data_folder(data: str | Path | None) -> Path:
+    return Path(data or os.environ.get("DBA_DATA", "data"))
+
+
 def compare(*experiments: str, results: str | Path = "results", strict: bool = False) -> "pd.DataFrame":
     """Return the table of recorded runs as :func:`dba_cli.comparison.frame` does: a row for each optimizer.
 
@@ -336,7 +369,7 @@ def _settings(
         raise UserError(f"--address {others['address']}: only a Ray cluster has one; add --backend ray")
     numbers = [number for each in _each(seeds) for number in parse_seeds(str(each), "--seed")]
     return Settings(
-        data_dir=Path(data or os.environ.get("DBA_DATA", "data")),
+        data_dir=_data_folder(data),
         results=Path(results),
         device=resolve_device(device),
         optimizers=_each(optimizers),

@@ -26,6 +26,7 @@ COMMANDS = (
     "sweep",
     "tune",
     "compare",
+    "predict",
     "plot",
     "report",
     "inspect",

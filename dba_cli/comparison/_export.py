@@ -19,6 +19,7 @@ from dba_cli.comparison._statistics import Estimate
 from dba_cli.comparison._terminal import plain_text
 from dba_cli.errors import UserError, did_you_mean
 from dba_cli.records import Evaluation
+from dba_cli.records import csv_text as table_text
 
 if TYPE_CHECKING:  # pandas is imported where it is used: a table on the terminal does without
     import pandas as pd
@@ -157,7 +158,7 @@ def json_text(comparison: Comparison) -> str:
 def csv_text(comparison: Comparison) -> str:
     """Return the data frame of the comparison; an undefined value is an empty cell, a truth 0 or 1."""
     table = frame(comparison).round(_DECIMALS).astype({"current": "int64", "paper_implied": "Int64"})
-    return table.to_csv(index=False, lineterminator="\n")
+    return table_text(table)
 
 
 _AS_THEY_ARE = ("optimizer", "kind", "config_hash", "current", "planned", "finished", "diverged", "missing")

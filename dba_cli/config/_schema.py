@@ -317,6 +317,8 @@ class TrainingConfig(_Length):
     evaluation stay float32."""
     trace: bool = False
     """Also record which candidates each layer chose in every step, and the test predictions."""
+    save_weights: bool = False
+    """Also keep the trained network (weights.safetensors), for dba predict."""
     checkpoint: Checkpoint | None = Checkpoint(seconds=60)
     """How often the state is saved, so that a stopped run goes on; null: never. Changes no result and is no
     part of a run's identity."""

@@ -24,6 +24,7 @@ from dba_cli.data._load import as_floats as as_floats
 from dba_cli.data._load import load as load
 from dba_cli.data._load import located as located
 from dba_cli.data._load import sample_shape_and_classes as sample_shape_and_classes
+from dba_cli.data._pictures import read_pictures as read_pictures
 from dba_cli.data._read import form_of as form_of
 from dba_cli.data._read import keep_out as keep_out
 from dba_cli.data._read import read_data as read_data

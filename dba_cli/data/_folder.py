@@ -52,7 +52,7 @@ def read_folder(root: Path) -> Samples:
     classes, numbers = classified(labels[0], labels[1] if len(labels) > 1 else None, root)
     images = Images(len(every))
     for name, path in every:
-        with _opened(path, root / name) as image:
+        with opened(path, root / name) as image:
             images.add(image, root / name)
     n = len(files[0])
     pixels = torch.from_numpy(images.pixels[:n]), torch.from_numpy(images.pixels[n:])
@@ -145,7 +145,7 @@ class Images:
         return array.reshape(-1, *array.shape[-2:])
 
 
-def _opened(path: Path, name: Path) -> Any:
+def opened(path: Path, name: Path) -> Any:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -204,6 +204,12 @@ def _files(root: Path, folder: Path) -> Iterator[File]:
             raise UserError(f"{entry.path}: no regular file")
         path = Path(entry.path)
         yield path.relative_to(root).as_posix(), path
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images that lie in ``folder`` itself, by name; other files are passed over."""
+    entries = _entries(folder, folder)
+    return [Path(entry.path) for entry in entries if entry.is_file() and _suffix(entry.name) in _FORMATS]
 
 
 def _suffix(name: str) -> str:

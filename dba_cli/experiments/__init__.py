@@ -23,3 +23,6 @@ from dba_cli.experiments._run import prepare as prepare
 from dba_cli.experiments._run import run_experiments as run_experiments
 from dba_cli.experiments._run import run_sweep as run_sweep
 from dba_cli.experiments._run import sweep_folder as sweep_folder
+from dba_cli.experiments._weights import Network as Network
+from dba_cli.experiments._weights import read_network as read_network
+from dba_cli.experiments._weights import write_network as write_network

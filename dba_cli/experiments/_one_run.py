@@ -16,6 +16,7 @@ from dba_cli.experiments._images import Images, drawn, drawn_images, held_out_fo
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
+from dba_cli.experiments._weights import write_network
 from dba_cli.method import coupling
 from dba_cli.records import DataRecord, Durations, Evaluation, RunRecord
 from dba_cli.training import (
@@ -111,6 +112,8 @@ class OneRun(Observer):
         record = self._record()
         if trainee.recorder is not None:
             trainee.recorder.write(folder, predict(trainee.model, trainee.test_data.images))
+        if self._run.config.training.save_weights:
+            write_network(folder.weights_file, trainee.model, self._run.config, trainee.data)
         record = folder.write(to_yaml(self._run.config), self._training.history, record)
         folder.discard_checkpoints()
         return record

@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from dba_cli.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _LOCK = ".lock"
@@ -90,6 +93,17 @@ def first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     where = ".".join(f"{step!s:.60}" for step in fault["loc"]) or "the whole"
     return f"{where}: {fault['msg']}"
+
+
+def csv_text(table: "pd.DataFrame") -> str:
+    """Return a table as CSV in which no text is a formula: one that begins like it gets an apostrophe."""
+    safe = table.apply(lambda column: column if column.dtype.kind in "biuf" else column.map(_no_formula))
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(cell: object) -> object:
+    # As spreadsheets read them; a number in a column of texts is none.
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell
 
 
 def ensure_writable(folder: Path) -> None:

@@ -41,6 +41,11 @@ class RunFolder:
         """Return the test predictions, which stand there with ``training.trace: true`` only."""
         return self.path / "predictions.npz"
 
+    @property
+    def weights_file(self) -> Path:
+        """Return the trained network, which stands there with ``training.save_weights: true`` only."""
+        return self.path / "weights.safetensors"
+
     def checkpoint_file(self, config_hash: str, computed_on: str) -> Path:
         """Return the file of the run's state while it goes on.
 
@@ -91,7 +96,8 @@ class RunFolder:
         """
         half_written = self.path.glob(f".*{UNFINISHED}")
         failure = self.path / "failure.json"
-        for path in (self.result_file, failure, self.trace_file, self.predictions_file, *half_written):
+        kept = (self.trace_file, self.predictions_file, self.weights_file)
+        for path in (self.result_file, failure, *kept, *half_written):
             _remove(path)
 
     def discard_checkpoints(self) -> None:

@@ -44,7 +44,7 @@ def test_a_small_config(put: Put) -> None:
         "training": {
             **{"epochs": 2, "batch_size": 50, "schedule": {"kind": "constant", "warmup_steps": 0}},
             **{"evaluation": {"epochs": 1, "copies": 0}, "checkpoint": {"seconds": 60}},
-            **{"label_smoothing": 0.0, "precision": "float32", "trace": False},
+            **{"label_smoothing": 0.0, "precision": "float32", "trace": False, "save_weights": False},
         },
         "seeds": [0, 1],
     }
