@@ -55,7 +55,18 @@ def _distinct(what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+def _no_file_of_ours(name: str) -> str:
+    ending = name.lower().rpartition(".")[2]
+    if "." in name and ending in {"json", "yaml", "csv", "npz", "html", "log", "safetensors"}:
+        raise ValueError(f"a folder named {name!r} could stand where dba writes a file; drop .{ending}")
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100),
+    AfterValidator(_no_file_of_ours),
+]
 Unit = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[float, Field(ge=0, le=14)]
 Count = Annotated[int, Field(ge=1)]

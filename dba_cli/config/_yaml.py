@@ -15,10 +15,12 @@ from typing import Any
 import yaml
 
 from dba_cli.errors import UserError, did_you_mean
+from dba_cli.records import read_bytes
 
 Where = tuple[str | int, ...]  # path of keys and list positions into the data
 
 _TAG = "tag:yaml.org,2002:"
+_LARGEST = 2**22  # bytes of a config
 _LONGEST_INT = 400  # Python refuses to read some thousands of digits; of these no key can be one
 _SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {  # pattern, meaning
     "null": (r"^(?:~|null|Null|NULL|)$", lambda text: None),
@@ -82,14 +84,17 @@ class Document:
 def read_file(path: Path, named_by: str = "") -> Document:
     """Read one YAML file; ``named_by`` stands before the path in errors of one that cannot be read."""
     try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        near = did_you_mean(path.name, sorted(p.name for p in path.parent.glob("*.y*ml")))
-        raise UserError(f"{named_by}{path}: no such file{near}") from None
-    except OSError as error:
-        raise UserError(f"{named_by}{path}: cannot be read ({error.strerror})") from None
+        found = read_bytes(path, _LARGEST)
+    except UserError as error:
+        raise UserError(f"{named_by}{error}") from None
     except ValueError:  # a NUL or half a surrogate pair
         raise UserError(f"{named_by}{path}: no file can have this name") from None
+    if found is None and path.parent.exists() and not path.parent.is_dir():
+        raise UserError(f"{named_by}{path}: cannot be read (Not a directory)")
+    if found is None:
+        near = did_you_mean(path.name, sorted(p.name for p in path.parent.glob("*.y*ml")))
+        raise UserError(f"{named_by}{path}: no such file{near}") from None
+    raw = found
     encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = raw.decode(encoding)

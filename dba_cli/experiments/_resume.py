@@ -4,6 +4,7 @@ A checkpoint is in PyTorch's file format, and read without running anything of i
 """
 
 import io
+import math
 import signal
 import threading
 import time
@@ -90,6 +91,8 @@ class RunKeeper:
                 return training
             training.load_state_dict(state["training"])
             self._before = float(state["seconds"])
+            if not 0 <= self._before < math.inf:
+                raise ValueError("made by hand")
             if state["git_revision"] != self.git_revision:
                 self.git_revision = f"{state['git_revision']}, gone on with at {self.git_revision}"
         except UserError as error:

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dba_cli.errors import UserError
-from dba_cli.records._files import first_fault
+from dba_cli.records._files import first_fault, read_bytes
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -67,10 +67,11 @@ def read_history(path: Path, last_step: int | None = None) -> list[Evaluation]:
     """Return the evaluations in ``path`` in their order, at least one, up to ``last_step`` if known."""
     try:
         # utf-8-sig: a spreadsheet that saved the file again put a byte order mark before it.
-        text = path.read_bytes().decode("utf-8-sig")
+        content = read_bytes(path)
+        if content is None:
+            raise UserError(f"{path}: cannot be read (No such file or directory)")
+        text = content.decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, csv.Error):
         raise _damaged(path, "not a CSV table") from None
     history = [_evaluation(path, number, row) for number, row in enumerate(rows, start=1)]

@@ -1,24 +1,28 @@
 """Files that are either whole or not there, and one process at a time in a folder."""
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
-from dba_cli.errors import UserError
+from dba_cli.errors import UserError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _LOCK = ".lock"
+LARGEST_RECORD = 2**26
+"""Bytes of a JSON file that one of ours can have."""
 _POLL_SECONDS = 0.2
 
 # It can only be read by setting it: once, while there is one thread.
@@ -62,30 +66,58 @@ def write_atomically(path: Path, content: str | bytes, *, flush: bool = True) ->
                 temporary.unlink(missing_ok=True)
 
 
-def read_bytes(path: Path) -> bytes | None:
-    """Return the content of a file; None where there is none."""
+def read_bytes(path: Path, limit: int | None = None) -> bytes | None:
+    """Return the content of a file; None where there is none.
+
+    A device, a pipe or a folder is refused before it is opened, which could wait for ever; so is a file of
+    more than ``limit`` bytes.
+
+    Raises:
+        UserError: It is no such file, or cannot be read.
+    """
     try:
-        return path.read_bytes()
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            what = os.strerror(errno.EISDIR) if stat.S_ISDIR(status.st_mode) else "it is no regular file"
+            raise UserError(f"{path}: cannot be read ({what})")
+        if limit is not None and status.st_size > limit:
+            size = f"{status.st_size:,} bytes, more than {limit:,}"
+            raise UserError(f"{path}: cannot be read (it has {size})")
+        with path.open("rb") as file:
+            return file.read(-1 if limit is None else limit)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except MemoryError:
+        raise UserError(f"{path}: cannot be read (it does not fit into memory)") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def read_model(path: Path, model: type[_Model]) -> _Model | None:
     """Return what a JSON file says, None where there is none; of a damaged one, say which value is."""
-    content = read_bytes(path)
+    content = read_bytes(path, LARGEST_RECORD)
     return None if content is None else parse_model(path, content, model)
 
 
 def parse_model(path: Path, content: bytes, model: type[_Model]) -> _Model:
     """Return what the content of a JSON file says; of a damaged one, say which value is."""
     try:
-        return model.model_validate(json.loads(content.decode()))
+        return model.model_validate(_showable(json.loads(content.decode())))
     except ValidationError as error:
         raise UserError(f"{path}: damaged record: {first_fault(error)}; delete it and run again") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: damaged record: not valid JSON; delete it and run again") from None
+
+
+def _showable(value: Any) -> Any:
+    """Return what a JSON file says with nothing in it that moves a cursor or changes a terminal's colours."""
+    if isinstance(value, str):
+        return value if value.isprintable() else "\n".join(printable(line) for line in value.split("\n"))
+    if isinstance(value, list):
+        return [_showable(each) for each in value]
+    if isinstance(value, dict):
+        return {_showable(key): _showable(each) for key, each in value.items()}
+    return value
 
 
 def first_fault(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dba_cli.errors import UserError
 from dba_cli.records._evaluation import Evaluation, history_text, read_history
 from dba_cli.records._files import (
+    LARGEST_RECORD,
     UNFINISHED,
     locked,
     parse_model,
@@ -64,7 +65,7 @@ class RunFolder:
         Raises:
             UserError: ``result.json`` is damaged, or it or a file that it seals was changed.
         """
-        content = read_bytes(self.result_file)
+        content = read_bytes(self.result_file, LARGEST_RECORD)
         if content is None:
             return None
         record = parse_model(self.result_file, content, RunRecord)

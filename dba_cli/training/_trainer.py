@@ -233,6 +233,10 @@ class Training:
         if learning.recorder is not None:
             learning.recorder.load_state_dict(state["recorder"])
         self._at = POSITION.validate_python(state["position"])
+        if not 0 <= self._at.step <= self._timeline.steps or self._at.processed < 0:
+            raise ValueError(f"step {self._at.step} of {self._timeline.steps}")
+        if not all(0 <= seconds < math.inf for seconds in state["seconds"]):
+            raise ValueError("seconds that no training takes")
         self._clock = Clock(self._device, *state["seconds"])
 
     def _update(self) -> bool:

@@ -175,7 +175,7 @@ def test_another_place_to_compute_on_begins_anew(
         interrupted(results)
     reporter = Reporter()
     do(results, long(), reporter=reporter)
-    assert any("on another machine" in line for line in own(reporter))
+    assert any("stopped before with another processor, where it is now" in line for line in own(reporter))
     assert timeless(results) == expected
 
 
@@ -208,13 +208,30 @@ def without_a_part(path: Path) -> None:
     torch.save(state, path)
 
 
+def made_by_hand(part: str, value: Any) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        training = state["state"]["training"]
+        if part == "step":
+            training["position"]["step"] = value
+        else:
+            training["seconds"] = (value, 0.0)
+        torch.save(state, path)
+
+    damage.__name__ = f"{part}_{value}"
+    return damage
+
+
+HAND_MADE = [made_by_hand("step", -1), made_by_hand("step", 10**12), made_by_hand("seconds", float("nan"))]
+
+
 def no_state_at_all(path: Path) -> None:
     torch.save({"format": 1, "state": 5}, path)
 
 
 @pytest.mark.parametrize(
     "damage",
-    [truncated, pickled, of_another_network, without_a_part, no_state_at_all],
+    [truncated, pickled, of_another_network, without_a_part, no_state_at_all, *HAND_MADE],
     ids=lambda f: f.__name__,
 )
 def test_a_state_that_cannot_be_used_begins_anew(
