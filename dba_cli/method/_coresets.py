@@ -9,9 +9,6 @@ from torch import Tensor
 from ._problem import SelectionProblem
 from ._rules import register_rule
 
-BATCH = 4
-"""How many gains are computed at once."""
-
 RIDGE = 1e-9
 """Added to the Gram matrix's diagonal, relative to its mean: keeps duplicate samples solvable."""
 
@@ -27,11 +24,12 @@ def facility_location(problem: SelectionProblem) -> Tensor:
     sample's weight is the share of the batch that is nearest to it.
     """
     gram, square_norms = problem.gram, problem.square_norms
-    distances = torch.add(square_norms.unsqueeze(-1), gram, alpha=-2).add_(square_norms.unsqueeze(-2))
-    distances.clamp_min_(0).sqrt_()
-    # A sample is no distance from itself, whatever the rounding of the three terms.
-    distances.diagonal(dim1=-2, dim2=-1).zero_()
-    rows = [_nearest_of(matrix, problem.smallest) for matrix in distances.cpu().numpy()]
+    rows = []
+    for matrix, norms in zip(gram, square_norms, strict=True):
+        distances = torch.add(norms.unsqueeze(-1), matrix, alpha=-2).add_(norms).clamp_min_(0).sqrt_()
+        # A sample is no distance from itself, whatever the rounding of the three terms.
+        distances.fill_diagonal_(0)
+        rows.append(_nearest_of(distances.cpu().numpy(), problem.smallest))
     served_by = torch.from_numpy(np.stack(rows)).to(gram.device)
     shares = torch.full_like(square_norms, 1 / problem.samples)
     return torch.zeros_like(square_norms).scatter_add_(-1, served_by, shares)
@@ -46,24 +44,21 @@ def _nearest_of(distances: Any, number: int) -> Any:
     n, pick = len(distances), -1
     nearest = np.full(n, distances.max(), distances.dtype)
     served_by = np.zeros(n, dtype=np.int64)
-    bounds = n * nearest[0] - distances.sum(1)
-    known = np.ones(n, dtype=bool)  # gains among the bounds
+    gains, spared = n * nearest[0] - distances.sum(1), np.empty_like(nearest)
     for k in range(number):
         if k == 1:  # The first gains say little of those that follow.
-            bounds, known[:] = np.maximum(nearest - distances, 0).sum(1), True
-            bounds[pick] = -np.inf
-        while not known[pick := int(bounds.argmax())]:
-            # Several at once cost hardly more than one.
-            doubtful = np.where(known, -np.inf, bounds)
-            some = np.argpartition(doubtful, -BATCH)[-BATCH:] if n > BATCH else np.arange(n)
-            some = some[doubtful[some] > -np.inf]
-            bounds[some], known[some] = np.maximum(nearest - distances[some], 0).sum(1), True
+            gains = np.maximum(nearest - distances, 0).sum(1)
+            gains[pick] = -np.inf
+        known = set(range(n) if k < 2 else ())
+        while (pick := int(gains.argmax())) not in known:
+            np.maximum(np.subtract(nearest, distances[pick], out=spared), 0, out=spared)
+            gains[pick] = spared.sum()
+            known.add(pick)
         column = distances[pick]
         # The first sample serves all: gains of zero must not leave anybody without one.
         served_by[column < nearest if k else slice(None)] = pick
-        nearest = np.minimum(nearest, column)
-        bounds[pick] = -np.inf
-        known[:] = False
+        np.minimum(nearest, column, out=nearest)
+        gains[pick] = -np.inf
     return served_by
 
 
@@ -77,7 +72,7 @@ def gradmatch(problem: SelectionProblem) -> Tensor:
     """
     rows = [
         nonnegative_pursuit(gram, target, problem.smallest)
-        for gram, target in zip(problem.gram.double(), problem.projections.double(), strict=True)
+        for gram, target in zip(problem.gram, problem.projections.double(), strict=True)
     ]
     return torch.stack(rows).to(problem.dtype)
 
@@ -87,7 +82,7 @@ def nonnegative_pursuit(gram: Tensor, target: Tensor, atoms: int) -> Tensor:
 
     Each step takes the sample most correlated with the residual and solves for all weights so far anew
     (the matching pursuit); samples whose weight would turn negative are given up on the way. From the Gram
-    matrix and inner products with what is to be matched, (n,), both float64, to weights that sum to 1.
+    matrix and inner products with what is to be matched, (n,) in float64, to weights that sum to 1.
     """
     ridge = RIDGE * float(gram.diagonal().mean())
     pursuit = _Pursuit(gram.cpu().numpy(), target.cpu().numpy(), ridge, atoms)

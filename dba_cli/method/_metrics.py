@@ -115,7 +115,7 @@ def norm(s: SubsetStatistics) -> Tensor:
     return s.square_norm_mean
 
 
-@register_metric("snr", larger_is_better=True, criterion=lambda size, trace, total: total / (trace + TINY))
+@register_metric("snr", larger_is_better=True, criterion=lambda size, trace, total: total / trace)
 def snr(s: SubsetStatistics) -> Tensor:
     """Squared norm of the mean over the variance; 0 where the mean is 0, inf where only the variance is."""
     return s.square_norm_mean / (s.variance + (s.square_norm_mean == 0))
@@ -124,7 +124,7 @@ def snr(s: SubsetStatistics) -> Tensor:
 @register_metric(
     "noise_scale",
     larger_is_better=False,
-    criterion=lambda size, trace, total: total / (trace + TINY),
+    criterion=lambda size, trace, total: total / trace,
 )
 def noise_scale(s: SubsetStatistics) -> Tensor:
     """Variance over squared norm of the mean (McCandlish et al. 2018, "simple"); inf where the mean is 0."""
@@ -134,7 +134,7 @@ def noise_scale(s: SubsetStatistics) -> Tensor:
 @register_metric(
     "diversity",
     larger_is_better=True,
-    criterion=lambda size, trace, total: -total / (trace + TINY),
+    criterion=lambda size, trace, total: -total / trace,
 )
 def diversity(s: SubsetStatistics) -> Tensor:
     """``sum |g_i|^2 / |sum g_i|^2`` (Yin et al. 2018): inf where gradients cancel, 0 where all are zero."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ._memory import otsu_cut
-from ._metrics import Criterion, SubsetStatistics
+from ._metrics import TINY, Criterion, SubsetStatistics
 from ._prefixes import best_prefixes
 from ._problem import SelectionProblem, ranks_of
 from ._registry import Registry
@@ -51,7 +51,7 @@ def greedy(problem: SelectionProblem) -> Tensor:
     On the way back up to the largest size the sample that helps most is added. The best subset met wins;
     of equals, the largest. n - smallest drops and largest - smallest additions, each O(n), made by the host.
     """
-    ways = [_way_down_and_up(problem, gram) for gram in problem.gram.double().cpu().numpy()]
+    ways = [_way_down_and_up(problem, gram) for gram in problem.gram.cpu().numpy()]
     moves, traces, totals = zip(*ways, strict=True)
     return _best_met(problem, moves, np.stack(traces), np.stack(totals))
 
@@ -59,11 +59,11 @@ def greedy(problem: SelectionProblem) -> Tensor:
 def _way_down_and_up(problem: SelectionProblem, gram: Any) -> tuple[list[int], list[float], list[float]]:
     """The samples moved, and ``tr K_S`` and ``1'K_S 1`` of each subset S met, of one Gram matrix (n, n)."""
     n, criterion = problem.samples, _criterion(problem)
-    square_norms, doubled = gram.diagonal().copy(), 2 * gram
-    trace, total = square_norms.sum(), gram.sum()
+    square_norms, doubled = gram.diagonal().astype(np.float64), 2 * gram  # exact in any type
+    trace, total = square_norms.sum() + TINY, gram.sum(dtype=np.float64)
     # What a move of sample i adds to the trace, and to 1'K_S 1: K_ii + 2 sign sum_{j in S} K_ij, with a sign
     # of -1 or 1. That changes by 2 K_ij with every move of a sample j, either way.
-    traces_by, totals_by = -square_norms, square_norms - doubled.sum(-1)
+    traces_by, totals_by = -square_norms, square_norms - doubled.sum(-1, dtype=np.float64)
     barred = np.zeros(n)  # -inf where a sample cannot make the move
     trace_then, total_then, value = np.empty((3, n))
     moves: list[int] = []
