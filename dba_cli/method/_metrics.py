@@ -49,9 +49,6 @@ class SubsetStatistics:
         return cls(size, mean_square_norm, square, variance)
 
 
-TINY = 1e-300
-"""Keeps the ratio of two zeros a number."""
-
 MetricFunction = Callable[[SubsetStatistics], Tensor]
 Criterion = Callable[[int, Any, Any], Any]
 
@@ -60,8 +57,8 @@ Criterion = Callable[[int, Any, Any], Any]
 class Metric:
     """A registered metric: its values, and which direction is better.
 
-    `criterion`: from a size, ``tr K_S`` and ``1'K_S 1``, numbers that rank
-    subsets of that size as the score does, but for rounding, in plain arithmetic.
+    `criterion`: from a size, ``tr K_S`` and ``1'K_S 1``, numbers that rank subsets of that size as the score
+    does, but for rounding, in plain arithmetic.
     """
 
     function: MetricFunction
@@ -85,8 +82,8 @@ def register_metric(
 
     The decorated function maps `SubsetStatistics` to one value per subset (same shape), without Python
     branches on the values: one call judges all candidate subsets of all layers.
-    `criterion`, from a size and arrays of ``tr K_S`` and ``1'K_S 1``, returns numbers that rank subsets of
-    one size as the metric does, the largest for the best: it makes ``greedy`` quicker.
+    `criterion`, from a size and arrays of ``tr K_S``, positive, and ``1'K_S 1``, returns numbers that rank
+    subsets of one size as the metric does, the largest for the best: it makes ``greedy`` quicker.
 
     Raises:
         ValueError: the name is taken.

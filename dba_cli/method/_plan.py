@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ._graph import LEAF, Edge, Graph
-from ._rows import Rows, may_hold_samples, rows_of
+from ._rows import Rows, may_hold_samples
 
 _CASTS = {"ToCopyBackward0"}
 _VIEWS = {"ViewBackward0", "UnsafeViewBackward0", "UnsqueezeBackward0", "SqueezeBackward1", "AliasBackward0"}
@@ -74,17 +74,18 @@ class Plan:
         self.edges = [(site.node, number) for site in self.sites for number in site.rows]
 
 
-Probe = Callable[[list[Edge]], tuple[list[Tensor | None], list[Tensor | None]]]
+Answer = tuple[Tensor, tuple[Rows | None, Tensor | None]]
+Probe = Callable[[list[Edge]], list[Answer | None]]
 
 
 def find_plan(
-    graph: Graph, wanted: Collection[int], c: Tensor, probe: Probe, step: int
+    graph: Graph, wanted: Collection[int], n: int, probe: Probe, step: int
 ) -> tuple[Plan, dict[Edge, Tensor | None]]:
     """The sites of the parameters at the places `wanted`, and the gradients of their edges.
 
-    `probe` gives the gradients of some edges under equal weights of the losses, and under the weights `c`.
+    `n` is the number of samples; `probe` gives the gradients of some edges under equal weights of the losses,
+    and what `rows_of` says of each; None where nothing flows.
     """
-    n = len(c)
     above: list[list[int]] = [[] for _ in graph.nodes]
     used: list[set[int]] = [set() for _ in graph.nodes]
     used[graph.root[0]].add(graph.root[1])
@@ -94,7 +95,7 @@ def find_plan(
                 above[edge[0]].append(place)
                 used[edge[0]].add(edge[1])
     reaching = _closure(wanted, lambda place: above[place])
-    gradients: dict[Edge, Tensor | None] = {}
+    gradients: dict[Edge, Tensor] = {}
     rows: dict[int, dict[int, Rows] | None] = dict.fromkeys(wanted)  # None: shared by samples
     doubts: dict[Edge, Tensor | None] = {}
 
@@ -116,14 +117,12 @@ def find_plan(
         if count >= _ROUNDS:
             unknown = _closure(unknown, lambda place: above[place]) - rows.keys() - shared
         edges_asked = [(place, number) for place in sorted(unknown) for number in sorted(used[place])]
-        plain_gradients, scaled_gradients = probe(edges_asked)
         for place in unknown:
             rows[place] = {}
-        for edge, one, other in zip(edges_asked, plain_gradients, scaled_gradients, strict=True):
-            gradients[edge] = one
-            if one is None or other is None:
-                continue  # nothing flows there
-            found, doubts[edge] = rows_of(one, other, c)
+        for edge, answer in zip(edges_asked, probe(edges_asked), strict=True):
+            if answer is None:
+                continue
+            gradients[edge], (found, doubts[edge]) = answer
             own = rows[edge[0]]
             if found is None:
                 rows[edge[0]] = None
@@ -140,7 +139,7 @@ def find_plan(
     asked = {(site.node, number) for site in sites for number in site.rows}
     uncertain = {edge: mask for edge in asked if (mask := doubts[edge]) is not None}
     plan = Plan(sites, uncertain, sorted(wanted), step)
-    return plan, {edge: gradients[edge] for edge in asked}
+    return plan, {edge: gradients.get(edge) for edge in asked}
 
 
 def _is_shared(graph: Graph, place: int, outputs: set[int], shared: set[int], n: int) -> bool:

@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 
 from ._memory import otsu_cut
-from ._metrics import TINY, Criterion, SubsetStatistics
+from ._metrics import Criterion, SubsetStatistics
 from ._prefixes import best_prefixes
 from ._problem import SelectionProblem, ranks_of
 from ._registry import Registry
 
 RuleFunction = Callable[[SelectionProblem], Tensor]
 RULES: Registry[RuleFunction] = Registry("rule")
+
+TINY = 1e-300
+"""Keeps the ratio of two zeros a number."""
 
 
 def register_rule(name: str) -> Callable[[RuleFunction], RuleFunction]:

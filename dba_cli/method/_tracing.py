@@ -1,6 +1,7 @@
 """From a batch's losses to the per-sample gradients of every layer, whatever the network."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -12,12 +13,15 @@ from ._compiled import warn_of_compiled_layers
 from ._delivery import looking_only
 from ._graph import Edge, Graph, read_graph
 from ._layers import Layer, Modules, read_sites, sampled
-from ._plan import Plan, find_plan
-from ._rows import coefficients
+from ._limits import evenly
+from ._plan import Answer, Plan, find_plan
+from ._rows import coefficients, rows_of
 
 Coupled = Literal["refuse", "exact"]
 _KEPT = 256
 """Plans of so many different graphs are kept, the latest used."""
+_PARTS = 4
+"""In so many parts are gradients asked for that only tell whose the rows are."""
 _COUPLING = {"NativeBatchNormBackward0", "CudnnBatchNormBackward0", "MiopenBatchNormBackward0"}
 
 
@@ -65,9 +69,7 @@ class Tracer:
             known = None
         layers = None if known is None else self._planned(graph, *known, losses, dtype, retain_graph)
         if known is None or layers is None:
-            known, layers = self._proved(graph, parameters, losses, dtype)
-            if not retain_graph:
-                _free(losses, known[0].edges, graph)
+            known, layers = self._proved(graph, parameters, losses, dtype, retain_graph)
         if self._latest is None or self._latest[1] is not known:
             self._plans[graph.signature] = known
             self._latest = graph.signature, known
@@ -76,28 +78,44 @@ class Tracer:
         return layers, dtype
 
     def _proved(
-        self, graph: Graph, parameters: dict[int, nn.Parameter], losses: Tensor, dtype: torch.dtype
+        self,
+        graph: Graph,
+        parameters: dict[int, nn.Parameter],
+        losses: Tensor,
+        dtype: torch.dtype,
+        retain_graph: bool,
     ) -> tuple[tuple[Plan, Modules], list[Layer]]:
-        """A plan for the graph, checked, and the layers that it gives. Leaves the graph as it is."""
+        """A plan for the graph, checked, and the layers that it gives."""
         modules = Modules(self._model)
         self._require_served(graph, parameters, modules, len(losses))
         c = coefficients(len(losses)).to(losses.device)
-        expected: dict[nn.Parameter, Tensor] = {}
 
-        def probe(edges: list[Edge]) -> tuple[list[Tensor | None], list[Tensor | None]]:
+        if self._every:
+            asked = list(parameters.values())
+            with looking_only(asked):
+                gradients = _gradients(losses, asked, c.to(losses))
+            expected = {p: g for p, g in zip(asked, gradients, strict=True) if g is not None}
+
+        def probe(edges: list[Edge]) -> list[Answer | None]:
             inputs = [graph.edge(edge) for edge in edges]
             plain = _gradients(losses, inputs, torch.ones_like(losses))
-            asked = [] if expected or not self._every else list(parameters.values())
-            with looking_only(asked):
-                scaled = _gradients(losses, [*inputs, *asked], c.to(losses))
-            more = zip(asked, scaled[len(edges) :], strict=True)
-            expected.update((p, g) for p, g in more if g is not None)
-            return plain, scaled[: len(edges)]
+            answers: list[Answer | None] = []
+            # A part at a time, which for those next to the losses is a short way: all at once take memory.
+            for first, last in pairwise(evenly(0, len(inputs), min(_PARTS, len(inputs)) + 1)):
+                scaled = _gradients(losses, inputs[first:last], c.to(losses))
+                for one, other in zip(plain[first:last], scaled, strict=True):
+                    if one is None or other is None:  # nothing flows there
+                        answers.append(None)
+                    else:
+                        answers.append((one, rows_of(one, other, c)))
+            return answers
 
-        plan, found = find_plan(graph, parameters, c, probe, self._step)
+        plan, found = find_plan(graph, parameters, len(losses), probe, self._step)
         warn_of_compiled_layers(graph.names[site.node] for site in plan.sites)
         saved = read_sites(graph, plan)
         layers = modules.layers(sampled(graph, plan, saved, found, len(losses), dtype, modules))
+        if not retain_graph:
+            _free(losses, plan.edges, graph)
         if self._every:
             check_layers(layers, c.to(dtype), expected, modules.parameter_names, _narrowest(graph))
         return (plan, modules), layers
