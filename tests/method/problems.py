@@ -8,7 +8,7 @@ from dba_cli.method import METRICS, ORDERS, Explicit, SelectionProblem, SizeLimi
 from dba_cli.method._layers import Layer
 from dba_cli.method._memory import Memory
 
-BY_GRADIENTS = [name for name, order in ORDERS.items() if "remembered" not in order.needs]
+BY_GRADIENTS = [name for name, order in ORDERS.items() if {*order.needs} <= {"square_norms", "projections"}]
 """Orders that depend on the batch's gradients alone."""
 
 
@@ -35,6 +35,7 @@ def problem_of(
         dtype=gradients.dtype,
         memory=Memory("distance", 0.7, class_relative=False),
         indices=torch.arange(gradients.shape[1]),
+        reference={p: p.detach() for layer in layers for p in layer.gradients.parameters},
         **{"losses": torch.arange(gradients.shape[1]).double(), **settings},
     )
 
