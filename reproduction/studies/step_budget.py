@@ -31,14 +31,13 @@ class StepBudget(Study):
         super().__init__(place)
         self.tuning = Command(place, "step_budget_tuning")
         self.final = Command(place, "step_budget", chosen=True, curves_kept=True)
+        self.controls_tuning = Command(place, "step_budget_controls_tuning")
+        self.controls = Command(place, "step_budget_controls", chosen=True, curves_kept=True)
 
     def chosen(self) -> dict[Path, str]:
-        """Return the config of the final runs: the rates with the fewest validation errors."""
-        best_points = {
-            (f"{row.limit}_hidden_{row.hidden}", str(row.optimizer)): str(row.point)
-            for row in fewest_errors(_with_cell(self.tuning), ["limit", "hidden"]).itertuples()
-        }
-        return {self.final.path: final_config(self.tuning, self.final, best_points)}
+        """Return the configs of the final runs: the rates with the fewest validation errors."""
+        pairs = ((self.tuning, self.final), (self.controls_tuning, self.controls))
+        return {final.path: final_config(tuning, final, _best_points(tuning)) for tuning, final in pairs}
 
     @cached_property
     def cells(self) -> dict[Cell, pd.DataFrame]:
@@ -128,6 +127,13 @@ class StepBudget(Study):
             ("projection", curves["projection"]),
             {f"{words} on random subsets": curves[baseline] for baseline, words in _BASELINES.items()},
         )
+
+
+def _best_points(tuning: Command) -> dict[tuple[str, str], str]:
+    return {
+        (f"{row.limit}_hidden_{row.hidden}", str(row.optimizer)): str(row.point)
+        for row in fewest_errors(_with_cell(tuning), ["limit", "hidden"]).itertuples()
+    }
 
 
 def _with_cell(command: Command) -> pd.DataFrame:
