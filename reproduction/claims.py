@@ -1,58 +1,151 @@
-"""A claim: what was measured, against what, and what that says; ``claims.json`` and the tables made of it."""
+"""A claim: figures, what each is of and what that looked at, and the one rule that makes verdicts of them.
+
+``claims.json`` holds them as numbers; the tables of the report and the README are filled from it.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import inf, isfinite
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from dba_cli.comparison import Estimate
-from reproduction.markdown import table
-from reproduction.statistics import reach
+from reproduction.markdown import number, p_value, table
+from reproduction.statistics import LEVEL, ratio
 
-_CLOCKS = {"step": "steps", "seconds": "seconds"}
+Quantity = Literal["accuracy", "points more", "errors removed", "steps", "images looked at", "seconds"]
+_WORDS: dict[Quantity, str] = {
+    "accuracy": "{} %",
+    "points more": "{} points",
+    "errors removed": "{} % fewer errors",
+    "steps": "{} times the steps",
+    "images looked at": "{} times the images looked at",
+    "seconds": "{} times the seconds",
+}
+_CLOCKS: dict[str, Quantity] = {"step": "steps", "samples": "images looked at", "seconds": "seconds"}
 _LAST = {"C5": 1, "ours": 2}  # accuracies come first
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One number behind a claim: ``mean`` is None where it is infinite, ``half_width`` where there is none.
+class Side:
+    """What was measured, or what it is compared with.
 
-    ``quantity`` says what was measured and its unit; ``against`` is None where it is no comparison; ``p`` is
-    that of no difference, corrected by Holm's method, where it was tested.
+    Args:
+        name: of the optimizer, and what else tells it apart.
+        looked_at: how many images it looked at in one training: those whose loss was computed, used or not;
+            an image counts each time.
     """
 
-    what: str
-    against: str | None
-    quantity: str
-    mean: float | None
+    name: str
+    looked_at: int
+
+
+def side(name: str, runs: pd.DataFrame) -> Side:
+    """Return the side that recorded runs are."""
+    return Side(name, round(float(runs.samples.mean())))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number behind a claim.
+
+    Args:
+        of: what was measured.
+        against: what it is compared with on the same seeds; None where it is no comparison.
+        quantity: what the number is; accuracies and errors in per cent, the last three as ratios.
+        mean: over seeds.
+        half_width: of the 95 % interval; None with one seed.
+        n: how many seeds.
+        target: what the verdict compares it with; None for a figure that only stands beside.
+        p: that of no difference, corrected by Holm's method, where several were tested together.
+        verdict: of `judged`; empty without a target.
+    """
+
+    of: Side
+    against: Side | None
+    quantity: Quantity
+    mean: float
     half_width: float | None
     n: int
+    target: float | None = None
     p: float | None = None
+    verdict: str = ""
 
 
 def figure(
-    what: str, against: str | None, quantity: str, estimate: Estimate, p: float | None = None
+    of: Side,
+    against: Side | None,
+    quantity: Quantity,
+    estimate: Estimate,
+    *,
+    target: float | None = None,
+    p: float | None = None,
 ) -> Figure:
-    """Return an estimate as a figure, to six digits after the point."""
-    mean = round(estimate.mean, 6) if isfinite(estimate.mean) else None
-    half_width = None if estimate.half_width is None else round(estimate.half_width, 6)
-    return Figure(what, against, quantity, mean, half_width, estimate.n, None if p is None else round(p, 6))
+    """Return an estimate as a figure, to six digits after the point, with its verdict."""
+    mean, half, corrected = (
+        None if each is None else round(each, 6) for each in (estimate.mean, estimate.half_width, p)
+    )
+    assert mean is not None
+    said = "" if target is None else judged(estimate, target, quantity, p)
+    return Figure(of, against, quantity, mean, half, estimate.n, target, corrected, said)
+
+
+def judged(estimate: Estimate, target: float, quantity: Quantity, p: float | None = None) -> str:
+    """Return the verdict on a figure, by one rule for all.
+
+    The 95 % interval lies wholly above the target, wholly below it, or holds it. Of differences that were
+    tested together p by Holm must be below 0.05, too.
+    """
+    if estimate.half_width is None:
+        return "undecided"
+    above, below, between = "better", "worse", "no difference shown"
+    if quantity in ("accuracy", "errors removed"):
+        above, below, between = "reached", "not reached", "within the interval"
+    elif quantity in _CLOCKS.values():
+        above, below = "costs more", "costs less"
+    if p is not None and p >= LEVEL:
+        return between
+    if estimate.mean - estimate.half_width > target:
+        return above
+    return below if estimate.mean + estimate.half_width < target else between
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One row of the claims table, in words and in numbers; ``target`` is None where none is declared."""
+    """One claim and what was found; in the report each of its figures is a row."""
 
     name: str
     claim: str
     protocol: str
-    measured: str
-    verdict: str
-    target: float | None
-    figures: list[Figure]
+    figures: Sequence[Figure]
+
+
+def speed_claim(
+    claim: str,
+    protocol: str,
+    target: float,
+    own: tuple[str, pd.DataFrame],
+    others: Mapping[str, pd.DataFrame],
+) -> Claim:
+    """Return claim 5: what ``own`` takes to the accuracy ``target``, as a multiple of what others take.
+
+    All are name and evaluations; ratios are paired by seed, of seeds where both get there.
+    """
+    name, curves = own
+    figures = [
+        figure(_until(name, curves, target), _until(other, rows, target), quantity, estimate, target=1.0)
+        for other, rows in others.items()
+        for column, quantity in _CLOCKS.items()
+        if (estimate := ratio(curves, rows, target, column)) is not None
+    ]
+    return Claim("C5", f"faster convergence, {claim}", protocol, figures)
+
+
+def _until(name: str, curves: pd.DataFrame, target: float) -> Side:
+    reached = curves[curves.accuracy >= target].groupby("seed").samples.min()
+    return Side(name, round(float(reached.mean())))
 
 
 def claims_json(dataset: str, claims: Iterable[Claim]) -> str:
@@ -62,56 +155,49 @@ def claims_json(dataset: str, claims: Iterable[Claim]) -> str:
 
 
 def claims_table(text: str) -> str:
-    """Return the whole table of a ``claims.json``."""
-    keys = ("name", "claim", "protocol", "measured", "verdict")
-    rows = [[row[key] for key in keys] for row in _rows(text)]
-    return table(["", "claim", "protocol", "measured (mean ± 95 %)", "verdict"], rows)
+    """Return the whole table of a ``claims.json``: a row for each figure."""
+    sides = ["of (images looked at)", "against (images looked at)"]
+    header = ["", "claim", "protocol", *sides, "measured (mean ± 95 %)", "seeds", "verdict"]
+    rows = [
+        [
+            *((row["name"], row["claim"], row["protocol"]) if i == 0 else ("", "", "")),
+            *(
+                f"{at['name']} ({number(at['looked_at'])})" if at else "-"
+                for at in (each["of"], each["against"])
+            ),
+            _measured(each),
+            each["n"],
+            each["verdict"] or "-",
+        ]
+        for row in _rows(text)
+        for i, each in enumerate(row["figures"])
+    ]
+    return table(header, rows)
 
 
 def short_table(text: str) -> str:
-    """Return the README's: what is claimed, what was measured, the verdict."""
-    rows = [[f"{row['claim']}, {row['protocol']}", row["measured"], row["verdict"]] for row in _rows(text)]
-    return table(["claim and protocol", "measured", "verdict"], rows)
+    """Return the README's: a row for each claim, of the figures that are judged."""
+    rows = []
+    for row in _rows(text):
+        found = [each for each in row["figures"] if each["verdict"]]
+        said: dict[str, list[str]] = {}
+        for each in found:
+            against = f" against {each['against']['name']}" if each["against"] else ""
+            said.setdefault(f"{each['of']['name']}{against}", []).append(_measured(each | {"p": None}))
+        counts = Counter(each["verdict"] for each in found)
+        verdicts = (
+            [f"{n} of {len(found)}: {each}" for each, n in counts.items()] if len(counts) > 1 else counts
+        )
+        measured = "; ".join(f"{name}: {', '.join(words)}" for name, words in said.items())
+        rows.append([f"{row['claim']}, {row['protocol']}", measured, "; ".join(verdicts)])
+    return table(["claim and protocol", "measured (mean ± 95 %)", "verdict"], rows)
 
 
-def verdict(mean: Estimate, target: float | None) -> str:
-    """Compare an interval with the paper's figure."""
-    if target is None:
-        return "no figure in the paper"
-    half = mean.half_width or 0.0
-    if mean.mean - half > target:
-        return "exceeded"
-    return "not reached" if mean.mean + half < target else "within the interval"
-
-
-def speed_claim(
-    claim: str,
-    protocol: str,
-    target: float,
-    own: tuple[str, pd.DataFrame],
-    baselines: Mapping[str, pd.DataFrame],
-) -> Claim:
-    """Return claim 5: how many times as long each baseline takes to ``target``, in steps and in seconds.
-
-    ``own`` is name and evaluations of what selects, ``baselines`` the others' by what they are called.
-    """
-    name, curves = own
-    measured, figures, ratios = [], [], []
-    for words, others in baselines.items():
-        own_times, times = ([reach(rows, target, c) for c in _CLOCKS] for rows in (curves, others))
-        if own_times[0] == times[0] == inf:
-            measured.append(f"neither DBA nor {words} gets there")
-            continue
-        ratio = [time / own_time for time, own_time in zip(times, own_times, strict=True)]
-        ratios.append(ratio)
-        measured.append(f"{ratio[0]:.2f}x the steps, {ratio[1]:.2f}x the seconds by {words}")
-        for unit, each in zip(_CLOCKS.values(), ratio, strict=True):
-            estimate = Estimate(each, None, curves.seed.nunique())
-            figures.append(figure(name, words, f"{unit} to the target, its own = 1", estimate))
-    steps, seconds = (all(ratio[i] > 1 for ratio in ratios) for i in (0, 1))
-    said = "holds" if steps and seconds else "holds in steps, not in seconds" if steps else "does not hold"
-    said = said if ratios else "undecided"
-    return Claim("C5", f"faster convergence, {claim}", protocol, "; ".join(measured), said, 1.0, figures)
+def _measured(each: Mapping[str, Any]) -> str:
+    estimate = Estimate(each["mean"], each["half_width"], each["n"])
+    p = "" if each["p"] is None else f" (p {p_value(each['p'])})"
+    sign = "+" if each["quantity"] == "points more" else ""
+    return _WORDS[each["quantity"]].format(f"{estimate:{sign}.2f}") + p
 
 
 def _rows(text: str) -> list[Mapping[str, Any]]:

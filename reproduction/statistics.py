@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from statistics import median
+from math import inf
 from typing import TypeVar
 
 import pandas as pd
@@ -10,6 +10,8 @@ from scipy.stats import ttest_1samp
 
 from dba_cli.comparison import Estimate, mean_with_interval
 
+LEVEL = 0.05
+"""A corrected p below this is a difference."""
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -71,13 +73,26 @@ def accuracy_at(histories: pd.DataFrame, step: int) -> Estimate | None:
     return mean_with_interval((100 * here.accuracy).tolist()) if len(here) else None
 
 
+def first_reached(histories: pd.DataFrame, target: float, column: str) -> pd.Series:
+    """Return where each seed first reaches ``target``, infinite where it never does."""
+    reached = histories[column].where(histories.accuracy >= target, inf)
+    return reached.groupby(histories.seed).min()
+
+
 def reach(histories: pd.DataFrame, target: float, column: str) -> float:
     """Return the median over seeds of where ``target`` is first reached, infinite where it never is."""
-    first = [
-        rows.loc[rows.accuracy >= target, column].min() if (rows.accuracy >= target).any() else float("inf")
-        for _, rows in histories.groupby("seed")
-    ]
-    return float(median(first)) if first else float("inf")
+    first = first_reached(histories, target, column)
+    return float(first.median()) if len(first) else inf
+
+
+def ratio(own: pd.DataFrame, other: pd.DataFrame, target: float, column: str) -> Estimate | None:
+    """Return the mean over seeds of what ``own`` takes to ``target`` over what ``other`` takes.
+
+    Of seeds where both get there; None where there is none.
+    """
+    ratios = first_reached(own, target, column) / first_reached(other, target, column)
+    finite = [each for each in ratios.tolist() if 0 < each < inf]
+    return mean_with_interval(finite) if finite else None
 
 
 def share_of_best(runs: pd.DataFrame, share: float, name: str = "sgd") -> float:

@@ -20,7 +20,11 @@ _TARGETS = {
     "mnist": {"1pct": (0.80, 0.85, 0.87), "10_per_class": (0.65, 0.70, 0.74), "full": (0.85, 0.90, 0.95)}
 }
 _SHARES = (0.90, 0.95, 0.98)  # of what tuned SGD has in the end, where no target is declared
-_BASELINES = {"sgd_25": "plain SGD on as many images a step", "sgd": "SGD on the whole batch"}
+_BASELINES = {
+    "sgd_25": "SGD on a quarter of the batch",
+    "sgd": "SGD on the whole batch",
+    "random": "a random quarter",
+}
 
 
 class Convergence(Study):

@@ -7,16 +7,14 @@ from typing import ClassVar
 
 import pandas as pd
 
-from dba_cli.comparison import Estimate, error_reduction
+from dba_cli.comparison import error_reduction
 from reproduction.choose import errors, fewest_errors, final_config, is_selection
-from reproduction.claims import Claim, figure, verdict
+from reproduction.claims import Claim, Side, figure, side
 from reproduction.command import Command, Place
-from reproduction.markdown import interval, signed
 from reproduction.paper import SMALL
-from reproduction.statistics import Difference, accuracies, best, corrected, difference
+from reproduction.statistics import Difference, accuracies, corrected, difference, mean_accuracy
 from reproduction.study import Study
 
-_LEVEL = 0.05
 _PLAIN = ("sgd", "momentum", "adam")
 
 
@@ -102,10 +100,12 @@ class PaperSetting(Study):
             }
         )
 
-    def best_dba(self, draw: str) -> tuple[str, Estimate]:
-        """Return the DBA entry with the best mean, and that mean."""
-        here = {name: self.confirmed[draw, name] for where, name in self.confirmed if where == draw}
-        return best({name: runs for name, runs in here.items() if is_selection(runs)})
+    def best_dba(self, draw: str) -> str:
+        """Return the DBA entry with the fewest validation errors, of those that were tuned."""
+        tuned = self.tuned[self.tuned.draw == draw].set_index("optimizer").errors
+        return str(
+            min((n for n in self.names if n in tuned and self._selects(draw, n)), key=tuned.__getitem__)
+        )
 
     def points_tried(self) -> int:
         """Return how many points the tuning has for each draw."""
@@ -117,56 +117,50 @@ class PaperSetting(Study):
         return [claim(draw) for claim, draw in made]
 
     def _accuracy(self, draw: str) -> Claim:
-        target = self.place.claimed(draw, "test_accuracy")
-        name, mean = self.best_dba(draw)
-        return Claim(
-            name=SMALL[draw].claim,
-            claim=f"{f'{target} %' if target else 'accuracy'} with {self._title(draw)}",
-            protocol="random draw",
-            measured=f"{interval(mean)} ({name}, the best of the tuned DBA variants)",
-            verdict=verdict(mean, target),
-            target=target,
-            figures=[figure(name, None, "test accuracy, %", mean)],
-        )
+        target, name = self.place.claimed(draw, "test_accuracy"), self.best_dba(draw)
+        figures = [
+            figure(self._side(draw, each), None, "accuracy", mean, target=target if each == name else None)
+            for each in (name, *_PLAIN)
+            if (mean := mean_accuracy(self.confirmed[draw, each])) is not None
+        ]
+        words = f"{f'{target} %' if target else 'accuracy'} with {self._title(draw)}"
+        return Claim(SMALL[draw].claim, words, "random draw", figures)
 
     def _reduction(self, draw: str) -> Claim:
-        target = self.place.claimed(draw, "error_reduction")
-        name, _ = self.best_dba(draw)
+        target, name = self.place.claimed(draw, "error_reduction"), self.best_dba(draw)
         own = accuracies(self.confirmed[draw, name])
-        reductions = {}
-        for baseline in ("sgd", "adam"):
+        figures = []
+        for baseline in ("sgd", "adam", f"random_for_{name}"):
             both = own.align(accuracies(self.confirmed[draw, baseline]), "inner")
             reduction = error_reduction([(100 - a, 100 - b) for a, b in zip(*both, strict=True)])
             if reduction is not None:
-                reductions[baseline] = 100 * reduction
-        return Claim(
-            name="C4",
-            claim=f"{f'{target} % ' if target else ''}fewer errors than SGD and Adam, {self._title(draw)}",
-            protocol="random draw",
-            measured="; ".join(f"{interval(each, 1)} against {b}" for b, each in reductions.items()),
-            verdict=verdict(max(reductions.values(), key=lambda each: each.mean), target),
-            target=target,
-            figures=[figure(name, b, "errors removed, %", each) for b, each in reductions.items()],
-        )
+                sides = self._side(draw, name), self._side(draw, baseline)
+                judged = target if baseline in _PLAIN else None
+                figures.append(figure(*sides, "errors removed", 100 * reduction, target=judged))
+        words = f"{f'{target} % ' if target else ''}fewer errors than SGD and Adam, {self._title(draw)}"
+        return Claim("C4", words, "random draw", figures)
 
     def _contribution(self, draw: str) -> Claim:
         """Whether the selection does anything that random subsets of the same sizes do not."""
-        measured, verdicts, figures = [], [], []
-        for (where, name, baseline), (less, p) in self.comparisons.items():
-            if where == draw and baseline == f"random_for_{name}":
-                measured.append(f"{name} {signed(less.estimate)}")
-                sign = "better" if less.estimate.mean > 0 else "worse"
-                verdicts.append("no difference shown" if p >= _LEVEL else sign)
-                figures.append(figure(name, baseline, "test accuracy, points more", less.estimate, p))
-        return Claim(
-            name="C1",
-            claim=f"selection beside random subsets, {self._title(draw)}",
-            protocol="random draw",
-            measured=f"{'; '.join(measured)} points" if measured else "too few seeds",
-            verdict="; ".join(verdicts if len(set(verdicts)) > 1 else verdicts[:1]) or "undecided",
-            target=0.0,
-            figures=figures,
-        )
+        figures = [
+            figure(
+                self._side(draw, name),
+                self._side(draw, control),
+                "points more",
+                less.estimate,
+                target=0.0,
+                p=p,
+            )
+            for (where, name, control), (less, p) in self.comparisons.items()
+            if where == draw and control == f"random_for_{name}"
+        ]
+        return Claim("C1", f"selection beside random subsets, {self._title(draw)}", "random draw", figures)
+
+    def _selects(self, draw: str, name: str) -> bool:
+        return is_selection(self.confirmed[draw, name])
+
+    def _side(self, draw: str, name: str) -> Side:
+        return side(name, self.confirmed[draw, name])
 
     def _title(self, draw: str) -> str:
         return SMALL[draw].long(self.place.title)

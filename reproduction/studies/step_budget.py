@@ -6,18 +6,17 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dba_cli.comparison import Estimate
 from dba_cli.plots import learning_curves
 from reproduction.choose import fewest_errors, final_config
-from reproduction.claims import Claim, figure, speed_claim, verdict
+from reproduction.claims import Claim, figure, side, speed_claim
 from reproduction.command import Command, Place
 from reproduction.figures import lines
-from reproduction.markdown import interval, signed
 from reproduction.paper import SMALL
-from reproduction.statistics import Difference, best, corrected, difference, mean_accuracy, share_of_best
+from reproduction.statistics import Difference, corrected, difference, mean_accuracy, share_of_best
 from reproduction.study import Study
 
-_BASELINES = {"sgd": "SGD", "adam": "Adam"}
+_CONTROLS = ("sgd", "adam", "random_subsets", "sgd_on_all")
+_CANDIDATES = {1500: "1pct", 1000: "10_per_class"}
 _HIDDEN = 100  # the paper's network: its curves and times are shown
 _TARGET = {"mnist": 0.94}
 Cell = tuple[str, int, str]
@@ -26,6 +25,8 @@ Cell = tuple[str, int, str]
 
 class StepBudget(Study):
     """Learning rates tuned under the limit, and the runs with the best of them."""
+
+    controls_named = _CONTROLS
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -41,24 +42,29 @@ class StepBudget(Study):
 
     @cached_property
     def cells(self) -> dict[Cell, pd.DataFrame]:
-        """Runs by limit, hidden units and optimizer."""
-        return dict(iter(_with_cell(self.final).groupby(["limit", "hidden", "optimizer"], sort=False)))
+        """Runs by limit, hidden units and optimizer, the controls among them."""
+        runs = pd.concat([_with_cell(self.final), _with_cell(self.controls)])
+        runs = runs.sort_values(["limit", "hidden"], ascending=[False, True], kind="stable")
+        return dict(iter(runs.groupby(["limit", "hidden", "optimizer"], sort=False)))
 
     @cached_property
     def curves(self) -> dict[Cell, pd.DataFrame]:
         """Their evaluations."""
-        return {cell: self.final.curves(runs) for cell, runs in self.cells.items()}
+        return {
+            cell: (self.controls if cell[2] in set(self.controls.runs.optimizer) else self.final).curves(runs)
+            for cell, runs in self.cells.items()
+        }
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, int, str, str], tuple[Difference, float]]:
-        """Paired differences of DBA entries to baselines, with p by Holm; keys are a cell and a baseline."""
+        """Paired differences of selections to controls, with p by Holm; keys are a cell and a control."""
         return corrected(
             {
-                (limit, hidden, name, baseline): each
+                (limit, hidden, name, control): each
                 for (limit, hidden, name), runs in self.cells.items()
-                if name not in _BASELINES
-                for baseline in _BASELINES
-                if (each := difference(runs, self.cells[limit, hidden, baseline])) is not None
+                if name not in _CONTROLS
+                for control in _CONTROLS
+                if (each := difference(runs, self.cells[limit, hidden, control])) is not None
             }
         )
 
@@ -68,10 +74,16 @@ class StepBudget(Study):
         declared = _TARGET.get(self.place.dataset)
         return share_of_best(self.tuning.runs, 0.95) if declared is None else declared
 
-    def best(self, limit: str) -> tuple[Cell, Estimate]:
-        """Return the DBA entry with the best mean, and that mean."""
-        here = {cell: runs for cell, runs in self.cells.items() if cell[0] == limit}
-        return best({cell: runs for cell, runs in here.items() if cell[2] not in _BASELINES})
+    def tried(self, name: str) -> pd.DataFrame:
+        """Return the runs in which an optimizer's rate was tuned."""
+        runs = self.tuning.runs
+        return runs if name in set(runs.optimizer) else self.controls_tuning.runs
+
+    def best(self, limit: str, hidden: int) -> str:
+        """Return the selection with the fewest validation errors."""
+        tuned = fewest_errors(_with_cell(self.tuning), ["limit", "hidden"])
+        here = tuned[(tuned.limit == limit) & (tuned.hidden == hidden) & ~tuned.optimizer.isin(_CONTROLS)]
+        return str(here.set_index("optimizer").errors.idxmin())
 
     def reached(self, limit: str) -> str:
         """Return which entries have the paper's figure: not all of them select."""
@@ -93,39 +105,34 @@ class StepBudget(Study):
 
     def claims(self) -> list[Claim]:
         """Return accuracy and speed with so few images a step."""
-        return [claim(limit) for claim in (self._accuracy, self._speed) for limit in SMALL]
+        sizes = dict.fromkeys(hidden for _, hidden, _ in self.cells)
+        accuracies = [self._accuracy(limit, hidden) for limit in SMALL for hidden in sizes]
+        return [*accuracies, *(self._speed(limit) for limit in SMALL)]
 
-    def _accuracy(self, limit: str) -> Claim:
-        target = self.place.claimed(limit, "test_accuracy")
-        (_, hidden, entry), mean = self.best(limit)
-        name = f"{entry}, {hidden} hidden units"
-        measured, figures = [f"{interval(mean)} ({name})"], [figure(name, None, "test accuracy, %", mean)]
-        for baseline, words in _BASELINES.items():
-            if (limit, hidden, entry, baseline) in self.comparisons:
-                less, p = self.comparisons[limit, hidden, entry, baseline]
-                against = f"random subsets with {words}"
-                measured.append(f"{signed(less.estimate)} points over {against}")
-                against += f", {hidden} hidden units"
-                figures.append(figure(name, against, "test accuracy, points more", less.estimate, p))
-        return Claim(
-            name=SMALL[limit].claim,
-            claim=f"{f'{target} %' if target else 'accuracy'}, {SMALL[limit].budget}",
-            protocol="step budget (all labels)",
-            measured="; ".join(measured),
-            verdict=verdict(mean, target),
-            target=target,
-            figures=figures,
-        )
+    def _accuracy(self, limit: str, hidden: int) -> Claim:
+        target, chosen = self.place.claimed(limit, "test_accuracy"), self.best(limit, hidden)
+        sides = {name: side(name, self.cells[limit, hidden, name]) for name in (chosen, *_CONTROLS)}
+        figures = [
+            figure(each, None, "accuracy", mean, target=target if name == chosen else None)
+            for name, each in sides.items()
+            if (mean := mean_accuracy(self.cells[limit, hidden, name])) is not None
+        ]
+        for control in _CONTROLS:
+            if (limit, hidden, chosen, control) in self.comparisons:
+                less, p = self.comparisons[limit, hidden, chosen, control]
+                compared = sides[chosen], sides[control]
+                figures.append(figure(*compared, "points more", less.estimate, target=0.0, p=p))
+        words = f"{f'{target} %' if target else 'accuracy'}, {SMALL[limit].budget}, {hidden} hidden units"
+        return Claim(SMALL[limit].claim, words, "step budget (all labels)", figures)
 
     def _speed(self, limit: str) -> Claim:
-        """Return the speed, where DBA looks at more candidates than it uses."""
-        curves = {name: rows for (*cell, name), rows in self.curves.items() if cell == [limit, _HIDDEN]}
+        chosen = self.best(limit, _HIDDEN)
         return speed_claim(
             SMALL[limit].budget,
             f"step budget (all labels), {100 * self.target:g} %, {_HIDDEN} hidden units",
             self.target,
-            ("projection", curves["projection"]),
-            {f"{words} on random subsets": curves[baseline] for baseline, words in _BASELINES.items()},
+            (chosen, self.curves[limit, _HIDDEN, chosen]),
+            {control: self.curves[limit, _HIDDEN, control] for control in _CONTROLS},
         )
 
 
@@ -137,7 +144,11 @@ def _best_points(tuning: Command) -> dict[tuple[str, str], str]:
 
 
 def _with_cell(command: Command) -> pd.DataFrame:
-    """Return the runs with the columns ``limit`` and ``hidden``."""
-    names = {draw.images: name for name, draw in SMALL.items()}
-    limits, hidden = command.values("training.step_budget"), command.values("model.hidden")
-    return command.runs.assign(limit=limits.map(lambda n: names[int(n)]), hidden=hidden.map(lambda h: h[0]))
+    """Return the runs with the columns ``limit`` and ``hidden``.
+
+    The controls have no limit of their own: they belong to the one whose candidates they look at.
+    """
+    hidden = command.values("model.hidden").map(lambda units: units[0])
+    limits = command.values("training.step_budget").map({draw.images: name for name, draw in SMALL.items()})
+    candidates = command.values("training.batch_size").map(_CANDIDATES)
+    return command.runs.assign(limit=limits.fillna(candidates), hidden=hidden)
