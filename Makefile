@@ -47,6 +47,7 @@ bench: $(VENV)/installed-bench  ## measure what steps cost and what --jobs 2 gai
 	$(VENV)/bin/python benchmarks/deformed_step.py
 	$(VENV)/bin/python benchmarks/trace_cost.py
 	$(VENV)/bin/python benchmarks/compiled_step.py
+	$(VENV)/bin/python benchmarks/cheaper_scoring.py
 	$(VENV)/bin/python benchmarks/jobs.py
 	$(VENV)/bin/python benchmarks/audit.py
 	$(VENV)/bin/python -m tools.fill_pages

@@ -122,25 +122,21 @@ class Claim:
     figures: Sequence[Figure]
 
 
-def speed_claim(
-    claim: str,
-    protocol: str,
-    target: float,
-    own: tuple[str, pd.DataFrame],
-    others: Mapping[str, pd.DataFrame],
-) -> Claim:
-    """Return claim 5: what ``own`` takes to the accuracy ``target``, as a multiple of what others take.
+def speed_figures(
+    target: float, own: tuple[str, pd.DataFrame], others: Mapping[str, pd.DataFrame], *, timed: bool = True
+) -> list[Figure]:
+    """Return what ``own`` takes to the accuracy ``target``, as a multiple of what each of ``others`` takes.
 
-    All are name and evaluations; ratios are paired by seed, of seeds where both get there.
+    All are name and evaluations; ratios are paired by seed, of seeds where both get there. ``timed``: whether
+    both sides ran in one execution, so that their seconds can be compared, too.
     """
     name, curves = own
-    figures = [
+    return [
         figure(_until(name, curves, target), _until(other, rows, target), quantity, estimate, target=1.0)
         for other, rows in others.items()
         for column, quantity in _CLOCKS.items()
-        if (estimate := ratio(curves, rows, target, column)) is not None
+        if (timed or quantity != "seconds") and (estimate := ratio(curves, rows, target, column)) is not None
     ]
-    return Claim("C5", f"faster convergence, {claim}", protocol, figures)
 
 
 def _until(name: str, curves: pd.DataFrame, target: float) -> Side:

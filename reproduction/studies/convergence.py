@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from dba_cli.plots import learning_curves, targets
 from reproduction.choose import final_config
-from reproduction.claims import Claim, speed_claim
+from reproduction.claims import Claim, speed_figures
 from reproduction.command import Command, Place
 from reproduction.figures import lines
 from reproduction.paper import DRAWS
@@ -81,13 +81,11 @@ class Convergence(Study):
 
     def _speed(self, draw: str) -> Claim:
         target = self.targets[draw][1]
-        return speed_claim(
-            DRAWS[draw].short,
-            f"{'full training set' if draw == 'full' else 'random draw'}, {100 * target:g} %",
-            target,
-            ("dba", self.curves[draw, "dba"]),
-            {words: self.curves[draw, baseline] for baseline, words in _BASELINES.items()},
-        )
+        own = "dba", self.curves[draw, "dba"]
+        others = {words: self.curves[draw, baseline] for baseline, words in _BASELINES.items()}
+        protocol = f"{'full training set' if draw == 'full' else 'random draw'}, {100 * target:g} %"
+        words = f"faster convergence, {DRAWS[draw].short}"
+        return Claim("C5", words, protocol, speed_figures(target, own, others))
 
     def _how_soon(self, draw: str, runs: pd.DataFrame) -> tuple[float, ...]:
         curves = self.tuning.curves(runs)
