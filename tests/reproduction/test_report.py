@@ -221,6 +221,7 @@ def test_a_claim_is_one_place_and_then_in_numbers_report_and_readme(monkeypatch)
     monkeypatch.setattr(PaperSetting, "claims", lambda self: [new])
     found = claims(MNIST)
     assert json.loads(found)["claims"][0]["figures"] == [asdict(number)]
-    assert "| C6 | it answers everything | random draw | 42 | holds |" in report(MNIST)
+    sides = "| C6 | it answers everything | random draw | dba (600) | sgd (300) |"
+    assert f"{sides} +42.00 ± 1.00 points | 5 | better |" in report(MNIST)
     row = "| it answers everything, random draw | dba against sgd: +42.00 ± 1.00 points | better |"
     assert row in short_table(found)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from reproduction.statistics import difference, holm, mean_accuracy, reach
+from reproduction.statistics import difference, holm, mean_accuracy, ratio, reach
 
 
 def runs(errors: list[float | None], evaluated: int = 1000) -> pd.DataFrame:
@@ -54,3 +54,15 @@ def test_time_to_target_is_a_median_in_which_never_is_infinite() -> None:
     histories = pd.DataFrame(rows, columns=["seed", "step", "accuracy"])
     assert reach(histories, 0.4, "step") == 50
     assert reach(histories[histories.seed > 0], 0.4, "step") == np.inf
+
+
+def test_ratios_of_times_are_paired_by_seed_where_both_get_there() -> None:
+    def curves(first: list[int | None]) -> pd.DataFrame:
+        rows = [(seed, step, 0.9 if at is not None and step >= at else 0.1)
+                for seed, at in enumerate(first) for step in (10, 20, 40)]  # fmt: skip
+        return pd.DataFrame(rows, columns=["seed", "step", "accuracy"])
+
+    found = ratio(curves([10, 40, 20, None]), curves([20, 20, None, 10]), 0.9, "step")
+    assert found is not None
+    assert (found.mean, found.n) == (pytest.approx((10 / 20 + 40 / 20) / 2), 2)
+    assert ratio(curves([None]), curves([10]), 0.9, "step") is None
