@@ -15,11 +15,18 @@ from dba_cli.experiments import Images as DataSets
 from dba_cli.plots._choices import Labels, Rates, choice_map
 from dba_cli.plots._confusion import confusion, confusion_matrices
 from dba_cli.plots._curves import fractions_kept, learning_curves
-from dba_cli.plots._evidence import draw, evaluation, predictions_of, rates_of, run_config
-from dba_cli.plots._galleries import Images, chosen_images, disagreements, drawn_images
+from dba_cli.plots._evidence import draw, evaluation, predictions_of, rates_of, refused, run_config
+from dba_cli.plots._galleries import (
+    Images,
+    chosen_images,
+    disagreements,
+    drawn_images,
+    refused_images,
+)
 from dba_cli.plots._ladder import Rung, ladder
 from dba_cli.plots._points import heat_maps, points_along
 from dba_cli.plots._series import X_LABELS, Study, read_studies, together
+from dba_cli.plots._style import called
 from dba_cli.plots._targets import default_target, targets
 from dba_cli.records import RunFolder
 
@@ -89,7 +96,7 @@ def make_album(
             for detail, says, figure in _OF_EACH[kind](_Scene(study, target, data_sets, kind, reasons)):
                 stem = "-".join(filter(None, (study.name, kind, detail)))
                 caption = f"{study.section.experiment}: {says}."
-                own = kind in ("drawn", "chosen", "disagreements")
+                own = kind in ("drawn", "chosen", "refused", "disagreements")
                 pictures.append(Picture(stem, study.name, caption, figure, own))
         if len(pictures) == before and kinds:
             why = next((reason for reason, of in reasons.items() if kind in of), "nothing to draw")
@@ -197,6 +204,17 @@ def _chosen(scene: _Scene, says: str, figure_of: Callable[[Rates, Images, Labels
                 title = f"{scene.study.title}\n{row.optimizer}, seed {seed}"
                 figure = figure_of(rates, images, labels, title)
                 yield f"{row.optimizer}-seed-{seed}", f"{says.format(row.optimizer)}, seed {seed}", figure
+
+
+def _refused(scene: _Scene) -> _Drawn:
+    """Draw, of runs with wrong labels, what each optimizer that selects left out."""
+    for row in scene.study.rows:
+        runs = [run for run in scene.study.folders(row) if row.selects and run[1].trace_file.is_file()]
+        if runs and scene.has_data(runs[0][1]) and (found := refused(runs[0][1], scene.data_sets)):
+            seed = runs[0][0]
+            figure = refused_images(found, f"{scene.study.title}\n{called(row.optimizer)}, seed {seed}")
+            says = f"the images that {called(row.optimizer)} used least, seed {seed}: {found.sentence}"
+            yield f"{row.optimizer}-seed-{seed}", says, figure
 
 
 def _disagreements(scene: _Scene) -> _Drawn:
@@ -308,6 +326,7 @@ _OF_EACH: dict[str, Callable[[_Scene], _Drawn]] = {
         lambda rates, _, labels, title: choice_map(rates, labels, title),
     ),
     "chosen": lambda scene: _chosen(scene, "the images that {} chose most and least often", chosen_images),
+    "refused": _refused,
     "disagreements": _disagreements,
     "confusion": _confusion,
 }

@@ -13,7 +13,7 @@ from dba_cli.errors import UserError
 from dba_cli.experiments import Images as DataSets
 from dba_cli.experiments import drawn, trained_labels
 from dba_cli.plots._choices import Labels, Rates, choice_rates
-from dba_cli.plots._galleries import Images
+from dba_cli.plots._galleries import Images, Refused
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
 _NAME = 10  # characters of a class's name
@@ -28,6 +28,26 @@ def draw(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels]:
         raise UserError(f"{folder.path}: the run drew other images than its config draws now; run it again")
     labels = trained_labels(config.data, data, indices, config.seeds[0])
     return _pixels(as_floats(data.train_images[indices])), _names(data)[labels.numpy()]
+
+
+def refused(folder: RunFolder, data_sets: DataSets) -> Refused | None:
+    """Return what a run with wrong labels left out in the second half of its steps; None without any wrong.
+
+    A sample is left out that fewer than half of the layers, on average, chose when it was a candidate.
+    """
+    config = run_config(folder)
+    if config.data.noise is None:
+        return None
+    images, given = draw(folder, data_sets)
+    data = data_sets.of(config.data)
+    true = _names(data)[data.train_labels[drawn(config.data, data, config.seeds[0])].numpy()]
+    trace = read_trace(folder.trace_file)
+    late = trace.steps > trace.steps.max(initial=0) // 2
+    chosen = np.mean([trace.chosen[layer][late] for layer in trace.layers], axis=0)
+    counts = np.bincount(trace.images[late], minlength=len(given))
+    with np.errstate(invalid="ignore"):
+        shares = np.bincount(trace.images[late], chosen, minlength=len(given)) / counts
+    return Refused(images, given, true, shares)
 
 
 def evaluation(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels, Labels]:

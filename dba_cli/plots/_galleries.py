@@ -5,6 +5,7 @@ names.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dba_cli.plots._choices import Labels, Rates
+from dba_cli.plots._series import Floats
 from dba_cli.plots._style import WIDTH, new_figure, styled, wrapped
 
 Images = npt.NDArray[np.uint8]
@@ -67,6 +69,56 @@ def chosen_images(rates: Rates, images: Images, labels: Labels, title: str = "")
     axes = figure.subplots()
     _mosaic(axes, rows, max(map(len, rows)), names, captions)
     axes.set_xlabel("Below each: its class, and how often the layer chose it when it was a candidate")
+    return figure
+
+
+@dataclass(frozen=True, eq=False)
+class Refused:
+    """A draw with wrong labels: how often each sample was used when it was a candidate, late in training.
+
+    ``given`` are the classes by the labels, ``true`` those before they were made wrong, all (n,).
+    """
+
+    images: Images
+    given: Labels
+    true: Labels
+    shares: Floats
+
+    @property
+    def left_out(self) -> npt.NDArray[np.bool_]:
+        """Return which samples were used less than half of the times, (n,)."""
+        return self.shares < 0.5
+
+    @property
+    def wrong(self) -> npt.NDArray[np.bool_]:
+        """Return which labels are wrong, (n,)."""
+        return np.asarray(self.given != self.true)
+
+    @property
+    def sentence(self) -> str:
+        """Return how many of the wrong labels were left out, and how many of the right ones."""
+        found, right = int((self.left_out & self.wrong).sum()), int((self.left_out & ~self.wrong).sum())
+        wrong, others = int(self.wrong.sum()), int((~self.wrong).sum())
+        return f"{found} of {wrong} wrong labels were left out, and {right} of {others} right ones"
+
+
+@styled()
+def refused_images(refused: Refused, title: str = "") -> Figure:
+    """Return images that were used least late in training, with their label and what they show."""
+    mixed = np.random.default_rng(0).permutation(len(refused.shares))  # of equals not those of one class
+    picks = mixed[np.argsort(refused.shares[mixed], kind="stable")[: 4 * _PER_ROW]]
+    words = [
+        f"“{refused.given[i]}” is {refused.true[i]}" if refused.wrong[i] else f"“{refused.given[i]}” is right"
+        for i in picks
+    ]
+    captions = _broken([words], " is", "\nis")[0]
+    starts = range(0, len(picks), _PER_ROW)
+    figure = new_figure(0.5 + (0.55 + 0.1 * _lines([captions])) * len(starts), title)
+    axes = figure.subplots()
+    axes.set_title(f"Late in training {refused.sentence}.", loc="left")
+    rows = [refused.images[picks[i : i + _PER_ROW]] for i in starts]
+    _mosaic(axes, rows, _PER_ROW, captions=[captions[i : i + _PER_ROW] for i in starts])
+    axes.set_xlabel("The images that were used least. Below each: “its label”, and what it is.")
     return figure
 
 

@@ -7,6 +7,8 @@ def test_it_ends_in_the_table_and_says_what_the_figures_are(dba, tmp_path):
     answer = dba("demo", "--steps", 4, "--no-pictures", "--results", tmp_path / "out")
     assert answer.code == 0, answer
     assert "EMBEDDED SAMPLE" in answer.out
+    assert "of 240 wrong labels were left out" in answer.out
+    assert "Next: `dba try DATA`" in answer.out
     assert "seed 2  dba   step 4/4  test accuracy" in answer.out
     table = answer.out.partition("Optimizer")[2]
     for name in ("sgd", "adam", "dba"):

@@ -9,7 +9,8 @@ from rich.console import Console
 from dba_cli.config import Config
 from dba_cli.demo import Progress, demo_config, train_side_by_side
 from dba_cli.errors import UserError
-from dba_cli.experiments import PlannedRun, Reporter, Settings, run_experiments
+from dba_cli.experiments import Images, PlannedRun, Reporter, Settings, run_experiments
+from dba_cli.plots import refused
 from dba_cli.records import Evaluation, ExperimentFolder, locked
 from dba_cli.training import Observer
 
@@ -110,6 +111,19 @@ def test_the_view_shows_every_optimizer_and_what_is_kept(tmp_path: Path, width: 
 
 
 def test_another_number_of_steps_is_another_experiment() -> None:
-    assert demo_config().experiment.name == demo_config(1000).experiment.name == "demo"
+    assert demo_config().experiment.name == demo_config(600).experiment.name == "demo"
     assert demo_config(80).experiment.name == "demo_80_steps"
     assert demo_config(80).training.evaluation.steps == 2
+
+
+def test_four_in_ten_labels_are_wrong_and_dba_leaves_them_out(tmp_path: Path) -> None:
+    """The whole point, in little: by then DBA has left out most of the wrong labels and few of the right ones."""
+    config = demo_config(120).model_copy(update={"seeds": [0]})
+    train_side_by_side(config, tmp_path, Reporter())
+    run = ExperimentFolder(tmp_path / config.experiment.name).run("dba", 0)
+    found = refused(run, Images(tmp_path))
+    assert found is not None
+    assert found.wrong.sum() == 240
+    assert (found.left_out & found.wrong).sum() > 0.8 * 240
+    assert (found.left_out & ~found.wrong).sum() < 0.25 * 360
+    assert found.sentence.startswith(f"{(found.left_out & found.wrong).sum()} of 240 wrong labels")
