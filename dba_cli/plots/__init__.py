@@ -16,8 +16,8 @@ from ._curves import fractions_kept as fractions_kept
 from ._curves import learning_curves as learning_curves
 from ._evidence import refused as refused
 from ._evidence import run_config as run_config
-from ._galleries import chosen_images as chosen_images
 from ._galleries import Refused as Refused
+from ._galleries import chosen_images as chosen_images
 from ._galleries import disagreements as disagreements
 from ._galleries import drawn_images as drawn_images
 from ._galleries import refused_images as refused_images

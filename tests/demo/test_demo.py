@@ -117,7 +117,7 @@ def test_another_number_of_steps_is_another_experiment() -> None:
 
 
 def test_four_in_ten_labels_are_wrong_and_dba_leaves_them_out(tmp_path: Path) -> None:
-    """The whole point, in little: by then DBA has left out most of the wrong labels and few of the right ones."""
+    """In little: by then DBA has left out most of the wrong labels, and few of the right ones."""
     config = demo_config(120).model_copy(update={"seeds": [0]})
     train_side_by_side(config, tmp_path, Reporter())
     run = ExperimentFolder(tmp_path / config.experiment.name).run("dba", 0)
