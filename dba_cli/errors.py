@@ -18,6 +18,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def one_line(error: BaseException) -> str:
+    """Return what an exception says, in one line; its type's name where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def did_you_mean(word: str, choices: "list[str]") -> str:
     """Return ``"; did you mean 'x'?"`` for the choice nearest to ``word``, else the list of choices."""
     from difflib import get_close_matches

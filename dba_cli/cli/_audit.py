@@ -1,7 +1,8 @@
 """Rank the labels of your own data, or of a recorded run, by how probably they are wrong.
 
-One network is trained. It remembers by how much it agreed with each label; in the second half of training
-each step uses the samples whose label it has agreed with, and the mean margin over that half ranks all.
+One network is trained on all of it, a test part included. It remembers by how much it agreed with each label;
+the second half of training leaves out what it has clearly contradicted, and the mean margin over that half
+ranks all.
 RESULTS/NAME_audit gets labels.csv (sample, label, likely label, score; the most suspicious first) and
 labels.html, a gallery of the first ones. An audit that is stopped goes on where it was. Nothing in DATA is
 changed, and nobody need know how many labels are wrong: it ranks.

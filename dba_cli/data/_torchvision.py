@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from dba_cli.errors import UserError
+from dba_cli.errors import UserError, one_line
 
 # The schemas live only as long as the library that declares them.
 _OPERATORS: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
@@ -40,7 +40,7 @@ def import_torchvision() -> ModuleType:
                 _OPERATORS.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             return importlib.import_module("torchvision")
         except (ImportError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise UserError(
                 f"torchvision does not import beside torch {torch.__version__} ({reason}): install the"
                 " torchvision release that belongs to this torch"

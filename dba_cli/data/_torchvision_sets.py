@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from dba_cli.data._folder import Images
-from dba_cli.data._samples import Samples, classified
+from dba_cli.data._samples import Samples, classified, joined
 from dba_cli.data._torchvision import import_torchvision
-from dba_cli.errors import UserError, did_you_mean
+from dba_cli.errors import UserError, did_you_mean, one_line
 
 _TEST = ("test", "val", "valid")  # what the part is called that tests, in the order of preference
 
@@ -74,15 +74,13 @@ class TorchvisionSet:
                 found.append(int(label))
             labels.append(np.array(found))
         where = f"torchvision:{self.name}"
-        classes, numbers = classified(labels[0], labels[1] if len(parts) > 1 else None, where)
+        classes, numbers = classified(labels, where)
         names = getattr(parts[0], "classes", None)
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             classes = tuple(names[int(number)] if int(number) < len(names) else number for number in classes)
-        n = len(labels[0])
-        pixels = torch.from_numpy(images.pixels)
-        places = [tuple(f"image {i}" for i in range(len(each))) for each in labels]
-        test = Samples(pixels[n:], numbers[1], classes, places[1]) if len(parts) > 1 else None
-        return Samples(pixels[:n], numbers[0], classes, places[0], test, notes=images.notes)
+        pixels = torch.from_numpy(images.pixels).split([len(each) for each in labels])  # type: ignore[no-untyped-call]
+        places = [[f"image {i}" for i in range(len(each))] for each in labels]
+        return joined(zip(pixels, numbers, places, strict=True), classes, notes=images.notes)
 
     def _parts(self, data_dir: Path, *, download: bool) -> Any:
         """Yield the training part, and the part that tests if there is one."""
@@ -128,8 +126,7 @@ class TorchvisionSet:
             raise self._failed(error) from None
 
     def _failed(self, error: Exception) -> UserError:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return UserError(f"torchvision:{self.name}: {reason:.300}")
+        return UserError(f"torchvision:{self.name}: {one_line(error):.300}")
 
 
 def torchvision_set(name: str) -> TorchvisionSet:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dba_cli.data import import_torchvision
-from dba_cli.errors import UserError, did_you_mean
+from dba_cli.errors import UserError, did_you_mean, one_line
 
 Builder = Callable[..., nn.Module]
 _MOST_GROUPS, _FEWEST_CHANNELS = 32, 4
@@ -53,7 +53,7 @@ def timm_model(name: str) -> Builder:
         import_torchvision()  # timm imports it, and fails where its operators do not load
         timm: Any = import_module("timm")
     except (ImportError, UserError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ValueError(f"timm does not import ({reason}); pip install 'dba-cli[timm]'") from error
     if not timm.is_model(name):
         raise ValueError(f"timm has no model {name!r:.60}{did_you_mean(name, timm.list_models())}")
