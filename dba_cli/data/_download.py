@@ -17,7 +17,7 @@ from dba_cli.data._datasets import dataset_row
 from dba_cli.data._idx import DataStatus, IdxFiles, bad_file
 from dba_cli.data._torchvision import import_torchvision
 from dba_cli.data._torchvision_sets import TorchvisionSet
-from dba_cli.errors import UserError
+from dba_cli.errors import UserError, one_line
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, its bytes so far and its total bytes (None where the server does not say)."""
@@ -144,4 +144,4 @@ def _opened(url: str) -> HTTPResponse:
 def _one_line(error: BaseException) -> str:
     if type(error) is URLError:  # a mere wrapper, unlike HTTPError
         error = error.reason if isinstance(error.reason, BaseException) else error
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error)
