@@ -24,7 +24,7 @@ _WORDS: dict[Quantity, str] = {
     "seconds": "{} times the seconds",
 }
 _CLOCKS: dict[str, Quantity] = {"step": "steps", "samples": "images looked at", "seconds": "seconds"}
-_LAST = {"C5": 1, "ours": 2}  # accuracies come first
+_LAST = {"C5": 1, "ours": 2, "labels": 3}  # accuracies come first
 
 
 @dataclass(frozen=True)

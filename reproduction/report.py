@@ -12,7 +12,7 @@ from reproduction.choose import rate
 from reproduction.claims import claims_json, claims_table
 from reproduction.command import Place
 from reproduction.paper import DRAWS, SMALL
-from reproduction.studies import studies
+from reproduction.studies import studies, wrong_labels
 
 
 def claims(place: Place) -> str:
@@ -34,7 +34,7 @@ def report(place: Place) -> str:
     environment.filters |= {each.__name__: each for each in (*filters, markdown.signed)}
     functions = (markdown.less, rate, statistics.accuracy_at, statistics.reach)
     environment.globals |= {each.__name__: each for each in functions}
-    environment.globals |= {"place": place, "draws": DRAWS, "small": SMALL}
+    environment.globals |= {"outcome": wrong_labels.outcome, "place": place, "draws": DRAWS, "small": SMALL}
     text = environment.get_template("report.md.jinja").render(
         studies=studies(place), claims_table=claims_table(claims(place))
     )

@@ -1,6 +1,7 @@
 """What every module of ``reproduction.studies`` has: commands, tables, figures, claims and chosen configs."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from matplotlib.figure import Figure
 
@@ -10,6 +11,9 @@ from reproduction.command import Command, Place
 
 class Study:
     """One part of the report and all that it is made of; its tables are methods that the template calls."""
+
+    chapter: ClassVar[int]
+    """Its place in the order of the studies, in which they run and are reported."""
 
     def __init__(self, place: Place) -> None:
         self.place = place

@@ -1,21 +1,15 @@
-"""The studies, one module each: a study is added by its module and a line here."""
+"""The studies: each is a module here with a subclass of `Study`, and a template of the same name."""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from reproduction.command import Place
-from reproduction.studies.behaviour import Behaviour
-from reproduction.studies.convergence import Convergence
-from reproduction.studies.headline import Headline
-from reproduction.studies.paper_setting import PaperSetting
-from reproduction.studies.step_budget import StepBudget
 from reproduction.study import Study
 
 
 def studies(place: Place) -> dict[str, Study]:
-    """Return every study by the name that the report's template has for it, in the order of running."""
-    paper_setting = PaperSetting(place)
-    return {
-        "paper_setting": paper_setting,
-        "convergence": Convergence(place),
-        "step_budget": StepBudget(place),
-        "behaviour": Behaviour(place, paper_setting),
-        "headline": Headline(place, paper_setting),
-    }
+    """Return every study by the name of its module, in the order of running and of the report."""
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+    kinds = sorted(Study.__subclasses__(), key=lambda kind: kind.chapter)
+    return {kind.__module__.rpartition(".")[2]: kind(place) for kind in kinds}

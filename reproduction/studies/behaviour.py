@@ -20,9 +20,11 @@ from reproduction.study import Study
 class Behaviour(Study):
     """Which images each layer chooses, from a trace of every step."""
 
-    def __init__(self, place: Place, paper_setting: PaperSetting) -> None:
+    chapter = 4
+
+    def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self.paper_setting = paper_setting
+        self.paper_setting = PaperSetting(place)
         self.traced = Command(place, "behaviour")
 
     @property

@@ -30,6 +30,8 @@ _BASELINES = {
 class Convergence(Study):
     """Learning rates tuned for speed, and the runs with the soonest of them."""
 
+    chapter = 2
+
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.tuning = Command(place, "convergence_tuning", curves_kept=True)

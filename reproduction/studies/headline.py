@@ -55,11 +55,12 @@ Runs = dict[str, pd.DataFrame]
 class Headline(Study):
     """The three configs of the best figures, and what each of their means is worth."""
 
+    chapter = 5
     goals = _GOALS
 
-    def __init__(self, place: Place, paper_setting: PaperSetting) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self.paper_setting = paper_setting
+        self.paper_setting = PaperSetting(place)
         self.main = {
             name: Command(place, name, ROOT / f"configs/{name}.yaml", sweep=False) for name in _GOALS
         }

@@ -21,6 +21,7 @@ _PLAIN = ("sgd", "momentum", "adam")
 class PaperSetting(Study):
     """Every variant screened, the best and all baselines tuned, and these confirmed on fresh draws."""
 
+    chapter = 1
     VARIANT: ClassVar = [f"optimizers.dba.{key}" for key in ("metric", "order", "scope")]
 
     def __init__(self, place: Place) -> None:

@@ -26,6 +26,7 @@ Cell = tuple[str, int, str]
 class StepBudget(Study):
     """Learning rates tuned under the limit, and the runs with the best of them."""
 
+    chapter = 3
     controls_named = _CONTROLS
 
     def __init__(self, place: Place) -> None:

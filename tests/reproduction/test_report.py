@@ -21,7 +21,7 @@ from reproduction.studies.paper_setting import PaperSetting
 
 MNIST = Place()
 STUDIES = studies(MNIST)
-COMMANDS = [command for study in STUDIES.values() for command in study.commands]
+COMMANDS = [command for study in STUDIES.values() if study.ready for command in study.commands]
 
 
 @pytest.mark.parametrize(("file", "text"), [("REPORT.md", report), ("claims.json", claims)])
@@ -99,7 +99,9 @@ def test_one_rule_makes_every_verdict(mean, half_width, target, quantity, p, sai
     assert judged(Estimate(mean, half_width, 10), target, quantity, p) == said
 
 
-@pytest.mark.parametrize(("study", "configs"), [("paper_setting", 1), ("convergence", 1), ("step_budget", 2)])
+@pytest.mark.parametrize(
+    ("study", "configs"), [("paper_setting", 1), ("convergence", 1), ("step_budget", 2), ("wrong_labels", 1)]
+)
 def test_what_runs_on_the_test_set_is_what_the_validation_split_chose(study: str, configs: int) -> None:
     chosen = STUDIES[study].chosen()
     assert len(chosen) == configs
@@ -160,7 +162,7 @@ def test_another_dataset_has_the_same_studies_and_no_figure_of_the_paper(tmp_pat
     assert "97.79" not in text
     assert " MNIST" not in text
     found = json.loads((place.results / "claims.json").read_text(encoding="utf-8"))["claims"]
-    assert {row["name"] for row in found} == {"C1", "C2", "C3", "C4", "C5"}
+    assert {row["name"] for row in found} == {"C1", "C2", "C3", "C4", "C5", "labels"}
     figures = [each for row in found if row["name"] in {"C2", "C3", "C4"} for each in row["figures"]]
     assert {each["target"] for each in figures if each["quantity"] != "points more"} == {None}
     commands = [c for study in studies(place).values() for c in study.commands]
