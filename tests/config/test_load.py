@@ -384,8 +384,13 @@ SHIPPED = {
     "screening": "1dbf0da66670",
     "screening_rules": "55bf08b7646c",
     "step_budget": "88a04d3bd25b",
+    "step_budget_controls": "77583c829954",
+    "step_budget_controls_tuning": "05a18b6be102",
     "step_budget_tuning": "c1bd869696d3",
     "tuning": "e68ab620d5e9",
+    "wrong_labels": "37d9e29920f7",
+    "wrong_labels_subsets_tuning": "883d3b4c154a",
+    "wrong_labels_tuning": "839cdd23fbe1",
     "smoke": "175a930cb619",
 }
 
