@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dba_cli.comparison import compare, render
 from dba_cli.records import write_atomically
-from reproduction.claims import short_table
+from reproduction.claims import in_short, short_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,7 +16,8 @@ def filled(page: str) -> str:
     ``<!-- table: NAME -->`` takes what ``dba compare NAME`` prints for the reference runs,
     ``<!-- bench: NAME -->`` the table of the bench's report of that name,
     ``<!-- bench: NAME, HEADING -->`` the part of it under that heading, and
-    ``<!-- claims: short -->`` the short form of the claims in ``results/claims.json``.
+    ``<!-- claims: short -->`` the short table of the claims in ``results/claims.json``, or
+    ``<!-- claims: in short -->`` what was found, in two sentences.
     """
 
     def text(match: re.Match[str]) -> str:
@@ -40,7 +41,9 @@ def _bench(name: str) -> str:
 
 
 def _claims(form: str) -> str:
-    return {"short": short_table}[form]((ROOT / "results/claims.json").read_text(encoding="utf-8"))
+    return {"short": short_table, "in short": in_short}[form](
+        (ROOT / "results/claims.json").read_text(encoding="utf-8")
+    )
 
 
 _SOURCES = {"table": _table, "bench": _bench, "claims": _claims}
