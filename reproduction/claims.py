@@ -199,7 +199,7 @@ def in_short(text: str) -> str:
         "On right labels, selection alone does nothing that random subsets of the same sizes do not do: in",
         f"{none} of {len(beside)} comparisons no difference is shown. On wrong labels it helps: with 40 % of 600",
         f"labels wrong, DBA gets {_measured(own)} of the test images right, {_points(plain)} points more than",
-        f"tuned SGD. The best other remedy that was tuned alike, `{peer['against']['name']}`, stands close: DBA has",
+        f"tuned SGD. The best other remedy, tuned alike, is `{peer['against']['name']}`: DBA has",
         f"{_points(peer)} points {less} ({peer['verdict']}).",
     ]
     return "\n".join(lines)
