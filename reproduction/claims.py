@@ -198,8 +198,8 @@ def in_short(text: str) -> str:
     lines = [
         "On right labels, selection alone does nothing that random subsets of the same sizes do not do: in",
         f"{none} of {len(beside)} comparisons no difference is shown.",
-        f"On wrong labels it helps: with 40 % of 600 labels wrong, DBA gets {_measured(own)} of the test images",
-        f"right, {_points(plain)} points more than tuned SGD. The best other remedy, tuned alike, is `{peer['against']['name']}`: DBA has",
+        f"On wrong labels it helps: with 40 % of 600 labels wrong, DBA gets {_measured(own)} right,",
+        f"{_points(plain)} points more than tuned SGD. The best other remedy, tuned alike, is `{peer['against']['name']}`: DBA has",
         f"{_points(peer)} points {less} ({peer['verdict']}).",
     ]
     return "\n".join(lines)
