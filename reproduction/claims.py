@@ -195,11 +195,12 @@ def in_short(text: str) -> str:
     peers = [each for each in compared if not each["against"]["name"].startswith(("dba", "sgd", "tilted"))]
     peer = min(peers, key=lambda each: each["mean"])
     less = "less" if peer["mean"] < 0 else "more"
+    peers_name = peer["against"]["name"]
     lines = [
         "On right labels, selection alone does nothing that random subsets of the same sizes do not do: in",
-        f"{none} of {len(beside)} comparisons no difference is shown.",
-        f"On wrong labels it helps: with 40 % of 600 labels wrong, DBA gets {_measured(own)} right,",
-        f"{_points(plain)} points more than tuned SGD. The best other remedy, tuned alike, is `{peer['against']['name']}`: DBA has",
+        f"{none} of {len(beside)} comparisons no difference is shown. On wrong labels it helps:",
+        f"with 40 % of 600 labels wrong, DBA gets {_measured(own)} right, {_points(plain)} points more",
+        f"than tuned SGD. The best other remedy, tuned alike, is `{peers_name}`: DBA has",
         f"{_points(peer)} points {less} ({peer['verdict']}).",
     ]
     return "\n".join(lines)
