@@ -69,7 +69,7 @@ def test_before_anything_is_trained_or_written(dba, config, command, parts, monk
         ("compare --results nowhere", ["nowhere", "dba run"]),
         ("compare --output tiny.yaml/x.md", ["tiny.yaml", "cannot be written"]),
         ("plot tyny", ["tyny", "did you mean 'tiny'?"]),
-        ("plot --format pdf", ["'pdf'", "png", "svg"]),
+        ("plot --format gif", ["'gif'", "png", "svg"]),
         ("plot --kind curvs", ["curvs", "did you mean 'curves'?"]),
         ("plot --target 90", ["--target 90", "0.9"]),
         ("plot --target nan", ["--target nan"]),
