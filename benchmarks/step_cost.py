@@ -1,10 +1,11 @@
 """What does a DBA step cost? Times and memory beside a plain step and beside the peers.
 
-    python benchmarks/step_cost.py [--output results/bench] [--networks NAME ...] [--quick]
+    python benchmarks/step_cost.py [--output results/bench] [--networks NAME ...] [--parts PART ...] [--quick]
 
 Writes to the output folder: step_cost.md (tables, with the targets), step_cost.png and .svg (ratio over batch
-size), timings.csv (every single step), memory.csv, agreement.csv and run.json. With ``--networks``, only they
-are measured, and the others' rows stay as they are: the whole can be measured in pieces. One core,
+size), timings.csv (every single step), memory.csv, agreement.csv and run.json. With ``--networks`` and
+``--parts`` (own, rules, peers, memory), only they are measured, and other rows stay as they are: the whole
+can be measured in pieces. One core,
 float32, CPU. Every ratio is of steps that alternate within one run. Peers are optional: one that is not
 installed or cannot take a network is listed as such. Memory is measured on Linux only.
 """
@@ -31,6 +32,7 @@ RULES = {
 PEERS = {"MLP 784-100-10": 128, "MLP 784-800-10": 128, "small CNN": 128, "GPT 4 x 128": 8}
 SLOW = {"dba: greedy", "dba: gradmatch", "dba: facility_location"}
 LARGEST_SLOW = 1000
+PARTS = ["own", "rules", "peers", "memory"]
 TABLES = ("timings", "memory", "agreement")
 
 
@@ -38,7 +40,7 @@ Row = dict[str, object]
 
 
 def measured(
-    names: Sequence[str], quick: bool, excluded: dict[str, dict[str, str]]
+    names: Sequence[str], parts: Sequence[str], quick: bool, excluded: dict[str, dict[str, str]]
 ) -> Iterator[tuple[str, Row]]:
     """Yield everything that is measured, as the name of a table and a row of it.
 
@@ -65,16 +67,16 @@ def measured(
 
     for network in names:
         say(f"{network}: DBA beside a plain step")
-        for n in list(NETWORKS[network].targets)[: 1 if quick else None]:
+        for n in list(NETWORKS[network].targets if "own" in parts else [])[: 1 if quick else None]:
             yield from times("own", network, n, OWN)
         say(f"{network}: rules, peers, memory")
-        for n in RULES.get(network, [])[: 1 if quick else None]:
+        for n in (RULES.get(network, []) if "rules" in parts else [])[: 1 if quick else None]:
             rules = [name for name in BY_RULE if n <= LARGEST_SLOW or name not in SLOW]
             yield from times("rules", network, n, ["plain", *rules])
-        if network in PEERS:
+        if network in PEERS and "peers" in parts:
             peers = ["plain", "dba", "vmap", "opacus", "backpack", SAME_QUANTITY, CLIPPING]
             yield from times("peers", network, 2 if quick else PEERS[network], peers)
-        if not quick and sys.platform == "linux":
+        if "memory" in parts and not quick and sys.platform == "linux":
             n = NETWORKS[network].memory
             found = {
                 name: peak_memory(network, n, name)
@@ -93,25 +95,33 @@ def out_of(excluded: dict[str, dict[str, str]], network: str, name: str) -> bool
 def main() -> None:
     """Measure, put the rows in the place of older ones of the same networks, and write the report."""
     some = {"nargs": "+", "choices": NETWORKS, "default": list(NETWORKS), "metavar": "NAME"}
-    options = arguments(__doc__, networks=some)
+    options = arguments(__doc__, networks=some, parts={"nargs": "+", "choices": PARTS, "default": PARTS})
     folder: Path = options.output
     began, excluded = time.perf_counter(), {}
     found: dict[str, list[Row]] = {name: [] for name in TABLES}
-    for name, row in measured(options.networks, options.quick, excluded):
+    for name, row in measured(options.networks, options.parts, options.quick, excluded):
         found[name].append(row)
     took = {"minutes": round((time.perf_counter() - began) / 60, 1)}
     run = json.loads((folder / "run.json").read_text()) if (folder / "run.json").exists() else {}
-    runs = {name: value for name, value in run.items() if name in NETWORKS} | {
-        name: environment() | {"excluded": excluded.get(name, {}), "measured with": options.networks} | took
-        for name in options.networks
-    }
+    runs = {name: value for name, value in run.items() if name in NETWORKS}
+    for name in options.networks:
+        out = {} if set(options.parts) == set(PARTS) else runs.get(name, {}).get("excluded", {})
+        out = out | excluded.get(name, {})
+        runs[name] = environment() | {"excluded": out, "measured with": options.networks} | took
     (folder / "run.json").write_text(json.dumps(runs, indent=2) + "\n")
     frames = {}
     for name, rows in found.items():
         file = folder / f"{name}.csv"
         kept = pd.read_csv(file).to_dict("records") if file.exists() else []
-        others = set(NETWORKS) - set(options.networks)
-        both = pd.DataFrame([row for row in kept if row["network"] in others] + rows)
+        part = {"memory": "memory", "agreement": "peers"}.get(name)
+        both = pd.DataFrame(
+            [
+                row
+                for row in kept
+                if row["network"] not in options.networks or row.get("table", part) not in options.parts
+            ]
+            + rows
+        )
         if both.empty:
             frames[name] = both
             continue
