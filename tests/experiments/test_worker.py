@@ -37,8 +37,9 @@ def test_who_waits_takes_the_record_of_the_other(run: PlannedRun, tmp_path: Path
         thread.start()
         other = worked(planned(tmp_path / "beside", config(SGD))[0])
         assert other.record is not None
-        result = "exp/sgd/seed-0/result.json"
-        run.folder.result_file.write_bytes((tmp_path / "beside" / result).read_bytes())
+        for name in ("config.yaml", "history.csv", "result.json"):
+            content = (tmp_path / "beside/exp/sgd/seed-0" / name).read_bytes()
+            (run.folder.path / name).write_bytes(content)
     thread.join(30)
     assert waiting == [Ended(1, record=other.record, elsewhere=True)]
 
