@@ -10,6 +10,7 @@ the command's defaults:
 - ``data``, ``results``: the folders of the official data and of the records.
 - ``device``: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
 - ``jobs``, ``backend``, ``address``: how many runs at a time, by processes of this machine or a cluster's.
+- ``threads``: of each run; by default by the network's size and the machine's load.
 - ``overwrite``, ``retry_failed``: do finished or failed runs again. ``tensorboard``: also write its events.
 - ``reporter``: is told what happens; without one nothing is said.
 

@@ -81,7 +81,17 @@ def training_options(
             max=10_000,
             metavar="N",
             help="Train so many runs at a time, each in a process with one thread. "
-            "Left out: one, with torch's threads; with --backend ray: one per core of the cluster.",
+            "Left out: one; with --backend ray: one per core of the cluster.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        option(
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Threads of each run; default: one for a small network or with --jobs, else the cores that "
+            "nobody uses. The record says how many.",
         ),
     ] = None,
     backend: Annotated[

@@ -25,6 +25,8 @@ from dba_cli.training import Observer
 
 _BARREN_DEATHS = 3  # of workers without any run in hand, before the fault is the machine's
 _CONNECT_SECONDS = 10
+_SELECTION = 4
+"""A step that selects over one that does not, about: it orders runs, and decides nothing else."""
 
 Pool = Callable[[Iterable[Any]], list[Any]]
 """Returns the results of ``delayed`` calls, which are taken when they are due."""
@@ -45,6 +47,7 @@ def do_runs(runs: Sequence[PlannedRun], session: Session, images: Images, report
         if session.settings.inside:
             do = partial(crew.do_here, images)
         else:
+            runs = _longest_first(runs)
             do = partial(crew.do_elsewhere, stack.enter_context(pool_of(session.settings)))
         do(runs)
         # Each for itself: two processes that wait for more than one lock could wait for each other.
@@ -52,7 +55,18 @@ def do_runs(runs: Sequence[PlannedRun], session: Session, images: Images, report
         if left:
             reporter.notice(f"{_runs(len(left))} in the hands of another process: waiting")
             do(left, wait=True)
-    return [crew.ended[run.number] for run in runs]
+    return [crew.ended[run.number] for run in sorted(runs, key=lambda run: run.number)]
+
+
+def _longest_first(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Return the runs so that short ones are left for the end, where a worker may wait for another's run."""
+
+    def work(run: PlannedRun) -> int:
+        entry = run.config.optimizers[0]
+        batch = entry.batch_size or run.config.training.batch_size
+        return run.timeline.steps * batch * (_SELECTION if entry.selects else 1)
+
+    return sorted(runs, key=work, reverse=True)
 
 
 class _Crew:

@@ -29,9 +29,10 @@ Backend = Literal["loky", "ray"]
 class Settings:
     """Where things are, who works, and what may be replaced; every worker gets them whole.
 
-    ``optimizers`` and ``seeds`` narrow a config; empty means all. ``jobs`` processes with one thread each do
-    the work; None is this process, or all the cores of a cluster. ``address`` is that of a running Ray
-    cluster; without it Ray starts one on this machine.
+    ``optimizers`` and ``seeds`` narrow a config; empty means all. ``jobs`` processes do the work; None is
+    this process, or all the cores of a cluster. ``threads`` is of each run; None is one for each of several
+    jobs, else by the network's size and the machine's load. ``address`` is that of a running Ray cluster;
+    without it Ray starts one on this machine.
     """
 
     data_dir: Path
@@ -45,6 +46,7 @@ class Settings:
     backend: Backend = "loky"
     address: str | None = None
     tensorboard: bool = False
+    threads: int | None = None
 
     @property
     def inside(self) -> bool:
@@ -52,9 +54,9 @@ class Settings:
         return self.backend == "loky" and self.jobs in (None, 1)
 
     @property
-    def threads(self) -> int | None:
-        """Return the threads of each worker; None leaves them as they are."""
-        return None if self.backend == "loky" and self.jobs is None else 1
+    def fixed_threads(self) -> int | None:
+        """Return the threads of each run; None where they are chosen for each."""
+        return self.threads or (None if self.backend == "loky" and self.jobs is None else 1)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from dba_cli.experiments._plan import Ended, PlannedRun, Settings, stamp
 from dba_cli.experiments._progress_files import ProgressFile
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._tensorboard import Board
+from dba_cli.experiments._threads import threads, threads_for, threads_of_state
 from dba_cli.records import FailureRecord, RunRecord, locked
 from dba_cli.training import Observer
 
@@ -113,19 +114,28 @@ def failure_of(run: PlannedRun, error: BaseException, revision: str | None) -> F
 
 def _train(run: PlannedRun, session: Session, images: Images, observer: Observer) -> RunRecord:
     settings = session.settings
-    here = session.provenance.here(settings.device)
-    with contextlib.closing(Board(run.folder.path / "tensorboard", observer.notice)) as board:
+    number = settings.fixed_threads or _chosen(run, session, images)
+    tensorboard = run.folder.path / "tensorboard"
+    with (
+        threads(number),
+        contextlib.closing(Board(tensorboard, observer.notice)) as board,
+    ):
         observers = (observer, board) if settings.tensorboard else (observer,)
+        here = session.provenance.here(settings.device)
         record = OneRun(run, images, here, settings.device, *observers).advance()
     assert record is not None
     return record
 
 
+def _chosen(run: PlannedRun, session: Session, images: Images) -> int:
+    # A run that was stopped goes on as it was begun: with other threads the bits are others.
+    here = session.provenance.here(session.settings.device)
+    before = threads_of_state(run.folder, run.hash, here.computed_on, torch.get_num_threads())
+    return before or threads_for(run.config, images.of(run.config.data), session.settings.device)
+
+
 def _settle(session: Session) -> None:
     """Make this process a worker of ``session``."""
-    threads = session.settings.threads
-    if threads is not None:
-        torch.set_num_threads(threads)
     if os.getpid() != session.watcher and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -146,14 +146,16 @@ def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> Rend
     Raises:
         UserError: The data cannot be had, or the config cannot be run with it.
     """
-    import torch
-
+    from dba_cli.experiments import Images, threads, threads_for
     from dba_cli.records import DeviceRecord
     from dba_cli.training import describe_device
 
-    here = DeviceRecord(type=device.type, name=describe_device(device), threads=torch.get_num_threads())
+    images = Images(data_dir)
     rows, left = [], 0.0
     for entry in view.config.optimizers:
+        narrowed = view.config.narrowed(entry.name, view.config.seeds[0], view.config.data.source)
+        number = threads_for(narrowed, images.of(narrowed.data), device)
+        here = DeviceRecord(type=device.type, name=describe_device(device), threads=number)
         runs = [run for run in view.runs if run.optimizer == entry.name]
         done = [run.record for run in runs if run.record and run.state == "done"]
         recorded = [
@@ -162,7 +164,8 @@ def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> Rend
         if recorded:
             seconds, known_from = fmean(recorded), f"{len(recorded)} recorded run{'s' * (len(recorded) > 1)}"
         else:
-            seconds, known_from = _measured(view.config, entry.name, data_dir, device)
+            with threads(number):
+                seconds, known_from = _measured(view.config, entry.name, images, device)
         todo = len(runs) - len(done)
         left += todo * seconds
         rows.append((entry.name, seconds_text(seconds), known_from, str(todo)))
@@ -171,11 +174,11 @@ def time_table(view: ConfigView, data_dir: Path, device: "torch.device") -> Rend
     return Group(heading("estimated time"), table(titles, rows), Text(f"  {total}."))
 
 
-def _measured(config: "Config", optimizer: str, data_dir: Path, device: "torch.device") -> tuple[float, str]:
+def _measured(
+    config: "Config", optimizer: str, images: "Images", device: "torch.device"
+) -> tuple[float, str]:
     """Time a few steps and extrapolate to a whole run."""
-    from dba_cli.experiments import Images
-
-    timed = timed_steps(config, optimizer, Images(data_dir), device)
+    timed = timed_steps(config, optimizer, images, device)
     # One before the first step, the last one whatever the period; deformed copies only at the end.
     evaluations = 1 + -(-timed.steps // timed.period) + config.training.evaluation.copies
     return timed.steps * timed.step + evaluations * timed.evaluation, f"{timed.number} timed steps"

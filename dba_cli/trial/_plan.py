@@ -72,7 +72,7 @@ def _made(wanted: Config, samples: Samples, asked: dict[str, Any], settings: Set
     # What the tuning could not do with its fewer samples is refused before anything is written.
     data = wanted.data.model_copy(update={"evaluate_on": "validation"})
     planned(wanted.model_copy(update={"data": data}), images, replace(settings, overwrite=True))
-    torch.set_num_threads(settings.threads or threads)
+    torch.set_num_threads(settings.fixed_threads or threads)
     try:
         names = [entry.name for entry in wanted.optimizers]
         timed = {name: timed_steps(wanted, name, images, settings.device) for name in names}

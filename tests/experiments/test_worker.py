@@ -1,13 +1,16 @@
 """One job, whatever another process does with the same run."""
 
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from dba_cli.experiments import Images, PlannedRun, _worker
 from dba_cli.experiments._plan import Ended
+from dba_cli.experiments._threads import chosen_threads, step_operations, threads_of_state
 from dba_cli.experiments._worker import failure_of, work, work_and_tell
 from dba_cli.records import locked
 from dba_cli.training import Observer
@@ -75,12 +78,12 @@ def test_a_folder_that_cannot_be_locked_fails_that_run_alone(tmp_path: Path) -> 
     assert "cannot be locked" in end.failure.error
 
 
-def test_each_worker_has_one_thread(run: PlannedRun) -> None:
+def test_a_small_network_has_one_thread_however_many_there_are(run: PlannedRun) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
         end = worked(run)
-        assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2  # as the process had it
     finally:
         torch.set_num_threads(before)
     assert end.record is not None
@@ -93,3 +96,28 @@ def test_images_of_another_command_are_forgotten(tmp_path: Path) -> None:
         session.desk.mkdir(parents=True)
         assert work_and_tell(planned(tmp_path / name, config(SGD))[0], session, wait=False).record is not None
     assert _worker._images_here.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize(
+    ("operations", "most", "load", "chosen"),
+    [(1e6, 8, 0.0, 1), (1e10, 8, 0.0, 8), (1e10, 8, 2.6, 5), (1e10, 2, 3.0, 1), (math.inf, 4, 100.0, 1)],
+)
+def test_threads_by_the_networks_size_and_the_machines_load(
+    operations: float, most: int, load: float, chosen: int
+) -> None:
+    assert chosen_threads(operations, most, load) == chosen
+
+
+def test_the_operations_of_a_step_by_hand(tmp_path: Path) -> None:
+    what = config(SGD, hidden=(16,)).narrowed("sgd", 0, "embedded")
+    by_hand = 3 * 2 * 12 * (784 * 16 + 16 * 10)  # three products of two operations, for twelve images
+    assert step_operations(what, Images(tmp_path).of(what.data)) == by_hand
+
+
+def test_a_stopped_run_keeps_its_threads(run: PlannedRun) -> None:
+    here = "cpu, a processor, {} threads"
+    assert threads_of_state(run.folder, run.hash, here.format(1), 4) is None
+    run.folder.path.mkdir(parents=True)
+    run.folder.checkpoint_file(run.hash, here.format(3)).touch()
+    assert threads_of_state(run.folder, run.hash, here.format(1), 4) == 3
+    assert threads_of_state(run.folder, "0" * 64, here.format(1), 4) is None

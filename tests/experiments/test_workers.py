@@ -46,8 +46,14 @@ def test_an_address_without_a_cluster_is_one_line(results: Path, address: str) -
 
 @pytest.mark.parametrize(
     ("given", "inside", "threads"),
-    [({}, True, None), ({"jobs": 1}, True, 1), ({"jobs": 2}, False, 1), ({"backend": "ray"}, False, 1)],
+    [
+        ({}, True, None),
+        ({"jobs": 1}, True, 1),
+        ({"jobs": 2}, False, 1),
+        ({"backend": "ray"}, False, 1),
+        ({"jobs": 2, "threads": 3}, False, 3),
+    ],
 )
 def test_who_works(given: dict[str, Any], inside: bool, threads: int | None) -> None:
     settings = Settings(Path(), Path(), torch.device("cpu"), **given)
-    assert (settings.inside, settings.threads) == (inside, threads)
+    assert (settings.inside, settings.fixed_threads) == (inside, threads)
