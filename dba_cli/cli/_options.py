@@ -46,6 +46,10 @@ def config_names(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+OneConfig = Annotated[
+    Path,
+    typer.Argument(help=CONFIG_HELP, metavar="CONFIG", show_default=False, autocompletion=config_names),
+]
 RESULTS = Path("results")
 
 

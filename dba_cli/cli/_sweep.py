@@ -16,12 +16,11 @@ or on several machines with one results folder. A run that fails does not stop t
 """
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import CONFIG_HELP, config_names, execute, option, shown, with_training_options
+from dba_cli.cli._options import OneConfig, execute, option, shown, with_training_options
 
 if TYPE_CHECKING:
     from dba_cli.api import Done
@@ -29,10 +28,7 @@ if TYPE_CHECKING:
 
 @with_training_options()
 def sweep(
-    config: Annotated[
-        Path,
-        typer.Argument(help=CONFIG_HELP, metavar="CONFIG", show_default=False, autocompletion=config_names),
-    ],
+    config: OneConfig,
     grid: Annotated[
         list[str] | None,
         option(

@@ -16,12 +16,11 @@ command goes on where it was stopped; with more --trials it goes on after the la
 """
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import CONFIG_HELP, config_names, execute, option, shown, with_training_options
+from dba_cli.cli._options import OneConfig, execute, option, shown, with_training_options
 
 if TYPE_CHECKING:
     from dba_cli.tuning import Tuned
@@ -29,10 +28,7 @@ if TYPE_CHECKING:
 
 @with_training_options()
 def tune(
-    config: Annotated[
-        Path,
-        typer.Argument(help=CONFIG_HELP, metavar="CONFIG", show_default=False, autocompletion=config_names),
-    ],
+    config: OneConfig,
     space: Annotated[
         list[str] | None,
         option(
