@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dba_cli.comparison import Estimate
-from dba_cli.plots._style import called, grid, look_of, new_figure, styled, wrapped
+from dba_cli.plots._style import SMALL, called, grid, look_of, new_figure, styled, wrapped
 
 Points = Mapping[tuple[str, ...], Estimate]
 """By the values of the keys, as text in the order of the axes: the mean accuracy there, a fraction."""
@@ -28,7 +28,7 @@ def points_along(panels: Mapping[str, Points], key: str, choices: Sequence[str],
         axes.set_title(called(name))
         axes.set_xlabel(key)
         axes.margins(x=0.1)
-    figure.supylabel("Final accuracy, %", fontsize=8)
+    figure.supylabel("Final accuracy, %", fontsize="medium")
     return figure
 
 
@@ -66,7 +66,7 @@ def heat_maps(
                 va="center",
                 color=colour,
                 weight=weight,
-                fontsize=7,
+                fontsize=SMALL,
             )
         axes.set_xticks(range(len(across)), [wrapped(choice, 12) for choice in across])
         axes.set_yticks(range(len(down)), [wrapped(choice, 16) for choice in down])

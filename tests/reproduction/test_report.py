@@ -15,7 +15,7 @@ from dba_cli.records import ExperimentFolder
 from reproduction.__main__ import main
 from reproduction.claims import Claim, Side, figure, judged, short_table
 from reproduction.command import ROOT, Command, Place
-from reproduction.report import claims, report
+from reproduction.report import claims, report, write_report
 from reproduction.studies import studies
 from reproduction.studies.paper_setting import PaperSetting
 
@@ -147,7 +147,10 @@ def test_the_headline_records_are_committed_and_are_what_the_digest_says(command
     assert found == len(rows)
 
 
-def test_another_dataset_has_the_same_studies_and_no_figure_of_the_paper(tmp_path: Path) -> None:
+def test_another_dataset_has_the_same_studies_and_no_figure_of_the_paper(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(
+        "reproduction.report.encode", lambda figure, kind: kind.encode()
+    )  # a second a picture
     place = Place("fashion_mnist", root=tmp_path)
     for digest in MNIST.results.glob("*/*.csv"):
         (place.results / digest.parent.name).mkdir(parents=True, exist_ok=True)
@@ -156,11 +159,14 @@ def test_another_dataset_has_the_same_studies_and_no_figure_of_the_paper(tmp_pat
         for path, chosen in study.chosen().items():
             path.write_text(chosen, encoding="utf-8")
             assert load_sweep(path).points[0].config.data.evaluate_on == "test"
-    text = report(place)
+    write_report(place)
+    text = (place.results / "REPORT.md").read_text(encoding="utf-8")
+    drawn = {path.name for path in (place.results / "figures").iterdir()}
+    assert drawn == {part.partition(")")[0] for part in text.split("](figures/")[1:]}
     assert "official Fashion-MNIST" in text
     assert "97.79" not in text
     assert " MNIST" not in text
-    found = json.loads(claims(place))["claims"]
+    found = json.loads((place.results / "claims.json").read_text(encoding="utf-8"))["claims"]
     assert {row["name"] for row in found} == {"C1", "C2", "C3", "C4", "C5", "labels"}
     figures = [each for row in found if row["name"] in {"C2", "C3", "C4"} for each in row["figures"]]
     assert {each["target"] for each in figures if each["quantity"] != "points more"} == {None}
