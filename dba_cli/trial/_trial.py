@@ -14,12 +14,13 @@ from dba_cli.data import Samples, findings, keep_out, read_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import Reporter, Settings, Summary, run_experiments, sweep_folder
 from dba_cli.inspection import seconds_text
+from dba_cli.plots import called
 from dba_cli.records import ExperimentFolder, write_atomically
 from dba_cli.report import report_page
 from dba_cli.trial._budget import first_rates, further_rates
 from dba_cli.trial._plan import TrialPlan, planned_trial
 from dba_cli.trial._template import slug, template
-from dba_cli.trial._verdict import NAMES, sentence
+from dba_cli.trial._verdict import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +141,7 @@ class _Trial:
             for words in ("learning rates", "further learning rates, by what was best"):
                 self._try_more(stage, some, candidates)
                 later = self._seconds_after(stage, candidates, selecting)
-                self._reporter.stage(f"{stage} of 3: {words} of {' and '.join(map(_called, some))}.", later)
+                self._reporter.stage(f"{stage} of 3: {words} of {' and '.join(map(called, some))}.", later)
                 config = self._tuning(stage, candidates)
                 done = run_experiments([config], self._settings, self._reporter)
                 summary = Summary(summary.records + done.records, summary.failures + done.failures)
@@ -206,7 +207,7 @@ class _Trial:
     def _tuning(self, stage: int, candidates: _Candidates) -> Config:
         """Return the config that tries the candidates."""
         config = self._config.model_dump(mode="json", exclude={"sweep"})
-        words = " and ".join(map(_called, candidates))
+        words = " and ".join(map(called, candidates))
         config["experiment"] |= {
             "name": self._tuned_as(stage),
             "description": f"Learning rates of {words}, on training samples kept out of training and tests.",
@@ -253,9 +254,7 @@ class _Trial:
             rate = min(figures, key=lambda each: figures[each])
             if len(of) > 1 and rate in (min(of), max(of)):
                 end = "smallest" if rate == min(of) else "largest"
-                self._notes.append(
-                    f"The best learning rate of {_called(name)}, {rate:g}, is the {end} tried."
-                )
+                self._notes.append(f"The best learning rate of {called(name)}, {rate:g}, is the {end} tried.")
             chosen[name] = (figures[rate], of[rate])
         return chosen
 
@@ -263,7 +262,7 @@ class _Trial:
         config = self._config.model_dump(mode="json", exclude={"sweep"})
         config["experiment"]["description"] = (
             f"Whether DBA helps on {config['experiment']['name']}. Learning rates are tuned on training"
-            f" samples kept out, {self._plan.rates} for each optimizer; there {_called(best)} was the best"
+            f" samples kept out, {self._plan.rates} for each optimizer; there {called(best)} was the best"
             " that does not select, and DBA and its control of random subsets feed it."
         )
         return from_data(config | {"optimizers": list(entries)})
@@ -282,7 +281,7 @@ class _Trial:
             sum(run.durations.training for run in rows[name].counted) for name in (selecting[0], best)
         )
         if theirs:
-            words = f"{ours / theirs:.1f} times as long with {_called(selecting[0])} as with {_called(best)}"
+            words = f"{ours / theirs:.1f} times as long with {called(selecting[0])} as with {called(best)}"
             notes.append(f"Training took {words}.")
         if not self._held_out:
             notes.append("The intervals speak of seeds on the given test part, not of other test parts.")
@@ -291,10 +290,6 @@ class _Trial:
         page, _ = report_page(folder, [name], self._settings.data_dir, command, [first, *notes])
         write_atomically(report, page)
         return Verdict(summary, comparison, first, tuple(notes), report, file)
-
-
-def _called(name: str) -> str:
-    return NAMES.get(name, name)
 
 
 def _named(name: str, rate: float) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from math import sqrt
 
 from dba_cli.comparison import Estimate, Row, mean_with_interval
-
-NAMES = {"sgd": "SGD", "adam": "Adam", "dba": "DBA", "random": "random subsets of DBA's sizes"}
+from dba_cli.plots import called
 
 
 def difference(ours: Row, theirs: Row, *, resampled: bool) -> Estimate | None:
@@ -32,11 +31,11 @@ def sentence(rows: Mapping[str, Row], subject: str, other: str, *, resampled: bo
 
     ``best``: ``other`` is the best of the optimizers that do not select, on held-out data.
     """
-    against = NAMES.get(other, other)
+    against = called(other)
     if best:
-        among = [NAMES.get(name, name) for name, row in rows.items() if not row.selects]
+        among = [called(name) for name, row in rows.items() if not row.selects]
         against = f"the best of {' and '.join(among)} ({against})" if len(among) > 1 else against
-    ours, found = NAMES.get(subject, subject), difference(rows[subject], rows[other], resampled=resampled)
+    ours, found = called(subject), difference(rows[subject], rows[other], resampled=resampled)
     if found is None:
         return f"No difference shown: fewer than two pairs of {ours} and {against} have ended with figures."
     pairs = f"paired over {found.n} {'splits' if resampled else 'seeds'}"
