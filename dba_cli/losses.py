@@ -17,7 +17,6 @@ Builder = Callable[..., nn.Module]
 LOSSES: Registry[Builder] = Registry("loss", attributes=True)
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[Share, Field(description="Share of the labels that are wrong, which has to be known.")]
 Epochs = Annotated[int, Field(ge=1)]
 
 
@@ -29,9 +28,9 @@ def register_loss(name: str) -> Callable[[Builder], Builder]:
     ``network`` maps images to logits (n, classes), ``indices`` (n,) are the samples' places in the draw.
     What it remembers from step to step stands in buffers, which become part of the checkpoint.
 
-    Of ``samples`` (of the draw), ``classes`` and ``generator`` (a torch.Generator of the run's, on the CPU)
-    it is given those that its signature names. Every other parameter is a key of the section, with the
-    annotation as its type.
+    Of ``samples`` (of the draw), ``classes``, ``generator`` (a torch.Generator of the run's, on the CPU) and
+    ``wrong_share`` (of the labels, as data.noise says it: for what has to be told) it is given those that its
+    signature names. Every other parameter is a key of the section, with the annotation as its type.
 
     Raises:
         ValueError: The name is taken, or contains a colon.
@@ -149,11 +148,17 @@ class SmallLoss(nn.Module):
     def __init__(
         self,
         samples: int,
-        rate: Rate,
+        wrong_share: float,
+        rate: Annotated[
+            Share | None,
+            Field(
+                description="Share of the labels that are wrong, which has to be known; null: data.noise's."
+            ),
+        ] = None,
         ramp: Annotated[Epochs, Field(description="Epochs until the whole share is left out.")] = 10,
     ) -> None:
         super().__init__()
-        self._samples, self._rate, self._ramp = samples, rate, ramp
+        self._samples, self._rate, self._ramp = samples, wrong_share if rate is None else rate, ramp
         self.seen: Tensor
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 

@@ -91,6 +91,13 @@ def test_small_losses_alone_and_more_left_out_from_epoch_to_epoch() -> None:
         assert of(module) == pytest.approx(expected, rel=1e-5)
 
 
+def test_what_has_to_be_told_how_much_is_wrong_is_told_what_the_noise_is() -> None:
+    generator = torch.Generator().manual_seed(7)
+    module = LossConfig.model_validate({"kind": "small_loss", "ramp": 1}).build(N, CLASSES, generator, 0.5)
+    assert of(module) == of(loss(kind="small_loss", rate=0.5, ramp=1))
+    assert of(module) == pytest.approx([2 * h if h in sorted(ENTROPIES)[:3] else 0 for h in ENTROPIES])
+
+
 def test_in_co_teaching_each_network_learns_what_the_other_finds_easy() -> None:
     module = loss(kind="small_loss", rate=0.5, ramp=1)
     both = torch.stack([LOGITS, LOGITS.flip(1)], 1)
@@ -158,7 +165,7 @@ DATA = {
             "optimizers.sgd.loss.alpha: input should be",
         ),
         (["training.loss={kind: mixup, alfa: 1}"], "unknown key 'alfa'; did you mean 'alpha'"),
-        (["training.loss={kind: small_loss}"], "training.loss.rate: required"),
+        (["training.loss={kind: small_loss, rate: 1}"], "training.loss.rate: input should be less than 1"),
         (["training.loss={kind: mixup}", "training.label_smoothing=0.1"], "leave one of the two out"),
         (["model.kind=pair"], "optimizer sgd has another one"),
     ],

@@ -130,7 +130,12 @@ def _section(parent: type[Kinded], kind: str, builder: Builder) -> type[Kinded]:
             raise ValueError(f"{kind!r} cannot be used: its parameter {name!r} cannot be a key; rename it")
         else:
             annotation = _plain(annotations.get(name, _GUESSED.get(type(default), Any)))
-            fields[name] = (annotation | None if default is None else annotation, default)
+            if default is None and get_origin(annotation) is Annotated:  # so that what describes it stays
+                inner, *described = get_args(annotation)
+                annotation = Annotated[inner | None, *described]
+            elif default is None:
+                annotation = annotation | None
+            fields[name] = (annotation, default)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a key such as "copy" hides a method that nothing calls
         section = create_model(

@@ -157,6 +157,8 @@ class DataConfig(Section):
     which are all right where it is not given."""
     noise: Noise | None = None
     imbalance: Imbalance | None = None
+    repeat: Count = 1
+    """How many times each sample of the draw stands in the training set, with the same label each time."""
 
     @model_validator(mode="after")
     def _whose(self) -> Self:
@@ -292,12 +294,15 @@ class LossConfig(Kinded):
     @staticmethod
     def supplied(parameters: list[str]) -> list[str]:
         """Return what the program gives to a loss's builder."""
-        return [name for name in parameters if name in {"samples", "classes", "generator"}]
+        return [name for name in parameters if name in {"samples", "classes", "generator", "wrong_share"}]
 
-    def build(self, samples: int, classes: int, generator: torch.Generator) -> nn.Module:
+    def build(
+        self, samples: int, classes: int, generator: torch.Generator, wrong_share: float = 0.0
+    ) -> nn.Module:
         """Return the loss of a run on so many ``samples``; ValueError where it cannot be made."""
         builder = LOSSES[self.kind]
-        given = {"samples": samples, "classes": classes, "generator": generator}
+        sizes = {"samples": samples, "classes": classes}
+        given = {**sizes, "generator": generator, "wrong_share": wrong_share}
         keys = self.supplied(list(inspect.signature(builder).parameters))
         try:
             return builder(**{key: given[key] for key in keys}, **self.arguments)

@@ -39,6 +39,8 @@ def protocol(config: Config) -> str:
     data = config.data
     if data.imbalance is not None:
         name += f", imbalance {data.imbalance.ratio:g}"
+    if data.repeat > 1:
+        name += f", every sample {data.repeat} times"
     if data.noise is not None:
         name += f", {100 * data.noise.rate:.10g} % {data.noise.kind} label noise"
     if config.training.deformation is not None:
@@ -52,7 +54,7 @@ def protocol(config: Config) -> str:
 
 
 def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
-    """Return the indices of the training images that a run sees, ascending.
+    """Return the indices of the training images that a run sees, ascending; with `repeat` each so many times.
 
     Raises:
         UserError: The source cannot give such a draw.
@@ -62,10 +64,10 @@ def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
         indices = facility_location(data, tuple(pool.tolist()), tuple(sizes))
     else:
         indices = pool[draw(data.train_labels[pool], sizes, generator(seed, Stream.DRAW))]
-    if config.imbalance is None:
-        return indices
-    fewer = imbalanced(sizes, config.imbalance.ratio)
-    return indices[draw(data.train_labels[indices], fewer, generator(seed, Stream.IMBALANCE))]
+    if config.imbalance is not None:
+        fewer = imbalanced(sizes, config.imbalance.ratio)
+        indices = indices[draw(data.train_labels[indices], fewer, generator(seed, Stream.IMBALANCE))]
+    return indices.repeat_interleave(config.repeat)
 
 
 def trained_labels(config: DataConfig, data: ImageData, indices: Tensor, seed: int) -> Tensor:
@@ -73,8 +75,9 @@ def trained_labels(config: DataConfig, data: ImageData, indices: Tensor, seed: i
     labels = data.train_labels[indices]
     if config.noise is None:
         return labels
-    kind, rate = config.noise.kind, config.noise.rate
-    return noisy(labels, data.num_classes, kind, rate, generator(seed, Stream.NOISE))
+    once, noise = labels[:: config.repeat], config.noise
+    wrong = noisy(once, data.num_classes, noise.kind, noise.rate, generator(seed, Stream.NOISE))
+    return wrong.repeat_interleave(config.repeat)
 
 
 def held_out_for_stopping(config: Config, n: int, seed: int) -> Tensor | None:
@@ -91,8 +94,9 @@ def training_size(config: Config, data: ImageData) -> int:
     sizes = _class_sizes(config.data, data)
     if config.data.imbalance is not None:
         sizes = imbalanced(sizes, config.data.imbalance.ratio)
-    held_out = held_out_for_stopping(config, sum(sizes), 0)
-    return sum(sizes) - (0 if held_out is None else len(held_out))
+    samples = sum(sizes) * config.data.repeat
+    held_out = held_out_for_stopping(config, samples, 0)
+    return samples - (0 if held_out is None else len(held_out))
 
 
 def _class_sizes(config: DataConfig, data: ImageData) -> list[int]:
@@ -268,7 +272,8 @@ class Images:
         """Return the samples that a run of a seed is evaluated on, on ``device``."""
         every = config.holdout is None  # and then whatever the seed
         whose = config.model_dump_json(
-            exclude={"draw", "imbalance"} | ({"noise"} if config.evaluate_on != "noisy_validation" else set())
+            exclude={"draw", "imbalance", "repeat"}
+            | ({"noise"} if config.evaluate_on != "noisy_validation" else set())
         )
         key = (whose, device, 0 if every else seed)
         if key not in self._evaluation:

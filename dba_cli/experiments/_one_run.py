@@ -197,12 +197,13 @@ class Trainee:
             "loss": generator(seed, Stream.LOSS),
         }
         loss = config.training.loss_of(entry)
-        built = loss.build(len(self.indices), self.data.num_classes, generators["loss"]).to(self._device)
+        share = 0.0 if config.data.noise is None else config.data.noise.rate
+        built = loss.build(len(self.indices), self.data.num_classes, generators["loss"], share)
         learning = Learning(
             optimizer,
             build_scheduler(config.training.schedule, optimizer, run.timeline.steps),
             gradient_rule(entry, self.model, generators["selection"]),
-            built,
+            built.to(self._device),
             precision=getattr(torch, config.training.precision),
             step_budget=config.training.step_budget,
             recorder=self.recorder,

@@ -38,7 +38,7 @@ def test_a_small_config(put: Put) -> None:
             "dataset": "mnist",
             "source": "auto",
             "draw": {"per_class": 10, "by": "random"},
-            **{"preprocessing": "none", "standardize": False, "evaluate_on": "test"},
+            **{"preprocessing": "none", "standardize": False, "evaluate_on": "test", "repeat": 1},
         },
         "model": {"kind": "mlp", "hidden": [8], "activation": "relu"},
         "training": {

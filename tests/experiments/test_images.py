@@ -326,6 +326,18 @@ def test_an_imbalanced_draw_is_a_part_of_the_balanced_one() -> None:
     assert protocol(both) == "random draw, imbalance 10, 25 % pair label noise"
 
 
+def test_a_repeated_sample_has_one_label_right_or_wrong() -> None:
+    keys = {"noise": {"kind": "symmetric", "rate": 0.4}}
+    once, often = (config({"per_class": 5}, **keys, repeat=times) for times in (1, 3))
+    assert protocol(often) == "random draw, every sample 3 times, 40 % symmetric label noise"
+    indices = drawn(once.data, DATA, 1)
+    assert drawn(often.data, DATA, 1).tolist() == [i for i in indices.tolist() for _ in range(3)]
+    labels = trained_labels(once.data, DATA, indices, 1)
+    repeated = drawn_images(often.data, DATA, drawn(often.data, DATA, 1), CPU, 1)[0]
+    assert repeated.labels.tolist() == [label for label in labels.tolist() for _ in range(3)]
+    assert len(repeated) == training_size(often, DATA) == 3 * training_size(once, DATA)
+
+
 @pytest.mark.parametrize(
     ("data", "samples", "training", "said"),
     [
