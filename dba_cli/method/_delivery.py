@@ -113,8 +113,8 @@ def mean_gradient(losses: Tensor) -> Gradients:
     return {p: g.detach() for p, g in zip(parameters, found, strict=True) if g is not None}
 
 
-def is_scaled(losses: Tensor) -> bool:
-    """Whether losses were multiplied by one number in a tensor, as `torch.amp.GradScaler` does.
+def scale_of(losses: Tensor) -> Tensor | None:
+    """The one number in a tensor that losses were multiplied by, as `torch.amp.GradScaler` does; else None.
 
     Gradients that overflow are then meant to be written, so that the scaler skips the step.
     """
@@ -122,6 +122,6 @@ def is_scaled(losses: Tensor) -> bool:
     while node is not None and node.name() in {"MulBackward0", "DivBackward0"}:
         factor = node._saved_other
         if isinstance(factor, Tensor) and factor.ndim == 0 and factor.dtype == torch.float32:
-            return True
+            return factor
         node = node.next_functions[0][0]
-    return False
+    return None

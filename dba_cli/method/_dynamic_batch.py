@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ._compiled import allow_second_passes
-from ._delivery import Delivery, deliver, is_scaled, mean_gradient, parameters_behind
+from ._delivery import Delivery, deliver, mean_gradient, parameters_behind, scale_of
 from ._layer_gradients import Gradients
 from ._layers import NonFiniteError, require_finite
 from ._limits import SizeLimits
@@ -60,10 +60,11 @@ class DynamicBatch:
         memory: share of what is remembered that a new value leaves, in [0, 1).
         class_relative: whether what is remembered is taken relative to the median of the sample's class;
             `backward` then needs the labels.
-        warmup_steps: number of steps that keep every sample; the memory fills meanwhile.
+        warmup_steps: number of steps, that is of calls of `backward`, that keep every sample; the memory
+            fills meanwhile.
         tilt: exponent t of a factor ``exp(t * loss)`` of the weights of what is chosen, which then sum to 1
             again; below 0, large losses count less. With cross-entropy it is the label's probability to the
-            power -t.
+            power -t. It goes by the losses as they are given, but without a `torch.amp.GradScaler`'s scale.
         generator: source of random numbers for the rules that draw any; None is torch's global one.
         selection: among which samples the rule chooses where several processes train together:
             ``"local"``, each among its own, or ``"global"``, all among those of all processes, by norms and
@@ -175,21 +176,23 @@ class DynamicBatch:
                 )
         if reference is not None:
             _require_losses(reference, "losses of the reference")
+        refuse_sharded(self._model)
+        scale, meanwhile = scale_of(losses), static_reduction(losses)
         problem_of = partial(
             self._problem_of,
-            losses=losses.detach(),
+            losses=losses.detach() if scale is None else losses.detach() / scale,
             labels=labels,
             indices=indices,
             reference=None if reference is None else mean_gradient(reference),
         )
-        refuse_sharded(self._model)
-        scaled, meanwhile = is_scaled(losses), static_reduction(losses)
         device = losses.device.type
         mixed = torch.is_autocast_enabled(device)
         with torch.no_grad(), torch.autocast(device, enabled=False) if mixed else nullcontext():
             try:
                 try:
                     _require_finite_losses(losses)
+                    if reference is not None:
+                        _require_finite_losses(reference, "losses of the reference")
                     layers, dtype = self._tracer.layers(losses, retain_graph=retain_graph)
                 except NonFiniteError:
                     if self._selection == "global":  # Who raises alone leaves the others waiting.
@@ -198,14 +201,15 @@ class DynamicBatch:
                 problem = problem_of(layers=layers, dtype=dtype)
                 selection, deliveries = self._selected(problem)
             except NonFiniteError:
-                if not scaled:
+                if scale is None:
                     raise
                 parameters = parameters_behind(losses)
                 deliveries = [(parameters, lambda: {p: torch.full_like(p, nan) for p in parameters})]
                 problem = problem_of(layers=(), dtype=losses.dtype)
                 selection = Selection({}, losses.new_empty(0, len(losses)), problem)
             deliver(deliveries, meanwhile)
-        self._steps += 1
+        if selection.weights:  # else the scaler skips the step
+            self._steps += 1
         return selection
 
     def state_dict(self) -> dict[str, Any]:
@@ -262,7 +266,7 @@ def _require_losses(losses: Tensor, name: str = "losses") -> None:
         raise ValueError(f"{name} have no graph: compute them from the model's output, with gradients")
 
 
-def _require_finite_losses(losses: Tensor) -> None:
+def _require_finite_losses(losses: Tensor, name: str = "losses") -> None:
     if losses.device.type == "cpu" and not (isfinite(losses.detach().sum()) or losses.isfinite().all()):
         bad = (~losses.isfinite()).nonzero().flatten().tolist()
-        raise NonFiniteError(f"losses must be finite; those of samples {bad[:8]} of {len(losses)} are not")
+        raise NonFiniteError(f"{name} must be finite; those of samples {bad[:8]} of {len(losses)} are not")

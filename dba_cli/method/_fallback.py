@@ -75,7 +75,7 @@ def _through(
     """Gradients of a site's operands for some samples, from calls of the one node."""
     node: Any = graph.nodes[site.node]
     call = node if callable(node) else node.apply  # a function of a user's is an object with a method
-    outputs = list(site.rows)
+    outputs, arguments = list(site.rows), _arguments(node)
     masked = [
         gradient * site.rows[number].masks(samples, n, gradient)
         for number, gradient in zip(outputs, gradients, strict=True)
@@ -87,13 +87,26 @@ def _through(
         found = found if isinstance(found, tuple) else (found,)
         return tuple(
             torch.zeros(graph.shape(operand.edge), dtype=masked[0].dtype, device=masked[0].device)
-            if found[number] is None
-            else found[number].sum_to_size(graph.shape(operand.edge))  # left to autograd's engine
+            if found[arguments[number]] is None
+            else found[arguments[number]].sum_to_size(graph.shape(operand.edge))  # left to autograd's engine
             for number, operand in site.operands.items()
         )
 
     found = _vectorised(operands, masked)
     return [(operand.edge, g) for operand, g in zip(site.operands.values(), found, strict=True)]
+
+
+def _arguments(node: Any) -> dict[int, int]:
+    """From the number of a node's operand to the place of its gradient in what a call of the node returns.
+
+    A function written in Python, a compiled one for instance, returns one for arguments that are no tensors,
+    too.
+    """
+    operands = [number for number, (child, _) in enumerate(node.next_functions) if child is not None]
+    needed = getattr(node, "needs_input_grad", None)
+    if needed is None:
+        return dict(zip(operands, operands, strict=True))
+    return dict(zip(operands, (place for place, wanted in enumerate(needed) if wanted), strict=True))
 
 
 def _pulled(graph: Graph, seeds: list[tuple[Edge, Tensor]], leaves: list[int]) -> dict[int, Tensor]:

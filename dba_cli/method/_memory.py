@@ -94,13 +94,16 @@ class Memory:
                 "what is remembered is relative to a sample's class: backward(losses, labels=labels), or "
                 "class_relative=False"
             )
+        for name, values in (("indices", indices), ("labels", labels)):
+            if values is not None and (values.is_floating_point() or int(values.min()) < 0):
+                raise ValueError(f"{name} must be whole numbers from 0: what is remembered goes by them")
         new = self._quantity(problem).expand(problem.shape)
         self._rows = ("",) if problem.together else tuple(layer.names[0] for layer in problem.layers)
         self._make_room(int(indices.max()) + 1, new)
         new = _each_once(new, indices)
         if labels is not None:
             assert self._labels is not None
-            self._labels[indices] = labels
+            self._labels[indices] = labels.to(torch.int64)
         for name, row in zip(self._rows, new, strict=True):
             mean = self._means[name][indices]
             mean = self._old * mean + (1 - self._old) * row

@@ -114,7 +114,7 @@ class SelectionProblem:
         """Inner products with the reference's mean gradient, ``<g_i, r>``, (layers, n)."""
         products = [
             inner_products(layer.gradients, own, self.samples)
-            for layer, own in zip(self.layers, self._references, strict=True)
+            for layer, own in zip(self.layers, self.references, strict=True)
         ]
         values = torch.stack(products)
         require_finite(values, self.layers)
@@ -123,11 +123,12 @@ class SelectionProblem:
     @cached_property
     def reference_square(self) -> Tensor:
         """``|r|^2`` of the reference's mean gradient, (layers, 1)."""
-        squares = torch.stack([square_of(own) for own in self._references]).to(self.dtype).unsqueeze(-1)
+        squares = torch.stack([square_of(own) for own in self.references]).to(self.dtype).unsqueeze(-1)
         return squares.sum(0, keepdim=True) if self.together else squares
 
     @property
-    def _references(self) -> Sequence[Gradients]:
+    def references(self) -> Sequence[Gradients]:
+        """The reference's mean gradient, of the parameters of each layer."""
         if self.reference is None:
             raise ValueError(
                 "this selection compares with trusted samples: backward(losses, reference=their losses)"

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 from zlib import crc32
@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.autograd import Variable
 
 from ._delivery import nodes_behind
-from ._layer_gradients import inner_products
+from ._layer_gradients import Gradients, inner_products
 from ._layers import NonFiniteError, require_finite
 from ._problem import Search, SelectionProblem
 
@@ -75,16 +75,24 @@ class WholeProblem(SelectionProblem):
         """
         names = crc32(repr([layer.names for layer in own.layers]).encode())
         all_of_them = _called(
-            own.samples, names, own.labels is not None, own.indices is not None, device=own.losses.device
+            own.samples,
+            names,
+            *(given is not None for given in (own.labels, own.indices, own.reference)),
+            device=own.losses.device,
         )
         if any(row[0] == _GAVE_UP for row in all_of_them):
             raise NonFiniteError("losses or gradients of another process are not finite")
         if len({tuple(row[1:]) for row in all_of_them}) > 1:
             raise RuntimeError(
-                "selection='global' needs the same layers, and labels and indices or none, in every process; "
-                "give up one of the two: a forward pass that differs between ranks, or the global selection"
+                "selection='global' needs the same layers, and labels, indices and a reference or none, in "
+                "every process; give up one of the two: a forward pass that differs between ranks, or the "
+                "global selection"
             )
         counts = tuple(row[0] for row in all_of_them)
+        if own.reference is not None:
+            references = own.references
+            _sum_over_processes(references)
+            own = replace(own, reference={p: g / _world() for found in references for p, g in found.items()})
         values: dict[str, Any] = {field.name: getattr(own, field.name) for field in fields(SelectionProblem)}
         values["losses"] = _from_all(own.losses, counts)
         for name, given in (("labels", own.labels), ("indices", own.indices)):
@@ -125,7 +133,7 @@ class WholeProblem(SelectionProblem):
 
     @cached_property
     def reference_products(self) -> Tensor:
-        """Inner products with this process's reference, (layers, n): give all processes the same."""
+        """Inner products with the mean of all processes' references, (layers, n)."""
         return self._gathered(lambda: self.own.reference_products)
 
     @cached_property
@@ -136,12 +144,7 @@ class WholeProblem(SelectionProblem):
     def _own_projections(self) -> Tensor:
         weights = self.own.losses.new_full((self.own.samples,), 1 / self.samples, dtype=self.dtype)
         means = [layer.gradients.weighted_sum(weights) for layer in self.layers]
-        parts = [gradient for mean in means for gradient in mean.values()]
-        flat = torch.cat([part.flatten() for part in parts])
-        if _world() > 1:
-            distributed.all_reduce(flat)
-        for part, values in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
-            part.copy_(values.view_as(part))
+        _sum_over_processes(means)
         projections = torch.stack(
             [
                 inner_products(layer.gradients, mean, self.own.samples)
@@ -162,7 +165,17 @@ class WholeProblem(SelectionProblem):
 
 def give_up(losses: Tensor) -> None:
     """Tell the processes that call `WholeProblem.of` that this one's losses or gradients are not finite."""
-    _called(_GAVE_UP, 0, False, False, device=losses.device)
+    _called(_GAVE_UP, 0, False, False, False, device=losses.device)
+
+
+def _sum_over_processes(gradients: Sequence[Gradients]) -> None:
+    """Sum gradients, in place, with those of the other processes."""
+    parts = [gradient for own in gradients for gradient in own.values()]
+    flat = torch.cat([part.flatten() for part in parts])
+    if _world() > 1:
+        distributed.all_reduce(flat)
+    for part, values in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
+        part.copy_(values.view_as(part))
 
 
 def _called(*own: int, device: torch.device) -> list[list[int]]:

@@ -1,5 +1,6 @@
 """The pages say what the program does: figures, names, keys and links."""
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dba_cli import __version__
+from dba_cli import DynamicBatch, __version__
 from dba_cli.config import Config, load
 from dba_cli.experiments._images import protocol
 from dba_cli.method import METRICS, ORDERS, RULES
@@ -58,6 +59,13 @@ def test_every_name_in_a_record_is_explained(config: str, change: str) -> None:
     whole, *additions = re.sub(r"\d+", "N", name).split(", ")
     for row in (whole, *(f"…, {addition}" for addition in additions)):
         assert f"\n| `{row}` |" in PROTOCOLS.read_text(encoding="utf-8")
+
+
+def test_every_setting_of_the_engine_is_on_its_page() -> None:
+    page = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
+    table = page.partition("\n| setting | values |\n")[2].partition("\n\n")[0]
+    listed = [name for row in table.split("\n")[1:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(listed) == sorted(set(inspect.signature(DynamicBatch).parameters) - {"model"})
 
 
 def test_every_test_that_holds_a_training_feature_exists() -> None:

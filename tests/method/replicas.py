@@ -67,11 +67,24 @@ def gradients(model: nn.Module) -> list[Tensor]:
     return [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
 
-def averaged_by_hand(step: int, model: nn.Module, rank: int, **settings: Any) -> list[Tensor]:
+def given(model: nn.Module, rank: int | None, rule: str = "") -> dict[str, Any]:
+    """What a rule asks for beside the losses: of a process, or of all."""
+    if rule == "two_groups":
+        labels = whole_batch(0)[1] if rank is None else shard(0, rank)[1]
+        numbers = torch.arange(sum(SHARDS)).flip(0)
+        return {"labels": labels, "indices": numbers if rank is None else numbers.split(SHARDS)[rank]}
+    if rule != "agreement":
+        return {}
+    references = [losses_of(model, *whole_batch(7 + each)) for each in ([0, 1] if rank is None else [rank])]
+    return {"reference": torch.cat(references)}
+
+
+def averaged_by_hand(step: int, model: nn.Module, rank: int, rule: str = "prefix") -> list[Tensor]:
     """What DistributedDataParallel should leave in .grad, from a copy that is not in it."""
     twin = copy.deepcopy(model)
     twin.zero_grad()
-    DynamicBatch(twin, **settings).backward(losses_of(twin, *shard(step, rank)))
+    losses = losses_of(twin, *shard(step, rank))
+    DynamicBatch(twin, rule=rule).backward(losses, **given(twin, rank, rule))
     found = gradients(twin)
     for gradient in found:
         distributed.all_reduce(gradient)
@@ -82,14 +95,21 @@ def wrapped(how: str, model: nn.Module) -> tuple[nn.Module, DynamicBatch]:
     if how == "DBA before DDP":
         dba = DynamicBatch(model)
         return DistributedDataParallel(model), dba
-    options = {
+    options: dict[str, Any] = {
         "unused parameters": {"find_unused_parameters": True},
         "static graph": {"static_graph": True},
+        "static graph and a reference": {"static_graph": True},
         "views of buckets": {"gradient_as_bucket_view": True},
         "many buckets": {"bucket_cap_mb": 1e-4},
     }.get(how, {})
     replica = DistributedDataParallel(model, **options)
-    return replica, DynamicBatch(replica.module if how == "DBA of the inner module" else replica)
+    return replica, DynamicBatch(
+        replica.module if how == "DBA of the inner module" else replica, rule=rule_of(how)
+    )
+
+
+def rule_of(how: str) -> str:
+    return "agreement" if "reference" in how else "prefix"
 
 
 def training(how: str, rank: int) -> dict[str, Any]:
@@ -98,9 +118,9 @@ def training(how: str, rank: int) -> dict[str, Any]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     found, expected = [], []
     for step in range(3):
-        expected.append(averaged_by_hand(step, model, rank))
+        expected.append(averaged_by_hand(step, model, rank, rule_of(how)))
         optimizer.zero_grad()
-        dba.backward(losses_of(replica, *shard(step, rank)))
+        dba.backward(losses_of(replica, *shard(step, rank)), **given(replica, rank, rule_of(how)))
         found.append(gradients(model))
         optimizer.step()
     return {"found": [*found, [p.detach() for p in model.parameters()]], "expected": expected}
@@ -122,13 +142,13 @@ def over_all(rank: int, settings: dict[str, Any]) -> dict[str, Any]:
     model, alone = network(), network()
     replica = DistributedDataParallel(model)
     x, y = whole_batch(0)
-    stratified = bool(settings.get("stratified"))
     torch.manual_seed(rank)  # the draws of random rules differ between processes
     dba = DynamicBatch(replica, selection="global", **settings)
     own_x, own_y = shard(0, rank)
-    selection = dba.backward(losses_of(replica, own_x, own_y), labels=own_y if stratified else None)
+    rule = "two_groups" if settings.get("stratified") else settings.get("rule", "")
+    selection = dba.backward(losses_of(replica, own_x, own_y), **given(replica, rank, rule))
     torch.manual_seed(0)
-    one = DynamicBatch(alone, **settings).backward(losses_of(alone, x, y), labels=y if stratified else None)
+    one = DynamicBatch(alone, **settings).backward(losses_of(alone, x, y), **given(alone, None, rule))
     return {
         "found": gradients(model),
         "expected": gradients(alone),
@@ -193,6 +213,7 @@ WAYS = [
     "DBA of the wrapper",
     "unused parameters",
     "static graph",
+    "static graph and a reference",
     "views of buckets",
     "many buckets",
 ]
@@ -206,6 +227,8 @@ GLOBAL: dict[str, dict[str, Any]] = {
     "by losses": {"rule": "largest_loss", "min_fraction": 0.5, "max_fraction": 0.5},
     "own rule": {"rule": "tests-losses-uneven"},
     "within classes": {"rule": "top_k", "stratified": True, "min_fraction": 0.5},
+    "what is remembered": {"rule": "two_groups", "min_fraction": 0, "tilt": -0.5},
+    "by a reference": {"rule": "agreement", "min_fraction": 0},
 }
 
 

@@ -28,8 +28,8 @@ def _compiler_as_torch_ships_it() -> Iterator[None]:
     torch.compiler.reset()
 
 
-def losses_of(model: nn.Module, call: Callable[[Tensor], Tensor]) -> Tensor:
-    x, y = batch(12, next(model.parameters()).dtype)
+def losses_of(model: nn.Module, call: Callable[[Tensor], Tensor], n: int = 12) -> Tensor:
+    x, y = batch(n, next(model.parameters()).dtype)
     return F.cross_entropy(call(x), y, reduction="none")
 
 
@@ -82,6 +82,20 @@ def train_beside(model: nn.Module, twin: nn.Module, way: Callable[..., Any]) -> 
 @pytest.mark.parametrize("way", [before, after, already_run, in_place, within_a_function, as_one_graph])
 def test_a_compiled_model_trains_as_an_eager_one(way: Callable[..., Any]) -> None:
     train_beside(mlp(), mlp(), way)
+
+
+@pytest.mark.filterwarnings("ignore:layers are compiled")
+def test_batches_of_other_sizes_and_a_reference_go_through_the_compiled_model() -> None:
+    """With the second size torch compiles anew for any, and then its function takes the size too."""
+    found = []
+    for way in (before, lambda model: (model, DynamicBatch(model))):
+        model = mlp()
+        call, _ = way(model)
+        dba = DynamicBatch(model, rule="agreement", min_fraction=0)
+        for n in (12, 7):
+            dba.backward(losses_of(model, call, n), reference=losses_of(model, call, 5))
+        found.append([p.grad for p in model.parameters()])
+    torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize("way", [before, after, already_run])

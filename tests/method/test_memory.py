@@ -127,6 +127,11 @@ def test_the_order_remembered_takes_the_smallest_first() -> None:
         ({}, r"backward\(losses, indices=indices\)"),
         ({"indices": torch.arange(12)}, r"backward\(losses, labels=labels\)"),
         ({"indices": torch.arange(5)}, r"indices must have shape \(12,\)"),
+        (
+            {"indices": torch.arange(-1, 11), "labels": torch.arange(12)},
+            "indices must be whole numbers from 0",
+        ),
+        ({"indices": torch.arange(12), "labels": torch.ones(12)}, "labels must be whole numbers from 0"),
     ],
 )
 def test_what_is_missing_is_said(given: dict[str, Any], said: str) -> None:

@@ -21,14 +21,14 @@ from .exactness import assert_exact
 
 class OwnProduct(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, name: str, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
         return x @ weight.T
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
-        return gradient @ weight, gradient.T @ x
+        return None, gradient @ weight, gradient.T @ x
 
 
 class Scores(nn.Module):
@@ -37,7 +37,7 @@ class Scores(nn.Module):
         self.weight = nn.Parameter(torch.randn(3, 4))
 
     def forward(self, x: Tensor) -> Tensor:
-        return OwnProduct.apply(x, self.weight)
+        return OwnProduct.apply("scores", x, self.weight)
 
 
 def test_a_function_with_its_own_backward_needs_no_sampler_but_may_have_one() -> None:

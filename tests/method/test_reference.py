@@ -73,3 +73,5 @@ def test_what_is_missing_is_said() -> None:
         DynamicBatch(model).backward(losses_of(model), reference=trusted(model).mean())
     with pytest.raises(ValueError, match="losses of the reference have no graph"):
         DynamicBatch(model).backward(losses_of(model), reference=trusted(model).detach())
+    with pytest.raises(ValueError, match="losses of the reference must be finite"):
+        DynamicBatch(model).backward(losses_of(model), reference=trusted(model) * torch.inf)

@@ -123,6 +123,10 @@ def test_accumulation_of_one_graph_or_of_more_clipping_and_a_scheduler() -> None
         optimizer.step()
         scheduler.step()
     assert scheduler.get_last_lr() == [0.025]
+    tilted = [
+        DynamicBatch(model, rule="all", tilt=-0.7 * k).backward(losses_of(model) / k).weights for k in (1, 2)
+    ]
+    torch.testing.assert_close(*tilted)
 
 
 def test_freezing_and_unfreezing_after_construction() -> None:
@@ -287,6 +291,22 @@ def test_a_scaler_skips_a_step_that_overflows_and_goes_on(rule: str, what: str, 
     assert moved(losses_of(model))
     with pytest.raises(NonFiniteError):
         dba.backward(OVERFLOWS[what](losses_of(model)) * 1000)
+
+
+def test_a_scaler_changes_neither_a_tilt_nor_the_warm_up() -> None:
+    found = []
+    for scaler in (
+        torch.amp.GradScaler("cpu", init_scale=1024.0),
+        torch.amp.GradScaler("cpu", enabled=False),
+    ):
+        model = mlp(torch.float32)
+        dba = DynamicBatch(model, rule="top_k", tilt=-0.7, warmup_steps=1)
+        if scaler.is_enabled():  # a step that overflows is none
+            dba.backward(scaler.scale(losses_of(model) * 1e37))
+        found.append([dba.backward(scaler.scale(losses_of(model))).weights for _ in range(2)])
+    torch.testing.assert_close(*found)
+    assert found[0][0]["0"].count_nonzero() == 12
+    assert found[0][1]["0"].count_nonzero() == 3
 
 
 @pytest.mark.parametrize("scale", [2.0**power for power in (10, 16, 24)])
