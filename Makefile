@@ -7,7 +7,7 @@ REFERENCE := results/reference
 JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-wheel zoo lint compare bench reference tables reproduce reproduce-quick report docs clean
+.PHONY: help install run test test-wheel zoo lint compare bench reference tables reproduce reproduce-quick report paper docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ report: install  ## write results/REPORT.md and its figures anew from the record
 	$(VENV)/bin/python -m reproduction report
 	$(VENV)/bin/python -m tools.fill_pages
 
+paper: $(VENV)/installed-paper  ## compile the write-up that `make report` fills, build/paper.pdf
+	mkdir -p build
+	$(VENV)/bin/python -c "import typst; typst.compile('docs/paper/paper.typ', 'build/paper.pdf', root='.', ignore_system_fonts=True)"
+
 docs: $(VENV)/installed-docs  ## write the filled pages anew, and build the documentation site, build/site/index.html
 	$(VENV)/bin/python -m tools.config_page
 	$(VENV)/bin/python -m tools.fill_pages
@@ -112,6 +116,10 @@ $(VENV)/installed-bench: $(VENV)/installed
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(PIP_INSTALL) --editable '.[docs]'
+	@touch $@
+
+$(VENV)/installed-paper: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[paper]'
 	@touch $@
 
 $(VENV)/installed-lint: $(VENV)/installed

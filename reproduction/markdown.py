@@ -6,6 +6,7 @@ from math import isfinite
 import pandas as pd
 
 from dba_cli.comparison import Estimate
+from reproduction.command import ROOT
 from reproduction.statistics import difference, mean_accuracy
 
 
@@ -13,6 +14,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a Markdown table of texts."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in lines)
+
+
+def benchmark(name: str) -> str:
+    """Return the table of the bench's report ``NAME``, or of ``NAME, HEADING`` what stands under it."""
+    file, _, heading = name.partition(", ")
+    report = (ROOT / f"results/bench/{file}.md").read_text(encoding="utf-8")
+    if heading:
+        return report.partition(f"## {heading}\n")[2].partition("\n## ")[0].strip()
+    return "\n".join(line for line in report.splitlines() if line.startswith("|"))
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of the first table in a text, by its columns: `table` read back."""
+    lines = [line.strip() for line in text.splitlines() if line.startswith("|")]
+    ruled = [i for i, line in enumerate(lines) if not line.strip("|:- ")]
+    header, *found = ([cell.strip() for cell in line[1:-1].split("|")] for line in lines)
+    last = ruled[1] - 2 if len(ruled) > 1 else None
+    return [dict(zip(header, cells, strict=True)) for cells in found[1:last]]
 
 
 def interval(estimate: Estimate | None, digits: int = 2, sign: bool = False) -> str:

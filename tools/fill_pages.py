@@ -6,6 +6,7 @@ from pathlib import Path
 from dba_cli.comparison import compare, render
 from dba_cli.records import write_atomically
 from reproduction.claims import in_short, short_table
+from reproduction.markdown import benchmark
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,21 +33,13 @@ def _table(experiment: str) -> str:
     return f"```text\n{table}```"
 
 
-def _bench(name: str) -> str:
-    file, _, heading = name.partition(", ")
-    report = (ROOT / f"results/bench/{file}.md").read_text(encoding="utf-8")
-    if heading:
-        return report.partition(f"## {heading}\n")[2].partition("\n## ")[0].strip()
-    return "\n".join(line for line in report.splitlines() if line.startswith("|"))
-
-
 def _claims(form: str) -> str:
     return {"short": short_table, "in short": in_short}[form](
         (ROOT / "results/claims.json").read_text(encoding="utf-8")
     )
 
 
-_SOURCES = {"table": _table, "bench": _bench, "claims": _claims}
+_SOURCES = {"table": _table, "bench": benchmark, "claims": _claims}
 
 if __name__ == "__main__":
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:

@@ -1,6 +1,7 @@
 """The committed report, digests and choices are one: each is made again from the one before."""
 
 import json
+import re
 import shutil
 from dataclasses import asdict
 from functools import partial
@@ -15,7 +16,7 @@ from dba_cli.records import ExperimentFolder
 from reproduction.__main__ import main
 from reproduction.claims import Claim, Side, figure, judged, short_table
 from reproduction.command import ROOT, Command, Place
-from reproduction.report import claims, report, write_report
+from reproduction.report import claims, paper, report, write_report
 from reproduction.studies import studies
 from reproduction.studies.paper_setting import PaperSetting
 
@@ -24,9 +25,29 @@ STUDIES = studies(MNIST)
 COMMANDS = [command for study in STUDIES.values() if study.ready for command in study.commands]
 
 
-@pytest.mark.parametrize(("file", "text"), [("REPORT.md", report), ("claims.json", claims)])
-def test_report_and_claims_are_made_of_the_committed_digests(file: str, text) -> None:
-    assert (ROOT / "results" / file).read_text(encoding="utf-8") == text(MNIST)
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("results/REPORT.md", report), ("results/claims.json", claims), ("docs/paper/paper.typ", paper)],
+)
+def test_report_claims_and_paper_are_made_of_the_committed_digests(file: str, text) -> None:
+    assert (ROOT / file).read_text(encoding="utf-8") == text(MNIST, STUDIES), "`make report` writes it anew"
+
+
+def test_no_figure_of_the_paper_was_written_by_hand() -> None:
+    template = (ROOT / "reproduction/paper.typ.jinja").read_text(encoding="utf-8")
+    typed = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", template)
+    assert set(re.findall(r"\d+\.\d+\b(?!pt)", typed)) == {"0.05"}  # the level of the tests
+
+
+def test_the_paper_has_four_pages_and_cites_what_it_lists() -> None:
+    typst = pytest.importorskip("typst")
+    pages = typst.compile(ROOT / "docs/paper/paper.typ", root=ROOT, ignore_system_fonts=True, format="svg")
+    assert len(pages) == 4
+    cited = set(re.findall(r"@(\w+\d{4})\b", (ROOT / "docs/paper/paper.typ").read_text(encoding="utf-8")))
+    listed = re.findall(
+        r"^@\w+\{(\w+),", (ROOT / "docs/paper/references.bib").read_text("utf-8"), re.MULTILINE
+    )
+    assert sorted(cited) == sorted(listed)
 
 
 def test_every_picture_of_the_report_is_there() -> None:
