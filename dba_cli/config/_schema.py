@@ -328,6 +328,9 @@ class TrainingConfig(_Length):
     """Share of the label spread over all classes, of the cross-entropy."""
     early_stopping: EarlyStopping | None = None
     """Keep the weights of the evaluation with the fewest errors on a part of the draw that is held out."""
+    ema_decay: Unit | None = None
+    """Evaluate and keep an exponential moving average of the weights instead of the last ones: the share of
+    it that each step leaves, such as 0.999. null: off."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: the forward and backward products in mixed precision (torch.autocast); weights, updates and
     evaluation stay float32."""

@@ -206,6 +206,7 @@ class Trainee:
             built.to(self._device),
             precision=getattr(torch, config.training.precision),
             step_budget=config.training.step_budget,
+            ema_decay=config.training.ema_decay,
             recorder=self.recorder,
             generators=generators,
         )

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dba_cli.config import OptimizerConfig
 from dba_cli.errors import UserError
@@ -61,8 +62,9 @@ class Learning:
     """How a batch becomes an update; the optimizers share everything but ``selection``.
 
     ``selection`` None is plain training, on the gradient of the mean loss. No step may use more samples than
-    ``step_budget``. ``loss`` is one of dba_cli.losses. ``generators`` are the random streams that it,
-    ``selection`` and the training data draw from: part of the state.
+    ``step_budget``. ``loss`` is one of dba_cli.losses. With ``ema_decay`` an exponential moving average of
+    the weights is evaluated and kept. ``generators`` are the random streams that the loss, ``selection`` and
+    the training data draw from: part of the state.
     """
 
     optimizer: torch.optim.Optimizer
@@ -71,6 +73,7 @@ class Learning:
     loss: nn.Module = field(default_factory=CrossEntropy)
     precision: torch.dtype = torch.float32
     step_budget: int | None = None
+    ema_decay: float | None = None
     recorder: SelectionRecorder | None = None
     generators: Mapping[str, torch.Generator] = field(default_factory=dict)
 
@@ -118,6 +121,10 @@ class Training:
         self._train_data, self._test_data, self._observer = train_data, test_data, observer or Observer()
         self._device = train_data.labels.device
         self._stop_on, self._best = stop_on, State()
+        self._average: AveragedModel | None = None
+        if learning.ema_decay is not None:
+            average = get_ema_multi_avg_fn(learning.ema_decay)  # type: ignore[no-untyped-call]
+            self._average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         trained = torch.ones(len(train_data), dtype=torch.bool)
         if stop_on is not None:
             trained[stop_on.indices.cpu()] = False
@@ -185,8 +192,8 @@ class Training:
                     self._save(keeper)
                 if at.step == last and not math.isfinite(at.history[-1].test_loss):
                     self.diverged_at_step = last
-                if at.step == last and self._best:
-                    self._model.load_state_dict(self._best)
+                if at.step == last:
+                    self._model.load_state_dict(self._best or self._evaluated.state_dict())
                 if at.step in (last, pause):
                     return at.step == last
                 if not self._update():
@@ -205,6 +212,7 @@ class Training:
         learning = self._learning
         return {
             "model": self._model.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
             "optimizer": learning.optimizer.state_dict(),
             "scheduler": learning.scheduler.state_dict(),
             "loss": learning.loss.state_dict(),
@@ -221,6 +229,8 @@ class Training:
         """Go on from the state of a training of the same config; where this raises, all is lost."""
         learning = self._learning
         self._model.load_state_dict(state["model"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
         learning.optimizer.load_state_dict(state["optimizer"])
         learning.scheduler.load_state_dict(state["scheduler"])
         learning.loss.load_state_dict(state["loss"])
@@ -268,6 +278,8 @@ class Training:
             self._refuse(used, learning.step_budget)
         learning.optimizer.step()
         learning.scheduler.step()
+        if self._average is not None:
+            self._average.update_parameters(self._model)
         if learning.recorder is not None:
             learning.recorder.add(batch, selection)
 
@@ -295,6 +307,10 @@ class Training:
             "the selection rule does not keep to its limits: choose another one, or a smaller batch"
         )
 
+    @property
+    def _evaluated(self) -> nn.Module:
+        return self._model if self._average is None else self._average.module
+
     def _evaluate(self) -> None:
         at, since = self._at, self._at.since
         with self._clock.evaluation():
@@ -305,7 +321,7 @@ class Training:
                 train_loss=since.loss / since.samples if since.samples else None,
                 fractions={name: n / since.samples for name, n in since.chosen.items()},
                 seconds=self._clock.running,
-                **_figures(self._model, self._test_data),
+                **_figures(self._evaluated, self._test_data),
                 stopping_errors=self._stopping_errors(),
             )
             at.history.append(row)
@@ -316,10 +332,10 @@ class Training:
         """Return the errors on what is held out for early stopping; keep the weights if there are fewer."""
         if self._stop_on is None:
             return None
-        predicted = predict(self._model, self._stop_on.images).argmax(1)
+        predicted = predict(self._evaluated, self._stop_on.images).argmax(1)
         errors = int((predicted != self._stop_on.labels).sum())
         if all(row.stopping_errors is not None and errors < row.stopping_errors for row in self.history):
-            self._best = {name: value.clone() for name, value in self._model.state_dict().items()}
+            self._best = {name: value.clone() for name, value in self._evaluated.state_dict().items()}
         return errors
 
     def _save(self, keeper: Keeper) -> None:

@@ -27,6 +27,7 @@ ENTRIES = {
     name: OptimizerConfig.model_validate({"name": "x", **keys})
     for name, keys in {
         "sgd": SGD,
+        "averaged": SGD,
         "momentum": SGD | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
         "adam": {"kind": "adam", "lr": 0.01},
         "RMSprop": {"kind": "RMSprop", "momentum": 0.5, "centered": True},
@@ -70,7 +71,9 @@ def training(
     schedule = build_scheduler(ScheduleConfig(kind="cosine", warmup_steps=3), optimizer, STEPS)
     rule = gradient_rule(entry, model, selection)
     loss = TrainingConfig(steps=STEPS).loss_of(entry).build(N, CLASSES, selection)
-    learning = Learning(optimizer, schedule, rule, loss, generators={"selection": selection})
+    average = 0.7 if name == "averaged" else None
+    generators = {"selection": selection}
+    learning = Learning(optimizer, schedule, rule, loss, ema_decay=average, generators=generators)
     return model, Training(change(model), learning, TRAIN, TEST, timeline(STEPS), order(), watcher)
 
 
@@ -155,12 +158,13 @@ def test_seconds_are_counted_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["model", "optimizer", "scheduler", "batches", "generators", "selection", "position"]
+    "part", ["model", "average", "optimizer", "scheduler", "batches", "generators", "selection", "position"]
 )
 def test_a_state_without_a_part_is_refused(part: str) -> None:
     keeper = Keeper(period=5)
-    training("random", Watcher())[1].advance(keeper=keeper)
+    name = "averaged" if part == "average" else "random"
+    training(name, Watcher())[1].advance(keeper=keeper)
     state = keeper.at(5)
     state[part] = {}
     with pytest.raises((KeyError, ValueError, RuntimeError)):
-        training("random", Watcher())[1].load_state_dict(state)
+        training(name, Watcher())[1].load_state_dict(state)

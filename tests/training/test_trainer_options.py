@@ -55,6 +55,27 @@ def test_label_smoothing_by_hand(smoothing: float) -> None:
     assert last.test_loss == pytest.approx(F.cross_entropy(ours(TEST.images), TEST.labels).item(), rel=1e-5)
 
 
+def test_averaged_weights_by_hand() -> None:
+    """The first update's weights begin the average; it is what is evaluated and kept, and steers nothing."""
+    plain, weights = network(), list[list[Tensor]]()
+    optimizer = sgd(plain)
+    for batch in batches(STEPS):
+        optimizer.zero_grad()
+        F.cross_entropy(plain(TRAIN.images[batch]), TRAIN.labels[batch]).backward()
+        optimizer.step()
+        weights.append([parameter.detach().clone() for parameter in plain.parameters()])
+    model = network()
+    outcome = trained(model, ema_decay=0.75)
+    for place, parameter in enumerate(model.parameters()):
+        expected = 0.75**11 * weights[0][place]
+        for step in range(1, STEPS):
+            expected = expected + 0.25 * 0.75 ** (STEPS - 1 - step) * weights[step][place]
+        torch.testing.assert_close(parameter.detach(), expected)
+    last = F.cross_entropy(model(TEST.images), TEST.labels).item()
+    assert outcome.history[-1].test_loss == pytest.approx(last, rel=1e-5)
+    assert outcome.history[-1].train_loss == trained(network()).history[-1].train_loss
+
+
 class Typed(nn.Module):
     """Notes in what precision it computes, in training and in evaluation."""
 
