@@ -119,6 +119,7 @@ def _draw(setting: Setting) -> str:
     words = {
         "fraction": lambda value: f"{100 * value:.10g} %",
         "per_class": lambda value: f"{value} per class",
+        "indices": lambda value: f"listed images {value[:8]}",
     }
     sizes = ", ".join(words[key](value) if key in words else f"{key} {value}" for key, value in draw.items())
     return f"{sizes} by {by}" if by else sizes

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from dba_cli.config._kinds import Kinded, Section
 from dba_cli.config._space import MAX_POINTS, possible_values
-from dba_cli.data import DATASETS
+from dba_cli.data import DATASETS, listed
 from dba_cli.losses import LOSSES
 from dba_cli.method import METRICS, ORDERS, REMEMBERED, RULES, SizeLimits
 from dba_cli.models import MODELS
@@ -85,28 +85,45 @@ class ExperimentConfig(Section):
 
 
 class _OneOf(Section):
-    either: ClassVar[tuple[str, str]]
+    either: ClassVar[tuple[str, ...]]
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        first, second = self.either
-        if (getattr(self, first) is None) == (getattr(self, second) is None):
-            raise ValueError(f"give exactly one of {first} and {second} (null removes one)")
+        if sum(getattr(self, key) is not None for key in self.either) != 1:
+            *others, last = self.either
+            raise ValueError(f"give exactly one of {', '.join(others)} and {last} (null removes one)")
         return self
 
 
 class Draw(_OneOf):
     """Which labelled training images the run may see, each class with its share."""
 
-    either = ("fraction", "per_class")
+    either = ("fraction", "per_class", "indices")
 
     fraction: float | None = Field(default=None, gt=0, le=1)
     """Share of the official training set (60 000 of mnist); 1.0 takes all the source has."""
     per_class: Count | None = None
     """Images of each class."""
+    indices: (
+        Annotated[
+            list[Annotated[int, Field(ge=0, le=10**9)]],
+            Field(min_length=1, max_length=1_000_000),
+            BeforeValidator(lambda value: listed(value) if isinstance(value, str) else value),
+            _distinct("indices"),
+        ]
+        | None
+    ) = None
+    """The very images, by their places in the training files: a list, the name of a published one
+    (rmnist_10), or a text file with one index in each line (protocol: listed draw)."""
     by: Literal["random", "facility_location"] = "random"
     """random: by the run's seed. facility_location: the images that cover their class best, the same for
     every seed; looks at the whole labelled training set (protocol: selected draw)."""
+
+    @model_validator(mode="after")
+    def _chosen_once(self) -> Self:
+        if self.indices is not None and self.by != "random":
+            raise ValueError("indices are chosen already: leave out by")
+        return self
 
 
 class Noise(Section):

@@ -14,6 +14,7 @@ from dba_cli.data._draw import class_sizes as class_sizes
 from dba_cli.data._draw import draw as draw
 from dba_cli.data._draw import draw_sha256 as draw_sha256
 from dba_cli.data._draw import imbalanced as imbalanced
+from dba_cli.data._draw import listed as listed
 from dba_cli.data._draw import noisy as noisy
 from dba_cli.data._facility import FACILITY_LIMIT as FACILITY_LIMIT
 from dba_cli.data._facility import facility_location as facility_location

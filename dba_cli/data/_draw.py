@@ -2,11 +2,14 @@
 
 import hashlib
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dba_cli.errors import UserError
+from dba_cli.errors import UserError, did_you_mean
+
+_LISTS = Path(__file__).parent / "draws"
 
 
 def draw(labels: Tensor, sizes: list[int], generator: torch.Generator) -> Tensor:
@@ -80,6 +83,32 @@ def class_sizes(
     for label in by_remainder[: total - sum(sizes)]:
         sizes[label] += 1
     return sizes
+
+
+def listed(name: str) -> list[int]:
+    """Return the indices of a draw that others published, such as ``rmnist_10``, or those in a text file.
+
+    The file has one index in each line; what follows a ``#`` is a comment.
+
+    Raises:
+        ValueError: There is no such list or file, or a line is no index.
+    """
+    ours = {path.stem: path for path in sorted(_LISTS.glob("*.txt"))}
+    path = ours.get(name, Path(name))
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        near = did_you_mean(name, list(ours))
+        raise ValueError(
+            f"{name!r:.200}: neither a readable file of indices nor a known list{near}"
+        ) from None
+    indices = []
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip()
+        if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise ValueError(f"{name:.200}, line {number}: {text!r:.40} is no index; give one in each line")
+        indices += [int(text)] if text else []
+    return indices
 
 
 def imbalanced(sizes: list[int], ratio: float) -> list[int]:

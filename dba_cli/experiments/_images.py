@@ -34,6 +34,8 @@ def protocol(config: Config) -> str:
         name = f"step budget {config.training.step_budget}"
     elif where.by != "random":
         name = "selected draw"
+    elif where.indices is not None:
+        name = "listed draw"
     else:
         name = "full training set" if where.fraction == 1 else "random draw"
     data = config.data
@@ -60,7 +62,9 @@ def drawn(config: DataConfig, data: ImageData, seed: int) -> Tensor:
         UserError: The source cannot give such a draw.
     """
     pool, sizes = _pool(config, data, seed), _class_sizes(config, data)
-    if config.draw.by == "facility_location":
+    if config.draw.indices is not None:
+        indices = _listed(config.draw.indices, data, pool)
+    elif config.draw.by == "facility_location":
         indices = facility_location(data, tuple(pool.tolist()), tuple(sizes))
     else:
         indices = pool[draw(data.train_labels[pool], sizes, generator(seed, Stream.DRAW))]
@@ -100,10 +104,28 @@ def training_size(config: Config, data: ImageData) -> int:
 
 
 def _class_sizes(config: DataConfig, data: ImageData) -> list[int]:
+    if config.draw.indices is not None:
+        listed = _listed(config.draw.indices, data, _pool(config, data, 0))
+        sizes: list[int] = data.train_labels[listed].bincount(minlength=data.num_classes).tolist()
+        return sizes
     # As many of each class whatever the seed.
-    labels, share = data.train_labels[_pool(config, data, 0)], config.draw.model_dump(exclude={"by"})
+    labels = data.train_labels[_pool(config, data, 0)]
+    share = config.draw.model_dump(include={"fraction", "per_class"})
     held_out = 0 if config.holdout is None else len(_held_out(data, config.holdout, 0))
     return class_sizes(labels, **share, official_size=data.official_size - held_out)
+
+
+def _listed(indices: list[int], data: ImageData, pool: Tensor) -> Tensor:
+    """Return the indices of a list, ascending; UserError where the pool of the draws lacks one."""
+    found = torch.tensor(indices).sort().values
+    missing = found[~torch.isin(found, pool)].tolist()
+    if missing:
+        n = len(data.train_labels)
+        why = "it is of the validation split or the hold-out, which are in no draw"
+        if missing[0] >= n:
+            why = f"{data.title} has {n:,} training samples here, the first of them 0"
+        raise UserError(f"data.draw.indices: sample {missing[0]:,} cannot be drawn: {why}")
+    return found
 
 
 def _pool(config: DataConfig, data: ImageData, seed: int) -> Tensor:

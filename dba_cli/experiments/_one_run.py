@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 
-from dba_cli.config import Config, OptimizerConfig, to_yaml
+from dba_cli.config import Config, Draw, OptimizerConfig, to_yaml
 from dba_cli.data import ImageData, draw_sha256
 from dba_cli.errors import UserError
 from dba_cli.experiments._images import Images, drawn, drawn_images, held_out_for_stopping, protocol
@@ -136,7 +137,7 @@ class OneRun(Observer):
                 title=trainee.data.title,
                 source=trainee.data.provenance,
                 sha256=trainee.data.sha256,
-                draw=config.data.draw.model_dump(exclude_defaults=True),
+                draw=_said(config.data.draw),
                 draw_sha256=draw_sha256(trainee.indices),
                 labels_sha256=trainee.labels_sha256,
                 n_train=len(trainee.indices),
@@ -231,6 +232,14 @@ class Trainee:
         for _ in range(copies):
             total += predict(self.model, self.train_data.copies_of(self.test_data.images, stream)).softmax(1)
         return int((total.argmax(1) != self.test_data.labels).sum())
+
+
+def _said(draw: Draw) -> dict[str, Any]:
+    """Return a draw as its keys; a list of indices, which the config has whole, by its digest."""
+    keys = draw.model_dump(exclude_defaults=True)
+    if draw.indices is not None:
+        keys["indices"] = draw_sha256(torch.tensor(sorted(draw.indices)))
+    return keys
 
 
 def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> None:

@@ -21,7 +21,7 @@ Fault = Callable[..., str]
 
 DISTINCT = "optimizer names must be distinct"
 EPOCHS_OR_STEPS = "give exactly one of epochs and steps (null removes one)"
-FRACTION_OR_CLASS = "give exactly one of fraction and per_class (null removes one)"
+FRACTION_OR_CLASS = "give exactly one of fraction, per_class and indices (null removes one)"
 PAPER = {"test_accuracy": 1.0, "error_reduction": 2.0}
 NESTEROV = "nesterov needs a momentum above 0"
 
@@ -76,7 +76,7 @@ def test_a_chain_of_bases_merges_sections_and_replaces_lists(put: Put) -> None:
         (
             "data: {draw: {per_class: null, fraction: 0.5}}",
             "draw",
-            {"fraction": 0.5, "per_class": None, "by": "random"},
+            {"fraction": 0.5, "per_class": None, "indices": None, "by": "random"},
         ),
         (
             "model: {kind: cnn}",

@@ -43,7 +43,11 @@ def edited(text: str, old: str, new: str) -> str:
             "15: optimizers.dynamic: min_fraction 0.25 is above max_fraction 0.1; lower the one or raise the "
             "other",
         ),
-        ("per_class: 10", "", "4: data.draw: give exactly one of fraction and per_class (null removes one)"),
+        (
+            "per_class: 10",
+            "",
+            "4: data.draw: give exactly one of fraction, per_class and indices (null removes one)",
+        ),
         (
             "epochs: 2",
             "steps: 2\n  epochs: 1",

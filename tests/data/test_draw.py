@@ -4,6 +4,7 @@ import re
 import struct
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dba_cli.data import class_sizes, draw_sha256, imbalanced, noisy
+from dba_cli.data import class_sizes, draw_sha256, imbalanced, listed, noisy
 from dba_cli.data import draw as draw_of
 from dba_cli.errors import UserError
 
@@ -200,3 +201,22 @@ def test_known_noise_stays_what_it_was() -> None:
         "9d6de1f51d51c90894a46ebc9acc3bcd297a5447cc4596c09d28aecf6568b4e0",
         "daf9702cea38057b34be7e1c52ca87aba750c30a18e9210cd303d2d392b51f3d",
     ]
+
+
+def test_a_list_of_indices_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("# two images\n\n7  # the first\n 0\n")
+    assert listed(str(file)) == [7, 0]
+    for line in ("-1", "1.5", "one", "٣", "1 2", "9" * 20):
+        file.write_text(f"7\n{line}\n")
+        with pytest.raises(ValueError, match=r"mine.txt, line 2: .* is no index; give one in each line"):
+            listed(str(file))
+    file.write_bytes(b"\xff\xfe")
+    for name, near in ((str(file), ""), (str(tmp_path), ""), ("rmnist", "; did you mean 'rmnist_10'?")):
+        with pytest.raises(ValueError, match=f"neither a readable file of indices nor a known list{near}"):
+            listed(name)
+
+
+def test_rmnist_10_has_ten_images_of_each_class(official: Path) -> None:
+    labels = (official / "MNIST/raw/train-labels-idx1-ubyte").read_bytes()[8:]
+    assert Counter(labels[index] for index in listed("rmnist_10")) == dict.fromkeys(range(10), 10)

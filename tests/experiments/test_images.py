@@ -63,6 +63,7 @@ DEFORMED = {"deformation": {"rotation": 10}}
         ({"per_class": 10}, {}, {}, "random draw"),
         (FULL, {}, {}, "full training set"),
         ({"per_class": 10, "by": "facility_location"}, {}, {}, "selected draw"),
+        ({"indices": "rmnist_10"}, {}, {}, "listed draw"),
         (FULL, {"step_budget": 600}, {}, "step budget 600"),
         ({"fraction": 0.01}, DEFORMED, {}, "random draw, deformed"),
         (FULL, {"step_budget": 100, **DEFORMED}, {}, "step budget 100, deformed"),
@@ -99,6 +100,23 @@ def test_no_draw_takes_an_image_of_the_validation_split(draw: dict[str, Any]) ->
         assert indices.equal(indices.unique())  # ascending, each once
     if draw == FULL:
         assert len(indices) == 1200 - 200
+
+
+def test_a_listed_draw_is_the_list_whatever_the_seed() -> None:
+    listed = config({"indices": [70, 3, 41, 1199]})
+    for seed in (0, 5):
+        assert drawn(listed.data, DATA, seed).tolist() == [3, 41, 70, 1199]
+    assert training_size(listed, DATA) == 4
+    with pytest.raises(UserError, match=r"sample 1,200 cannot be drawn: MNIST has 1,200 training samples"):
+        drawn(config({"indices": [3, 1200]}).data, DATA, 0)
+    split = evaluation_samples(config(evaluate_on="validation").data, DATA, CPU, 0)
+    where = next(i for i, image in enumerate(DATA.train_images) if image.numpy().tobytes() in _bytes(split))
+    with pytest.raises(UserError, match=f"sample {where:,} cannot be drawn: it is of the validation split"):
+        training_size(config({"indices": [where]}, evaluate_on="validation"), DATA)
+
+
+def _bytes(samples: TensorData) -> set[bytes]:
+    return {(image * 255).round().to(torch.uint8).numpy().tobytes() for image in samples.images}
 
 
 def test_the_split_is_one_for_all_seeds_draws_and_calls() -> None:
