@@ -1,8 +1,10 @@
 """The table of losses that a config can name: what a batch is trained on, one loss per sample."""
 
+import math
 import warnings
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dba_cli.method import Registry
+from dba_cli.models import MODELS
 
 Network = Callable[[Tensor], Tensor]
 Builder = Callable[..., nn.Module]
@@ -28,9 +31,10 @@ def register_loss(name: str) -> Callable[[Builder], Builder]:
     ``network`` maps images to logits (n, classes), ``indices`` (n,) are the samples' places in the draw.
     What it remembers from step to step stands in buffers, which become part of the checkpoint.
 
-    Of ``samples`` (of the draw), ``classes``, ``generator`` (a torch.Generator of the run's, on the CPU) and
-    ``wrong_share`` (of the labels, as data.noise says it: for what has to be told) it is given those that its
-    signature names. Every other parameter is a key of the section, with the annotation as its type.
+    Of ``samples`` (of the draw), ``classes``, ``image_shape`` (as a network's builder is given it),
+    ``generator`` (a torch.Generator of the run's, on the CPU) and ``wrong_share`` (of the labels, as
+    data.noise says it: for what has to be told) it is given those that its signature names. Every other
+    parameter is a key of the section, with the annotation as its type.
 
     Raises:
         ValueError: The name is taken, or contains a colon.
@@ -230,3 +234,83 @@ def _lower_group(losses: Tensor) -> Tensor:
         mixture.fit(values)
     lower = mixture.predict_proba(values)[:, mixture.means_.argmin()]
     return torch.from_numpy(lower).to(losses)
+
+
+@register_loss("distillation")
+class Distillation(nn.Module):
+    """Cross-entropy with what larger networks answer, which learn from the same batches first.
+
+    In the first ``steps`` steps every teacher learns from the labels of the batch, as the network does. From
+    then on the teachers stay as they are, and the network learns their mean probabilities of the very images
+    that it sees (Hinton, Vinyals and Dean 2015; Beyer et al. 2022). No teacher sees another image or label.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        classes: int,
+        generator: torch.Generator,
+        steps: Annotated[int, Field(ge=1, description="Of the teachers' training, from the run's first.")],
+        teacher: Annotated[str, Field(description="Kind of network; its keys are the others.")] = "cnn",
+        teachers: Annotated[int, Field(ge=1, le=100, description="How many; only their weights differ.")] = 1,
+        lr: Annotated[float, Field(gt=0, description="Of their AdamW; rises, then falls to 0.")] = 0.002,
+        weight_decay: Annotated[float, Field(ge=0, description="Of their AdamW.")] = 0.05,
+        label_smoothing: Annotated[
+            Share, Field(description="Of all networks, while they learn labels.")
+        ] = 0.0,
+        **arguments: Any,
+    ) -> None:
+        super().__init__()
+        self._steps, self._lr, self._smoothing, self._generator = steps, lr, label_smoothing, generator
+        with self._seeded():
+            built = [
+                MODELS[teacher](image_shape=image_shape, classes=classes, **arguments)
+                for _ in range(teachers)
+            ]
+        # On a CPU convolutions take half the time where the channels of a pixel lie together.
+        self.teachers = nn.ModuleList(built)
+        self.teachers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._optimizer = torch.optim.AdamW(self.teachers.parameters(), lr, weight_decay=weight_decay)
+        self.seen: Tensor
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, network: Network, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Return the losses (n,); let the teachers learn while it is their time."""
+        step = int(self.seen)
+        self.seen += 1
+        teaching = step >= self._steps
+        self.teachers.train(not teaching)
+        with torch.set_grad_enabled(not teaching), self._seeded():
+            inputs = images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
+            answers = [teacher(inputs).float() for teacher in self.teachers]
+        if teaching:
+            targets = torch.stack(answers).softmax(2).mean(0)
+            return F.cross_entropy(network(images), targets, reduction="none")
+        losses = [F.cross_entropy(each, labels, label_smoothing=self._smoothing) for each in answers]
+        self._optimizer.zero_grad()
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._lr * _risen_and_fallen(step, self._steps)
+        self._optimizer.step()
+        return F.cross_entropy(network(images), labels, reduction="none", label_smoothing=self._smoothing)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the state of the teachers' optimizer."""
+        return self._optimizer.state_dict()
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._optimizer.load_state_dict(state)
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
+        # Initial weights and dropout draw from torch's global state.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=self._generator)))
+            yield
+
+
+def _risen_and_fallen(step: int, steps: int) -> float:
+    """Return the factor of a learning rate: a rise over a twentieth of the steps, then half a cosine."""
+    rise = math.ceil(steps / 20)
+    return min(1, (step + 1) / rise) * (1 + math.cos(math.pi * max(0, step - rise) / steps)) / 2

@@ -1,6 +1,7 @@
 """The losses of the table, one sample at a time against their formulas, and what the peers keep."""
 
 import math
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dba_cli.config import LossConfig, from_data
 from dba_cli.errors import UserError
 from dba_cli.models import MODELS
 
-N, CLASSES = 6, 3
+N, CLASSES, SHAPE = 6, 3, (1, 4, 4)
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 WHERE = torch.arange(N)
 LOGITS = torch.randn(N, CLASSES, generator=torch.Generator().manual_seed(0))
@@ -21,7 +22,7 @@ LOGITS = torch.randn(N, CLASSES, generator=torch.Generator().manual_seed(0))
 
 def loss(samples: int = N, **keys: object) -> nn.Module:
     generator = torch.Generator().manual_seed(7)
-    return LossConfig.model_validate(keys).build(samples, CLASSES, generator)
+    return LossConfig.model_validate(keys).build(samples, CLASSES, SHAPE, generator)
 
 
 def of(module: nn.Module, logits: Tensor = LOGITS) -> list[float]:
@@ -93,7 +94,9 @@ def test_small_losses_alone_and_more_left_out_from_epoch_to_epoch() -> None:
 
 def test_what_has_to_be_told_how_much_is_wrong_is_told_what_the_noise_is() -> None:
     generator = torch.Generator().manual_seed(7)
-    module = LossConfig.model_validate({"kind": "small_loss", "ramp": 1}).build(N, CLASSES, generator, 0.5)
+    module = LossConfig.model_validate({"kind": "small_loss", "ramp": 1}).build(
+        N, CLASSES, SHAPE, generator, 0.5
+    )
     assert of(module) == of(loss(kind="small_loss", rate=0.5, ramp=1))
     assert of(module) == pytest.approx([2 * h if h in sorted(ENTROPIES)[:3] else 0 for h in ENTROPIES])
 
@@ -175,3 +178,33 @@ def test_what_is_wrong_is_refused_in_one_line(words: list[str], said: str) -> No
         from_data(DATA, words)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_distillation_is_of_labels_until_the_teachers_have_learnt_them() -> None:
+    keys = {"teacher": "mlp", "hidden": [5], "teachers": 2, "lr": 0.02, "label_smoothing": 0.2}
+    module = loss(kind="distillation", steps=3, **keys)
+    images = torch.rand(N, *SHAPE, generator=torch.Generator().manual_seed(1))
+    student = nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES))
+    by_hand = deepcopy(module.teachers)
+    assert by_hand[0].output.weight.ne(by_hand[1].output.weight).any()
+    optimizers = [torch.optim.AdamW(each.parameters(), weight_decay=0.05) for each in by_hand]
+    for rate in (0.02, 0.02, 0.015):  # risen in the first step; half a cosine: 1, 1, 3/4
+        losses = module(student, images, LABELS, WHERE)
+        smoothed = F.cross_entropy(student(images), LABELS, reduction="none", label_smoothing=0.2)
+        assert losses.tolist() == pytest.approx(smoothed.tolist())
+        for each, optimizer in zip(by_hand, optimizers, strict=True):
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad()
+            F.cross_entropy(each(images), LABELS, label_smoothing=0.2).backward()
+            optimizer.step()
+    answers = sum(each(images).softmax(1) for each in by_hand) / 2
+    for _ in range(2):  # from now on the teachers stay
+        found = module(student, images, LABELS.flip(0), WHERE)
+        assert found.tolist() == pytest.approx((-answers * student(images).log_softmax(1)).sum(1).tolist())
+        found.sum().backward()
+
+
+def test_a_teacher_that_cannot_be_built_is_an_error_of_the_config() -> None:
+    for keys in ({"teacher": "cmm"}, {"hiden": [3]}):
+        with pytest.raises(ValueError, match="loss distillation cannot be made"):
+            loss(kind="distillation", steps=3, **keys)

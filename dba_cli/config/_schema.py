@@ -311,14 +311,20 @@ class LossConfig(Kinded):
     @staticmethod
     def supplied(parameters: list[str]) -> list[str]:
         """Return what the program gives to a loss's builder."""
-        return [name for name in parameters if name in {"samples", "classes", "generator", "wrong_share"}]
+        given = {"samples", "classes", "image_shape", "generator", "wrong_share"}
+        return [name for name in parameters if name in given]
 
     def build(
-        self, samples: int, classes: int, generator: torch.Generator, wrong_share: float = 0.0
+        self,
+        samples: int,
+        classes: int,
+        image_shape: tuple[int, ...],
+        generator: torch.Generator,
+        wrong_share: float = 0.0,
     ) -> nn.Module:
         """Return the loss of a run on so many ``samples``; ValueError where it cannot be made."""
         builder = LOSSES[self.kind]
-        sizes = {"samples": samples, "classes": classes}
+        sizes = {"samples": samples, "classes": classes, "image_shape": image_shape}
         given = {**sizes, "generator": generator, "wrong_share": wrong_share}
         keys = self.supplied(list(inspect.signature(builder).parameters))
         try:

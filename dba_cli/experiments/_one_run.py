@@ -199,7 +199,8 @@ class Trainee:
         }
         loss = config.training.loss_of(entry)
         share = 0.0 if config.data.noise is None else config.data.noise.rate
-        built = loss.build(len(self.indices), self.data.num_classes, generators["loss"], share)
+        sizes = len(self.indices), self.data.num_classes, self.data.image_shape
+        built = loss.build(*sizes, generators["loss"], share)
         learning = Learning(
             optimizer,
             build_scheduler(config.training.schedule, optimizer, run.timeline.steps),
@@ -253,7 +254,7 @@ def check_network(config: Config, entry: OptimizerConfig, data: ImageData) -> No
             model = build(torch.Generator())
     except UserError:  # a user's network may look at its weights, and another fault shows again
         model = build(torch.Generator())
-    config.training.loss_of(entry).build(1, data.num_classes, torch.Generator())
+    config.training.loss_of(entry).build(1, data.num_classes, data.image_shape, torch.Generator())
     if entry.selects and (coupled := _coupled(model, data.image_shape)) is not None:
         raise ValueError(
             f"model {config.model.kind}: {coupled} to select by: replace them by nn.GroupNorm, or keep them"

@@ -75,6 +75,11 @@ def cnn(
     groups: Annotated[
         int | None, Field(ge=1, description="Of a GroupNorm after each convolution; none: no normalisation.")
     ] = None,
+    hidden: Annotated[
+        Sequence[Annotated[int, Field(ge=1, le=100_000)]],
+        Field(max_length=20, description="Units of each fully connected layer before the output."),
+    ] = (),
+    dropout: Annotated[float, Field(ge=0, lt=1, description="Before each fully connected layer.")] = 0.0,
 ) -> nn.Sequential:
     """Small convolutional network: a 3 x 3 convolution, activation and 2 x 2 max-pooling per entry.
 
@@ -92,7 +97,16 @@ def cnn(
             height, width = height // 2, width // 2
         before = out
     layers["flatten"] = nn.Flatten()
-    layers["output"] = nn.Linear(before * height * width, classes)
+    units = before * height * width
+    for i, out in enumerate(hidden, start=1):
+        if dropout:
+            layers[f"dropout{i}"] = nn.Dropout(dropout)
+        layers[f"hidden{i}"] = nn.Linear(units, out)
+        layers[f"hidden_activation{i}"] = ACTIVATIONS[activation]()
+        units = out
+    if dropout:
+        layers["dropout"] = nn.Dropout(dropout)
+    layers["output"] = nn.Linear(units, classes)
     return nn.Sequential(layers)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -258,7 +258,8 @@ class Training:
             batch = self._trained[batch]
         batch = batch.to(self._device)
         labels = self._train_data.labels.index_select(0, batch)
-        losses = learning.loss(self._logits, self._train_data.images_at(batch), labels, batch)
+        with self._precision():  # of the networks that a loss may have, too
+            losses = learning.loss(self._logits, self._train_data.images_at(batch), labels, batch)
         mean = losses.mean()
         loss = mean.item()
         if not math.isfinite(loss):
@@ -295,9 +296,11 @@ class Training:
         return True
 
     def _logits(self, images: Tensor) -> Tensor:
-        with torch.autocast(self._device.type, torch.bfloat16) if self._lower else nullcontext():
-            logits: Tensor = self._model(images)
+        logits: Tensor = self._model(images)
         return logits.float() if self._lower else logits
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return torch.autocast(self._device.type, torch.bfloat16) if self._lower else nullcontext()
 
     def _refuse(self, used: Mapping[str, int], budget: int) -> None:
         layer, most = max(used.items(), key=lambda item: item[1])

@@ -36,6 +36,8 @@ ENTRIES = {
         "elr": {"kind": "dba", "base": SGD, "loss": {"kind": "early_learning_regularization"}},
         "two groups": SGD | {"loss": {"kind": "two_groups", "warm_up": 1}},
         "small loss": SGD | {"loss": {"kind": "small_loss", "rate": 0.4, "ramp": 2}},
+        "distillation": SGD
+        | {"loss": {"kind": "distillation", "steps": 5, "teachers": 2, "channels": [2], "dropout": 0.5}},
         "mixup": SGD | {"loss": {"kind": "mixup"}},
         "memory": {"kind": "dba", "base": SGD, "rule": "two_groups", "warmup_steps": 3},
     }.items()
@@ -70,7 +72,7 @@ def training(
     optimizer = entry.base_optimizer.build(model.parameters())
     schedule = build_scheduler(ScheduleConfig(kind="cosine", warmup_steps=3), optimizer, STEPS)
     rule = gradient_rule(entry, model, selection)
-    loss = TrainingConfig(steps=STEPS).loss_of(entry).build(N, CLASSES, selection)
+    loss = TrainingConfig(steps=STEPS).loss_of(entry).build(N, CLASSES, (1, 4, 4), selection)
     average = 0.7 if name == "averaged" else None
     generators = {"selection": selection}
     learning = Learning(optimizer, schedule, rule, loss, ema_decay=average, generators=generators)
