@@ -19,6 +19,7 @@ _OTHERS = (
     "results/**/*.png",
     "results/**/*.svg",
     "results/**/*.json",
+    "examples/*.ipynb",
     "examples/*.py",
     "configs/**/*.yaml",
 )
