@@ -20,7 +20,8 @@ run: install  ## train SGD, Adam and DBA on 1 % of MNIST and print the table
 
 test: $(VENV)/installed-test  ## pass the tests
 	@# Two processes of one thread each: more threads than cores wait for each other longer than they compute.
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+	@# In the order of the folders: by themselves they would put the files with one long test last.
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-wheel: $(VENV)/installed-dist  ## build the package, and use it from another folder in a fresh environment
 	rm -rf dist

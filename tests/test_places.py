@@ -263,7 +263,7 @@ def changed(places: dict[str, tuple[str, str]], folder: Path) -> Callable[..., s
     """Return the command of a copy of the package that is changed in at most three places."""
     assert len(places) <= 3
     package = folder / "dba_cli"
-    shutil.copytree(ROOT / "dba_cli", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "dba_cli", package)
     for place, (before, after) in places.items():
         text = (package / place).read_text("utf-8")
         assert text.count(before) == 1, place

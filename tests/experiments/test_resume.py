@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 COMMAND = Path(sys.executable).with_name("dba")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 DEFORMED = {"deformation": {"rotation": 10, "translation": 1}}
-STEPS, KILLS = 60, 5
+STEPS, KILLS = 40, 4
 
 MOMENTUM = {"kind": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.001}
 ADAM_BASE = {"kind": "adam", "lr": 0.01}
