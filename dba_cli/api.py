@@ -40,7 +40,7 @@ from dba_cli.experiments import (
     run_sweep,
     sweep_folder,
 )
-from dba_cli.records import RunRecord
+from dba_cli.records import BY_LAYER, RunRecord
 from dba_cli.training import resolve_device
 
 if TYPE_CHECKING:  # pandas is imported where it is used: the commands do without
@@ -399,6 +399,7 @@ def _figures(record: RunRecord) -> dict[str, Any]:
     row = record.model_dump(exclude={"format", "versions", "device", "seal"})
     data, final, durations = row.pop("data"), row.pop("final") or {}, row.pop("durations")
     draw = ";".join(f"{key}={value}" for key, value in data.pop("draw").items())
-    fractions = {f"fraction.{layer}": share for layer, share in final.pop("fractions", {}).items()}
+    final = {name: value for name, value in final.items() if name not in BY_LAYER}
+    by_layer = record.final.by_layer if record.final else {}
     seconds = {f"{key}_seconds": durations.pop(key) for key in ("training", "evaluation", "total")}
-    return {**row, **data, "draw": draw, **final, **fractions, **seconds, **durations}
+    return {**row, **data, "draw": draw, **final, **by_layer, **seconds, **durations}

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 
 from dba_cli.comparison._model import Row, Section, Setting
 from dba_cli.comparison._ranking import differing
-from dba_cli.comparison._statistics import Estimate
+from dba_cli.comparison._statistics import Estimate, mean_with_interval
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,12 @@ def _estimate(estimate: Estimate | None, digits: int) -> str:
     return "" if estimate is None else f"{100 * estimate:z.{digits}f}"
 
 
+def _of_layers(row: Row, figure: str) -> str:
+    """Return the mean over seeds of a figure that each layer has one of, of the mean over layers."""
+    found = [list(getattr(final, figure).values()) for final in row.finals.values()]
+    return "" if not found or not all(found) else _estimate(mean_with_interval([*map(fmean, found)]), 1)
+
+
 def _error(row: Row) -> str:
     # From the accuracy as printed: rounded apart, the two can miss 100 by a digit.
     return "" if row.accuracy is None else f"{100 - float(_percent(row.accuracy.mean)):.2f}"
@@ -202,6 +209,8 @@ _COLUMNS = (
     Column("Seeds", "Seeds", _seeds, numeric=False),
     Column("Test accuracy (%)", "Accuracy\n%", lambda row: _estimate(row.accuracy, 2)),
     Column("Error (%)", "Error\n%", _error),
+    Column("Left out that is wrong (%)", "Left out\nwrong %", lambda row: _of_layers(row, "drop_precision")),
+    Column("Wrong left out (%)", "Wrong\nout %", lambda row: _of_layers(row, "drop_recall")),
     Column("vs SGD (%)", "vs SGD\n%", lambda row: _estimate(row.vs_sgd, 1)),
     Column("vs Adam (%)", "vs Adam\n%", lambda row: _estimate(row.vs_adam, 1)),
     Column("Paper (%)", "Paper\n%", _paper),

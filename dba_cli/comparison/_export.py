@@ -18,7 +18,7 @@ from dba_cli.comparison._ranking import differing
 from dba_cli.comparison._statistics import Estimate
 from dba_cli.comparison._terminal import plain_text
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.records import Evaluation
+from dba_cli.records import BY_LAYER, Evaluation
 from dba_cli.records import csv_text as table_text
 
 if TYPE_CHECKING:  # pandas is imported where it is used: a table on the terminal does without
@@ -84,7 +84,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Section, Row], object]]] = {
 _OPTIONAL = [
     name
     for name, of in Evaluation.model_fields.items()
-    if not of.is_required() and name not in ("test_errors", "fractions")
+    if not of.is_required() and name not in ("test_errors", *BY_LAYER)
 ]
 
 

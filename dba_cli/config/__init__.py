@@ -23,6 +23,7 @@ from dba_cli.config._schema import ModelConfig as ModelConfig
 from dba_cli.config._schema import OptimizerConfig as OptimizerConfig
 from dba_cli.config._schema import ScheduleConfig as ScheduleConfig
 from dba_cli.config._schema import TrainingConfig as TrainingConfig
+from dba_cli.config._schema import TrustedUse as TrustedUse
 from dba_cli.config._schema import config_hash as config_hash
 from dba_cli.config._space import Range as Range
 from dba_cli.config._sweep import Sweep as Sweep

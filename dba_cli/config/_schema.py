@@ -72,6 +72,7 @@ Pixels = Annotated[float, Field(ge=0, le=14)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Field(ge=1, le=100_000_000)]
+TrustedUse = Literal["reference", "beside", "alone"]
 
 
 class ExperimentConfig(Section):
@@ -142,6 +143,13 @@ class Imbalance(Section):
     """Samples of the first class over those of the last."""
 
 
+class Trusted(Section):
+    """Training images beside the draw whose labels are right, whatever ``noise`` does to the others'."""
+
+    per_class: Count
+    """Images of each class."""
+
+
 class DataConfig(Section):
     """The dataset, where it comes from, and the draw."""
 
@@ -176,6 +184,7 @@ class DataConfig(Section):
     imbalance: Imbalance | None = None
     repeat: Count = 1
     """How many times each sample of the draw stands in the training set, with the same label each time."""
+    trusted: Trusted | None = None
 
     @model_validator(mode="after")
     def _whose(self) -> Self:
@@ -427,6 +436,10 @@ class OptimizerConfig(BaseOptimizerConfig):
     """Instead of training.batch_size."""
     loss: SerializeAsAny[LossConfig] | None = None
     """Instead of training.loss."""
+    trusted: TrustedUse = "reference"
+    """What the images of data.trusted are for. reference: the rules and orders of dba compare with their
+    gradient; beside: that, and every step trains on all of them beside its batch; alone: the draw is not
+    trained on."""
 
     @property
     def base_optimizer(self) -> BaseOptimizerConfig:
@@ -534,6 +547,21 @@ class Config(Section):
                 raise ValueError(
                     f"model pair is for the loss small_loss, and optimizer {entry.name} has another one: "
                     "training.loss: {kind: small_loss, rate: ...}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _uses_what_is_trusted(self) -> Self:
+        for entry in self.optimizers:
+            if entry.trusted != "reference" and self.data.trusted is None:
+                raise ValueError(
+                    f"optimizer {entry.name}: trusted: {entry.trusted} needs images whose labels are right: "
+                    "data.trusted: {per_class: 5}"
+                )
+            if entry.trusted == "alone" and (self.training.trace or self.training.early_stopping):
+                raise ValueError(
+                    f"optimizer {entry.name}: trusted: alone trains on nothing of the draw, which "
+                    "training.trace and training.early_stopping are about: leave them out"
                 )
         return self
 

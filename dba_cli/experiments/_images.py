@@ -45,6 +45,8 @@ def protocol(config: Config) -> str:
         name += f", every sample {data.repeat} times"
     if data.noise is not None:
         name += f", {100 * data.noise.rate:.10g} % {data.noise.kind} label noise"
+    if data.trusted is not None:
+        name += f", {data.trusted.per_class} trusted per class"
     if config.training.deformation is not None:
         name += ", deformed"
     if data.holdout is not None:
@@ -84,6 +86,27 @@ def trained_labels(config: DataConfig, data: ImageData, indices: Tensor, seed: i
     return wrong.repeat_interleave(config.repeat)
 
 
+def trusted(config: DataConfig, data: ImageData, drawn: Tensor, seed: int) -> Tensor:
+    """Return the indices of the trusted images of a run, ascending, none of them ``drawn``.
+
+    Raises:
+        UserError: The source cannot give so many beside the draw.
+    """
+    if config.trusted is None:
+        return drawn[:0]
+    pool = _pool(config, data, seed)
+    pool = pool[torch.isin(pool, drawn, invert=True)]
+    labels, wanted = data.train_labels[pool], config.trusted.per_class
+    counts = labels.bincount(minlength=data.num_classes)
+    if (fewest := int(counts.min())) < wanted:
+        raise UserError(
+            f"data.trusted.per_class: {wanted} images of each class beside the draw, but "
+            f"{data.name_of(int(counts.argmin()))} has only {fewest} left: "
+            + (f"use {fewest} or less" if fewest else "draw fewer, or leave it out")
+        )
+    return pool[draw(labels, [wanted] * data.num_classes, generator(seed, Stream.TRUSTED))]
+
+
 def held_out_for_stopping(config: Config, n: int, seed: int) -> Tensor | None:
     """Return which of the n samples of a draw only early stopping looks at, ascending; None: it is off."""
     stopping = config.training.early_stopping
@@ -99,6 +122,8 @@ def training_size(config: Config, data: ImageData) -> int:
     if config.data.imbalance is not None:
         sizes = imbalanced(sizes, config.data.imbalance.ratio)
     samples = sum(sizes) * config.data.repeat
+    if config.data.trusted is not None:  # as many are left whatever the seed
+        trusted(config.data, data, drawn(config.data, data, 0), 0)
     held_out = held_out_for_stopping(config, samples, 0)
     return samples - (0 if held_out is None else len(held_out))
 
@@ -235,6 +260,14 @@ def drawn_images(
     return TensorData(images.to(device), labels.to(device)), standardize
 
 
+def images_as_they_are(
+    config: DataConfig, data: ImageData, indices: Tensor, device: torch.device
+) -> TensorData:
+    """Return training samples at indices, prepared like those of a draw, with the labels of the data."""
+    images = _prepared(config, data.train_images[indices])
+    return TensorData(images.to(device), data.train_labels[indices].to(device))
+
+
 def standardizer(samples: Tensor) -> Standardize:
     """Return what gives images (n, channels, height, width) or tables (n, features) mean 0 and deviation 1.
 
@@ -293,10 +326,10 @@ class Images:
     def evaluation(self, config: DataConfig, device: torch.device, seed: int) -> TensorData:
         """Return the samples that a run of a seed is evaluated on, on ``device``."""
         every = config.holdout is None  # and then whatever the seed
-        whose = config.model_dump_json(
-            exclude={"draw", "imbalance", "repeat"}
-            | ({"noise"} if config.evaluate_on != "noisy_validation" else set())
-        )
+        unseen = {"draw", "imbalance", "repeat", "trusted"}
+        if config.evaluate_on != "noisy_validation":
+            unseen.add("noise")
+        whose = config.model_dump_json(exclude=unseen)
         key = (whose, device, 0 if every else seed)
         if key not in self._evaluation:
             self._evaluation[key] = evaluation_samples(config, self.of(config), device, seed)

@@ -8,12 +8,20 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dba_cli.config import Config, Draw, OptimizerConfig, to_yaml
 from dba_cli.data import ImageData, draw_sha256
 from dba_cli.errors import UserError
-from dba_cli.experiments._images import Images, drawn, drawn_images, held_out_for_stopping, protocol
+from dba_cli.experiments._images import (
+    Images,
+    drawn,
+    drawn_images,
+    held_out_for_stopping,
+    images_as_they_are,
+    protocol,
+    trusted,
+)
 from dba_cli.experiments._plan import PlannedRun
 from dba_cli.experiments._provenance import Provenance
 from dba_cli.experiments._resume import RunKeeper, ctrl_c_between_steps
@@ -29,6 +37,7 @@ from dba_cli.training import (
     Stream,
     TensorData,
     Training,
+    TrustedSamples,
     build_model,
     build_scheduler,
     count_parameters,
@@ -140,6 +149,7 @@ class OneRun(Observer):
                 draw=_said(config.data.draw),
                 draw_sha256=draw_sha256(trainee.indices),
                 labels_sha256=trainee.labels_sha256,
+                trusted_sha256=draw_sha256(trainee.trusted) if len(trainee.trusted) else None,
                 n_train=len(trainee.indices),
                 n_test=len(trainee.test_data),
                 evaluated_on=config.data.evaluate_on,
@@ -172,6 +182,14 @@ class Trainee:
         self.indices = drawn(run.config.data, self.data, run.seed)
         found = drawn_images(run.config.data, self.data, self.indices, device, run.seed)
         self._samples, self._standardize = found
+        self.trusted = trusted(run.config.data, self.data, self.indices, run.seed)
+
+    @property
+    def wrong(self) -> Tensor | None:
+        """Return whose labels are wrong, (n,), where data.noise made any so."""
+        if self._run.config.data.noise is None:
+            return None
+        return self._samples.labels != self.data.train_labels[self.indices].to(self._device)
 
     @property
     def labels_sha256(self) -> str | None:
@@ -181,9 +199,14 @@ class Trainee:
     def training(self, observer: Observer | None = None) -> Training:
         """Return the training at its beginning; network and random streams are made anew in each call."""
         run, config, seed, entry = self._run, self._run.config, self._run.seed, self._run.config.optimizers[0]
-        self.train_data: TensorData | DeformedImages = self._samples
+        behind = None
+        samples, n = self._samples, len(self.indices)
+        if len(self.trusted):
+            samples += images_as_they_are(config.data, self.data, self.trusted, self._device)
+            behind = TrustedSamples(torch.arange(n, len(samples), device=self._device), entry.trusted)
+        self.train_data: TensorData | DeformedImages = samples
         if config.training.deformation is not None:
-            images, labels = self._samples.images, self._samples.labels
+            images, labels = samples.images, samples.labels
             stream = generator(seed, Stream.DEFORMATION)
             self.train_data = DeformedImages(images, labels, config.training.deformation, stream)
         weights = generator(seed, Stream.WEIGHTS)
@@ -199,7 +222,8 @@ class Trainee:
         }
         loss = config.training.loss_of(entry)
         share = 0.0 if config.data.noise is None else config.data.noise.rate
-        sizes = len(self.indices), self.data.num_classes, self.data.image_shape
+        remembered = len(samples) if entry.trusted == "alone" else n
+        sizes = remembered, self.data.num_classes, self.data.image_shape
         built = loss.build(*sizes, generators["loss"], share)
         learning = Learning(
             optimizer,
@@ -215,13 +239,23 @@ class Trainee:
         if isinstance(self.train_data, DeformedImages):
             generators["deformation"] = self.train_data.generator
         order = generator(seed, Stream.ORDER)
-        data = self.train_data, self.test_data
-        held_out = held_out_for_stopping(config, len(self.indices), seed)
+        held_out = held_out_for_stopping(config, n, seed)
         stop_on = None
         if held_out is not None:
             held_out = held_out.to(self._device)
             stop_on = HeldOut(held_out, self._samples.images_at(held_out), self._samples.labels[held_out])
-        return Training(self.model, learning, *data, run.timeline, order, observer, stop_on)
+        return Training(
+            self.model,
+            learning,
+            self.train_data,
+            self.test_data,
+            run.timeline,
+            order,
+            observer,
+            stop_on=stop_on,
+            trusted=behind,
+            wrong=self.wrong,
+        )
 
     def copies_errors(self) -> int | None:
         """Return the errors of the mean probability over deformed copies of each image, itself included."""

@@ -52,7 +52,7 @@ class Board(Observer):
             "loss/test": row.test_loss,
             "loss/train": row.train_loss,
             "time/training seconds": row.seconds,
-            **{f"fraction/{layer}": fraction for layer, fraction in row.fractions.items()},
+            **{name.replace(".", "/", 1): value for name, value in row.by_layer.items()},
         }
         for name, value in scalars.items():
             if value is not None:

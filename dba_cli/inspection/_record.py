@@ -12,6 +12,11 @@ from dba_cli.records import Evaluation, ExperimentFolder, RunFolder, RunRecord
 from dba_cli.sparkline import sparkline
 
 _CURVE = 40
+_OF_LAYERS = {
+    "fractions": "kept by",
+    "drop_precision": "share wrong of what was left out by",
+    "drop_recall": "share of the wrong left out by",
+}
 _ROWS = 8
 
 
@@ -77,10 +82,12 @@ def _history(history: list[Evaluation]) -> Table:
 
 
 def _curves(history: list[Evaluation], *, ascii_only: bool) -> Table:
-    """Return the accuracy, and the fraction that each layer kept, over training."""
+    """Return the accuracy, and what each layer has one of, over training."""
     curves = {"test accuracy": [point.test_accuracy for point in history]}
-    for layer in dict.fromkeys(layer for point in history for layer in point.fractions):
-        curves[f"kept by {layer}"] = [point.fractions[layer] for point in history if layer in point.fractions]
+    for name, words in _OF_LAYERS.items():
+        points = [getattr(point, name) for point in history]
+        for layer in dict.fromkeys(layer for point in points for layer in point):
+            curves[f"{words} {layer}"] = [point[layer] for point in points if layer in point]
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, values in curves.items():
         line = sparkline(values, _CURVE, ascii_only=ascii_only)

@@ -1,6 +1,6 @@
 """Dynamic Batch Adaptation as a replacement for the backward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from math import isfinite, nan
@@ -140,6 +140,7 @@ class DynamicBatch:
         labels: Tensor | None = None,
         indices: Tensor | None = None,
         reference: Tensor | None = None,
+        beside: bool = False,
         retain_graph: bool = False,
     ) -> Selection:
         """Write the gradient of the selected samples into ``.grad``, adding to what is there.
@@ -155,13 +156,16 @@ class DynamicBatch:
                 it; all copies of one sample have its number.
             reference: losses of trusted samples, (m,), from the same forward pass or another one, for orders
                 and rules that compare with their mean gradient; they are no candidates.
+            beside: whether the reference is trained on as well, as if each layer had chosen its samples
+                beside those of the batch, each with the mean weight of these.
             retain_graph: whether the graph is needed again, as in `torch.Tensor.backward`.
 
         Returns:
             What was selected. Parameters that the losses do not depend on keep their ``.grad``.
 
         Raises:
-            ValueError: losses, labels or indices of another shape or missing, or losses without graph.
+            ValueError: losses, labels, indices or a reference of another shape or missing, or losses without
+                graph; ``beside`` with ``selection="global"``.
             NonFiniteError: losses or per-sample gradients that are not finite (a ValueError too).
             RuntimeError: samples are coupled, a parameter that is not the model's, or gradients that
                 contradict autograd's.
@@ -176,6 +180,8 @@ class DynamicBatch:
                 )
         if reference is not None:
             _require_losses(reference, "losses of the reference")
+        if beside and (reference is None or self._selection == "global"):
+            raise ValueError("beside needs backward(losses, reference=their losses) and selection='local'")
         refuse_sharded(self._model)
         scale, meanwhile = scale_of(losses), static_reduction(losses)
         problem_of = partial(
@@ -200,6 +206,8 @@ class DynamicBatch:
                     raise
                 problem = problem_of(layers=layers, dtype=dtype)
                 selection, deliveries = self._selected(problem)
+                if reference is not None and beside:
+                    deliveries = _beside(deliveries, selection, problem, len(reference))
             except NonFiniteError:
                 if scale is None:
                     raise
@@ -254,6 +262,22 @@ class DynamicBatch:
 
 def _given(gradients: Gradients) -> Gradients:
     return gradients
+
+
+def _beside(
+    deliveries: Sequence[Delivery], selection: Selection, problem: SelectionProblem, trusted: int
+) -> list[Delivery]:
+    """The same with the reference's gradient, which counts as so many samples beside those chosen."""
+    sizes = selection.sizes
+
+    def of_both(make: Callable[[], Gradients], reference: Gradients, share: float) -> Gradients:
+        return {p: gradient.lerp(reference[p].to(gradient.dtype), share) for p, gradient in make().items()}
+
+    shares = [trusted / (trusted + sizes[layer.names[0]]) for layer in problem.layers]
+    return [
+        (parameters, partial(of_both, make, reference, share))
+        for (parameters, make), reference, share in zip(deliveries, problem.references, shares, strict=True)
+    ]
 
 
 def _require_losses(losses: Tensor, name: str = "losses") -> None:

@@ -128,7 +128,11 @@ class SelectionProblem:
 
     @property
     def references(self) -> Sequence[Gradients]:
-        """The reference's mean gradient, of the parameters of each layer."""
+        """The reference's mean gradient, by the parameters of each layer.
+
+        Raises:
+            ValueError: there is none.
+        """
         if self.reference is None:
             raise ValueError(
                 "this selection compares with trusted samples: backward(losses, reference=their losses)"

@@ -165,6 +165,20 @@ def agreement(problem: SelectionProblem) -> Tensor:
     return problem.first(sizes.clamp(problem.smallest, problem.largest), ranks_of(products))
 
 
+@register_rule("learning_to_reweight")
+def learning_to_reweight(problem: SelectionProblem) -> Tensor:
+    """Weights in proportion to ``max(0, <g_i, r>)``, of as many as allowed: Ren et al. 2018.
+
+    By so much the reference's loss falls with a small step along the sample's gradient. Where none makes it
+    fall, the paper makes no step; here those nearest to doing so share the weight, as few as allowed.
+    """
+    products = problem.reference_products
+    ranks = ranks_of(products)
+    agreeing = torch.where(ranks < problem.largest, products.clamp_min(0), 0)
+    total = agreeing.sum(-1, keepdim=True)
+    return torch.where(total > 0, agreeing / total, problem.first(problem.smallest, ranks))
+
+
 @register_rule("largest_loss")
 def largest_loss(problem: SelectionProblem) -> Tensor:
     """Selective backprop (Jiang et al. 2019): the largest losses, as few as allowed.

@@ -1,5 +1,6 @@
 """What a run leaves on disk: where it lies, what it says, and how it is written so that it is whole."""
 
+from dba_cli.records._evaluation import BY_LAYER as BY_LAYER
 from dba_cli.records._evaluation import Evaluation as Evaluation
 from dba_cli.records._files import csv_text as csv_text
 from dba_cli.records._files import ensure_writable as ensure_writable

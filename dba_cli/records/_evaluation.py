@@ -20,13 +20,14 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-_PREFIX = "fraction."
+BY_LAYER = {"fractions": "fraction", "drop_precision": "drop_precision", "drop_recall": "drop_recall"}
+"""Figures that each layer has one of, and what their columns begin with: ``fraction.LAYER``."""
 
 
 class Evaluation(BaseModel):
     """The state at one evaluation; accuracies are fractions of 1, losses are in nats.
 
-    ``train_loss`` and ``fractions`` are means since the evaluation before: absent at step 0.
+    ``train_loss`` and what each layer has are means since the evaluation before: absent at step 0.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -49,7 +50,23 @@ class Evaluation(BaseModel):
     fractions: dict[str, Fraction] = Field(
         default_factory=dict, description="By layer: the share of the batch that it was updated with."
     )
+    drop_precision: dict[str, Fraction] = Field(
+        default_factory=dict,
+        description="By layer: what share of the samples left out have wrong labels; known to no training.",
+    )
+    drop_recall: dict[str, Fraction] = Field(
+        default_factory=dict, description="By layer: what share of the wrong labels were left out."
+    )
     seconds: Seconds = Field(description="Of training so far.")
+
+    @property
+    def by_layer(self) -> dict[str, float]:
+        """What each layer has one of, by the names of its columns."""
+        return {
+            f"{start}.{layer}": value
+            for name, start in BY_LAYER.items()
+            for layer, value in getattr(self, name).items()
+        }
 
 
 def history_text(history: Sequence[Evaluation]) -> str:
@@ -88,11 +105,11 @@ def read_history(path: Path, last_step: int | None = None) -> list[Evaluation]:
 
 
 def _row(evaluation: Evaluation) -> dict[str, object]:
-    """Return the columns: one for each figure that there is, and one for each layer's fraction."""
-    row = evaluation.model_dump(exclude={"fractions"})
+    """Return the columns: one for each figure that there is, by layer where each has one."""
+    row = evaluation.model_dump(exclude=set(BY_LAYER))
     optional = {name for name, field in type(evaluation).model_fields.items() if not field.is_required()}
     figures = {name: value for name, value in row.items() if value is not None or name not in optional}
-    return figures | {f"{_PREFIX}{layer}": share for layer, share in evaluation.fractions.items()}
+    return figures | evaluation.by_layer
 
 
 def _evaluation(path: Path, number: int, row: dict[str, str]) -> Evaluation:
@@ -100,11 +117,12 @@ def _evaluation(path: Path, number: int, row: dict[str, str]) -> Evaluation:
         raise _damaged(path, f"row {number}: not as many cells as the header")
     # CSV has no null: what was not measured is an empty cell. Columns of later versions are passed over.
     figures = {key: cell or None for key, cell in row.items() if key in Evaluation.model_fields}
-    layers = {
-        key.removeprefix(_PREFIX): cell for key, cell in row.items() if key.startswith(_PREFIX) and cell
-    }
+    layers: dict[str, dict[str, str]] = {}
+    for name, start in BY_LAYER.items():
+        cells = {key: cell for key, cell in row.items() if key.startswith(f"{start}.") and cell}
+        layers[name] = {key.removeprefix(f"{start}."): cell for key, cell in cells.items()}
     try:
-        return Evaluation.model_validate(figures | {"fractions": layers}, strict=False)
+        return Evaluation.model_validate(figures | layers, strict=False)
     except ValidationError as error:
         raise _damaged(path, f"row {number}: {first_fault(error)}") from None
 

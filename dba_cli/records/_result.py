@@ -51,6 +51,9 @@ class DataRecord(Part):
     labels_sha256: Sha256 | None = Field(
         default=None, description="Of the labels trained on, in the same way, where data.noise changed some."
     )
+    trusted_sha256: Sha256 | None = Field(
+        default=None, description="Of the indices of data.trusted, in the same way; none is in the draw."
+    )
     n_train: Count
     n_test: Count
     evaluated_on: Literal["test", "validation", "noisy_validation"] = "test"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dba_cli.config import TrustedUse
 from dba_cli.training._state import State
 
 
@@ -19,6 +20,9 @@ class TensorData:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __add__(self, other: "TensorData") -> "TensorData":
+        return TensorData(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
+
     def images_at(self, indices: Tensor) -> Tensor:
         """Return the images at ``indices`` (m,), shape (m, channels, height, width)."""
         return self.images.index_select(0, indices)  # the same as indexing, in a third of the time
@@ -31,6 +35,14 @@ class HeldOut:
     indices: Tensor
     images: Tensor
     labels: Tensor
+
+
+@dataclass(frozen=True)
+class TrustedSamples:
+    """Samples behind those of the draw, whose labels are right: their places (m,), and what they are for."""
+
+    indices: Tensor
+    use: TrustedUse
 
 
 class BatchOrder:

@@ -26,6 +26,7 @@ class Stream(IntEnum):
     LOSS = 10
     VALIDATION_NOISE = 11
     STOPPING = 12
+    TRUSTED = 13
 
 
 def generator(seed: int, stream: Stream) -> torch.Generator:

@@ -1,6 +1,7 @@
 """Where a training is: what an interrupted one needs to go on as if nothing had happened."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +34,17 @@ class Since:
     loss: float
     samples: int
     chosen: dict[str, int]
+    left_out: dict[str, int] = field(default_factory=dict)
+    wrong_left_out: dict[str, int] = field(default_factory=dict)
+    wrong: int = 0
+
+    def count(self, weights: Mapping[str, Tensor], wrong: Tensor) -> None:
+        """Add what each layer left out of a batch by its weights (n,); ``wrong`` (n,): whose labels are."""
+        self.wrong += int(wrong.sum())
+        for name, weight in weights.items():
+            left_out = weight == 0
+            self.left_out[name] = self.left_out.get(name, 0) + int(left_out.sum())
+            self.wrong_left_out[name] = self.wrong_left_out.get(name, 0) + int((left_out & wrong).sum())
 
 
 @dataclass

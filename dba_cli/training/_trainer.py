@@ -17,7 +17,7 @@ from dba_cli.errors import UserError
 from dba_cli.losses import CrossEntropy
 from dba_cli.method import DynamicBatch, NonFiniteError, Selection
 from dba_cli.records import Evaluation
-from dba_cli.training._batches import BatchOrder, HeldOut, TensorData
+from dba_cli.training._batches import BatchOrder, HeldOut, TensorData, TrustedSamples
 from dba_cli.training._clock import Clock
 from dba_cli.training._deformation import DeformedImages
 from dba_cli.training._state import POSITION, Keeper, Position, SelectionRecorder, Since, State
@@ -27,8 +27,18 @@ from dba_cli.training._timeline import Timeline
 class GradientRule(Protocol):
     """Turns a batch into ``.grad``, and may remember its samples."""
 
-    def backward(self, losses: Tensor, *, labels: Tensor, indices: Tensor) -> Selection:
+    def backward(
+        self,
+        losses: Tensor,
+        *,
+        labels: Tensor,
+        indices: Tensor,
+        reference: Tensor | None = None,
+        beside: bool = False,
+    ) -> Selection:
         """Write the gradient; return what each layer used. Losses, classes and indices have shape (n,).
+
+        ``reference``: losses (m,) of trusted samples; ``beside``: the gradient is theirs, too.
 
         Raises:
             NonFiniteError: There is nothing to select from.
@@ -98,7 +108,8 @@ class Training:
     that is not finite a divergence, there being no next batch to show it. ``order`` shuffles each epoch.
     Epochs are counted in samples: one is as many as there are, whatever the batches. With ``stop_on`` those
     samples of the draw are not trained on, and the model ends with the weights of the evaluation that made
-    the fewest errors on them.
+    the fewest errors on them. ``trusted`` samples stand in the training data behind those of the draw.
+    ``wrong`` (n,) says whose labels are: training is not told, the evaluations are.
 
     Attributes:
         diverged_at_step: the update that found nothing finite; None where there was none so far.
@@ -116,11 +127,13 @@ class Training:
         order: torch.Generator,
         observer: Observer | None = None,
         stop_on: HeldOut | None = None,
+        trusted: TrustedSamples | None = None,
+        wrong: Tensor | None = None,
     ) -> None:
         self._model, self._learning, self._timeline = model, learning, timeline
         self._train_data, self._test_data, self._observer = train_data, test_data, observer or Observer()
         self._device = train_data.labels.device
-        self._stop_on, self._best = stop_on, State()
+        self._stop_on, self._best, self._wrong = stop_on, State(), wrong
         self._average: AveragedModel | None = None
         if learning.ema_decay is not None:
             average = get_ema_multi_avg_fn(learning.ema_decay)  # type: ignore[no-untyped-call]
@@ -128,6 +141,13 @@ class Training:
         trained = torch.ones(len(train_data), dtype=torch.bool)
         if stop_on is not None:
             trained[stop_on.indices.cpu()] = False
+        self._trusted, self._looked_at = None, 0  # in every step, beside the batch
+        if trusted is not None:
+            trained[trusted.indices.cpu()] = False
+            if trusted.use == "alone":
+                trained = ~trained
+            elif learning.selection is not None or trusted.use == "beside":
+                self._trusted, self._looked_at = trusted, len(trusted.indices)
         self._trained = trained.nonzero().flatten()
         self._batches = BatchOrder(
             len(self._trained), timeline.batch_size, order, whole=timeline.whole_batches
@@ -254,13 +274,15 @@ class Training:
         at, learning = self._at, self._learning
         self._updating = True
         batch = next(self._batches)
-        if self._stop_on is not None:
+        if len(self._trained) < len(self._train_data):
             batch = self._trained[batch]
         batch = batch.to(self._device)
         labels = self._train_data.labels.index_select(0, batch)
         with self._precision():  # of the networks that a loss may have, too
             losses = learning.loss(self._logits, self._train_data.images_at(batch), labels, batch)
-        mean = losses.mean()
+            known = self._trusted_losses()
+        both = losses if known is None or learning.selection is not None else torch.cat([losses, known])
+        mean = both.mean()
         loss = mean.item()
         if not math.isfinite(loss):
             return False
@@ -271,7 +293,10 @@ class Training:
                 selection, used = None, {"": len(batch)}
                 mean.backward()
             else:
-                selection = learning.selection.backward(losses, labels=labels, indices=batch)
+                beside = self._trusted is not None and self._trusted.use == "beside"
+                selection = learning.selection.backward(
+                    losses, labels=labels, indices=batch, reference=known, beside=beside
+                )
                 used = selection.sizes
         except NonFiniteError:
             return False
@@ -285,15 +310,25 @@ class Training:
             learning.recorder.add(batch, selection)
 
         at.step += 1
-        at.processed += len(batch)
+        at.processed += len(batch) + self._looked_at
         at.since.samples += len(batch)
         at.since.loss += loss * len(batch)
         if selection is not None:
             for name, size in used.items():
                 at.since.chosen[name] = at.since.chosen.get(name, 0) + size
+            if self._wrong is not None:
+                at.since.count(selection.weights, self._wrong.index_select(0, batch))
         self._updating = False
         self._observer.step(at.step, loss)
         return True
+
+    def _trusted_losses(self) -> Tensor | None:
+        """Return the losses (m,) of the trusted samples, where this training looks at them."""
+        if self._trusted is None:
+            return None
+        labels = self._train_data.labels.index_select(0, self._trusted.indices)
+        logits = self._logits(self._train_data.images_at(self._trusted.indices))
+        return F.cross_entropy(logits, labels, reduction="none")
 
     def _logits(self, images: Tensor) -> Tensor:
         logits: Tensor = self._model(images)
@@ -319,10 +354,16 @@ class Training:
         with self._clock.evaluation():
             row = Evaluation(
                 step=at.step,
-                epoch=round(at.processed / len(self._trained), 6),
+                epoch=round((at.processed - at.step * self._looked_at) / len(self._trained), 6),
                 samples_processed=at.processed,
                 train_loss=since.loss / since.samples if since.samples else None,
                 fractions={name: n / since.samples for name, n in since.chosen.items()},
+                drop_precision={
+                    name: since.wrong_left_out[name] / n for name, n in since.left_out.items() if n
+                },
+                drop_recall={
+                    name: n / since.wrong for name, n in since.wrong_left_out.items() if since.wrong
+                },
                 seconds=self._clock.running,
                 **_figures(self._evaluated, self._test_data),
                 stopping_errors=self._stopping_errors(),

@@ -14,9 +14,11 @@ from dba_cli.experiments._images import (
     drawn,
     drawn_images,
     evaluation_samples,
+    images_as_they_are,
     protocol,
     trained_labels,
     training_size,
+    trusted,
 )
 from dba_cli.training import TensorData
 
@@ -73,6 +75,12 @@ DEFORMED = {"deformation": {"rotation": 10}}
             DEFORMED,
             {"evaluate_on": "validation"},
             "selected draw, deformed, validation split",
+        ),
+        (
+            {"per_class": 9},
+            DEFORMED,
+            {"trusted": {"per_class": 5}, "noise": {"kind": "pair", "rate": 0.4}},
+            "random draw, 40 % pair label noise, 5 trusted per class, deformed",
         ),
         # A fixed preprocessing of each image by itself is no other protocol.
         ({"fraction": 0.01}, {}, {"preprocessing": "deskew", "standardize": True}, "random draw"),
@@ -153,6 +161,32 @@ def test_a_seed_decides_a_random_draw_and_no_selected_one() -> None:
     assert drawn(selected.data, DATA, 0).equal(drawn(selected.data, DATA, 1))
     for whole in (random, selected):
         assert torch.bincount(DATA.train_labels[drawn(whole.data, DATA, 0)]).tolist() == [4] * 10
+
+
+def test_trusted_images_are_none_of_the_draw_nor_of_the_validation_split() -> None:
+    plain, whole = (
+        config({"per_class": 20}, evaluate_on="validation", **more)
+        for more in ({}, {"trusted": {"per_class": 5}})
+    )
+    held_out, seen = pixels_in(evaluation_samples(whole.data, DATA, CPU, 0)), set()
+    for seed in range(4):
+        indices = drawn(whole.data, DATA, seed)
+        assert indices.equal(drawn(plain.data, DATA, seed))
+        found = trusted(whole.data, DATA, indices, seed)
+        assert torch.bincount(DATA.train_labels[found]).tolist() == [5] * 10
+        assert not set(found.tolist()) & set(indices.tolist())
+        assert not pixels_in(images_as_they_are(whole.data, DATA, found, CPU)) & held_out
+        seen.add(tuple(found.tolist()))
+    assert len(seen) == 4
+    assert len(trusted(plain.data, DATA, indices, 0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("draw", "left"), [(FULL, "draw fewer, or leave it out"), ({"per_class": 80}, "use ")]
+)
+def test_there_must_be_as_many_beside_the_draw(draw: dict[str, Any], left: str) -> None:
+    with pytest.raises(UserError, match=f"data.trusted.per_class: 30 images of each class beside.*{left}"):
+        training_size(config(draw, trusted={"per_class": 30}), DATA)
 
 
 @pytest.mark.parametrize("preprocessing", ["none", "deskew"])

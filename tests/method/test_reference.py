@@ -65,12 +65,71 @@ def test_the_reference_leaves_no_gradient_of_its_own() -> None:
         torch.testing.assert_close(p.grad, q.grad)
 
 
+@pytest.mark.parametrize("scope", ["layer", "model"])
+def test_weights_by_the_fall_of_the_trusted_loss(scope: Any) -> None:
+    """Learning to reweight: what a step on sample i takes from the trusted loss, to first order."""
+    model = mlp()
+    selection = DynamicBatch(model, rule="learning_to_reweight", scope=scope).backward(
+        losses_of(model), reference=trusted(model)
+    )
+    for names in [NAMES] if scope == "model" else [[name] for name in NAMES]:
+        own = [p for name in names for p in model.get_submodule(name).parameters()]
+        before = trusted(model).mean()
+        falls = []
+        for gradient in flat(sample_gradients(lambda: losses_of(model), own)):
+            step = torch.nn.utils.parameters_to_vector(own).clone()
+            with torch.no_grad():
+                torch.nn.utils.vector_to_parameters(step - 1e-6 * gradient, own)
+                falls.append((before - trusted(model).mean()).clamp_min(0).item())
+                torch.nn.utils.vector_to_parameters(step, own)
+        expected = torch.tensor(falls, dtype=torch.float64)
+        for name in names:
+            torch.testing.assert_close(
+                selection.weights[name], expected / expected.sum(), rtol=1e-3, atol=1e-5
+            )
+
+
+def test_where_no_sample_helps_the_nearest_to_it_is_taken() -> None:
+    model = mlp()
+    reference = -losses_of(model)  # what raises these losses lowers those
+    weights = (
+        DynamicBatch(model, rule="learning_to_reweight", scope="model")
+        .backward(losses_of(model)[:1], reference=reference[:1])
+        .weights["0"]
+    )
+    assert weights.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("passes", [apart, together])
+def test_trained_beside_the_batch_all_of_it_is_the_mean_of_both(passes: Any) -> None:
+    alone, model = mlp(), mlp()
+    torch.cat([losses_of(alone), trusted(alone)]).mean().backward()
+    losses, reference = passes(model)
+    DynamicBatch(model, rule="all").backward(losses, reference=reference, beside=True)
+    for p, q in zip(alone.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad)
+
+
+def test_trained_beside_the_chosen_each_counts_like_one_of_them() -> None:
+    alone, model = mlp(), mlp()
+    chosen = losses_of(alone).topk(3, largest=False).indices
+    torch.cat([losses_of(alone)[chosen], trusted(alone)]).mean().backward()
+    selection = DynamicBatch(model, rule="smallest_loss", size=3).backward(
+        losses_of(model), reference=trusted(model), beside=True
+    )
+    assert set(selection.weights["0"].nonzero().flatten().tolist()) == set(chosen.tolist())
+    for p, q in zip(alone.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad)
+
+
 def test_what_is_missing_is_said() -> None:
     model = mlp()
     with pytest.raises(ValueError, match=r"backward\(losses, reference=their losses\)"):
         DynamicBatch(model, rule="agreement").backward(losses_of(model))
     with pytest.raises(ValueError, match=r"of the reference must have shape \(n,\)"):
         DynamicBatch(model).backward(losses_of(model), reference=trusted(model).mean())
+    with pytest.raises(ValueError, match=r"beside needs backward\(losses, reference=their losses\)"):
+        DynamicBatch(model).backward(losses_of(model), beside=True)
     with pytest.raises(ValueError, match="losses of the reference have no graph"):
         DynamicBatch(model).backward(losses_of(model), reference=trusted(model).detach())
     with pytest.raises(ValueError, match="losses of the reference must be finite"):

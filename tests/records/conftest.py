@@ -25,6 +25,7 @@ def run_data() -> dict[str, Any]:
             "sha256": None,
             "draw_sha256": SHA,
             "labels_sha256": None,
+            "trusted_sha256": None,
             "n_train": 600,
             "n_test": 10000,
             "evaluated_on": "test",
@@ -42,6 +43,8 @@ def run_data() -> dict[str, Any]:
             "copies_errors": None,
             "stopping_errors": None,
             "fractions": {"output": 0.5},
+            "drop_precision": {},
+            "drop_recall": {"output": 0.25},
         },
         "diverged_at_step": None,
         "config": {

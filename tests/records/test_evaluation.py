@@ -31,6 +31,7 @@ LAST = Evaluation(
     test_accuracy=2 / 3,
     test_errors=3333,
     fractions={"a.b": 0.25, "layer 2, out": 1.0},
+    drop_recall={"a.b": 0.5},
     seconds=0.1 + 0.2,
 )
 HEADER = "step,epoch,samples_processed,train_loss,test_loss,test_accuracy,seconds\n"
@@ -46,10 +47,10 @@ def test_the_columns() -> None:
     header, first, last = history_text([FIRST, LAST]).splitlines()
     assert header == (
         "step,epoch,samples_processed,train_loss,test_loss,test_accuracy,test_errors,seconds,"
-        'fraction.a.b,"fraction.layer 2, out"'
+        'fraction.a.b,"fraction.layer 2, out",drop_recall.a.b'
     )
-    assert first == "0,0.0,0,,2.3,0.1,9000,1e-05,,"
-    assert last == "7,0.3333333333333333,700,0.1,inf,0.6666666666666666,3333,0.30000000000000004,0.25,1.0"
+    assert first == "0,0.0,0,,2.3,0.1,9000,1e-05,,,"
+    assert last == "7,0.3333333333333333,700,0.1,inf,0.6666666666666666,3333,0.30000000000000004,0.25,1.0,0.5"
 
 
 @settings(max_examples=50, derandomize=True, deadline=None)

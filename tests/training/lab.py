@@ -16,6 +16,7 @@ from dba_cli.training import (
     TensorData,
     Timeline,
     Training,
+    TrustedSamples,
     build_scheduler,
     gradient_rule,
 )
@@ -93,6 +94,8 @@ def trained(
     test_data: TensorData = TEST,
     lasting: Timeline | None = None,
     observer: Observer | None = None,
+    trusted: TrustedSamples | None = None,
+    wrong: torch.Tensor | None = None,
     **options: Any,
 ) -> Training:
     optimizer = optimizer or sgd(model)
@@ -100,7 +103,9 @@ def trained(
     selection = SimpleNamespace(backward=backward) if inspect.isfunction(backward) else backward
     learning = Learning(optimizer, schedule, selection, **options)
     lasting = lasting or timeline()
-    training = Training(model, learning, train_data, test_data, lasting, order(), observer)
+    training = Training(
+        model, learning, train_data, test_data, lasting, order(), observer, trusted=trusted, wrong=wrong
+    )
     assert training.advance()
     return training
 

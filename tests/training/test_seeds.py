@@ -22,6 +22,7 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "LOSS": 10,
         "VALIDATION_NOISE": 11,
         "STOPPING": 12,
+        "TRUSTED": 13,
     }
 
 

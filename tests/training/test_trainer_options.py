@@ -13,9 +13,22 @@ from dba_cli.config import Deformation, TrainingConfig
 from dba_cli.errors import UserError
 from dba_cli.losses import CrossEntropy
 from dba_cli.method import NonFiniteError
-from dba_cli.training import DeformedImages, TensorData, Timeline
+from dba_cli.training import DeformedImages, TensorData, Timeline, TrustedSamples
 
-from .lab import CLASSES, TEST, TRAIN, N, assert_same, batches, dba_rule, network, sgd, timeline, trained
+from .lab import (
+    BATCH,
+    CLASSES,
+    TEST,
+    TRAIN,
+    N,
+    assert_same,
+    batches,
+    dba_rule,
+    network,
+    sgd,
+    timeline,
+    trained,
+)
 
 STEPS = 12
 
@@ -216,6 +229,63 @@ def test_the_recorder_is_told_every_step_and_changes_nothing(rule: str) -> None:
     for layer, share in outcome.history[-1].fractions.items():
         kept = sum(int((selection.weights[layer] > 0).sum()) for _, selection in since_row)
         assert share == pytest.approx(kept / sum(len(batch) for batch, _ in since_row))
+
+
+@pytest.mark.parametrize(
+    ("use", "rule"),
+    [
+        *(("reference", rule) for rule in ("plain", "all", "agreement")),
+        *(("beside", rule) for rule in ("plain", "all", "agreement")),
+        *(("alone", rule) for rule in ("plain", "all")),
+    ],
+)
+def test_trusted_samples_by_hand(use: Any, rule: str) -> None:
+    """Those of the last places are compared with, trained on beside each batch, or alone."""
+    ours, theirs, known = network(), network(), torch.arange(N - 6, N)
+    trusted = TrustedSamples(known, use)
+    backward = None if rule == "plain" else dba_rule(ours, rule=rule, min_fraction=0)
+    outcome = trained(ours, backward=backward, trusted=trusted, lasting=timeline(3, 3))
+    optimizer, selecting = (
+        sgd(theirs),
+        None if rule == "plain" else dba_rule(theirs, rule=rule, min_fraction=0),
+    )
+    order_of = torch.Generator().manual_seed(4)
+    pool = known if use == "alone" else torch.arange(N - 6)
+    shuffled = torch.cat([pool[torch.randperm(len(pool), generator=order_of)] for _ in range(3)])
+    starts = [0, BATCH, 6] if use == "alone" else [0, BATCH, 2 * BATCH]  # no batch crosses an epoch's end
+    ends = [BATCH, 6, 6 + BATCH] if use == "alone" else [BATCH, 2 * BATCH, 3 * BATCH]
+    for start, end in zip(starts, ends, strict=True):
+        optimizer.zero_grad()
+        batch = shuffled[start:end]
+        losses, mine = (
+            F.cross_entropy(theirs(TRAIN.images[which]), TRAIN.labels[which], reduction="none")
+            for which in (batch, known)
+        )
+        if selecting is not None:
+            keys = {} if use == "alone" else {"reference": mine, "beside": use == "beside"}
+            selecting.backward(losses, labels=TRAIN.labels[batch], indices=batch, **keys)
+        else:
+            (torch.cat([losses, mine]) if use == "beside" else losses).mean().backward()
+        optimizer.step()
+    assert_same(ours, theirs)
+    looked_at = 6 if use == "beside" or (use == "reference" and rule != "plain") else 0
+    assert outcome.history[-1].samples_processed == sum(ends) - sum(starts) + 3 * looked_at
+
+
+def test_what_is_left_out_is_held_against_whose_labels_are_wrong() -> None:
+    model, recorder, wrong = network(), Recorder(), torch.arange(N) % 3 == 0
+    rule = dba_rule(model, rule="top_k", size=2)
+    outcome = trained(model, backward=rule, recorder=recorder, wrong=wrong)
+    for layer in ("1", "3"):
+        out = [
+            wrong[torch.tensor(batch)][selection.weights[layer] == 0]
+            for batch, selection in recorder.notes[8:]
+        ]
+        all_wrong = sum(int(wrong[torch.tensor(batch)].sum()) for batch, _ in recorder.notes[8:])
+        left_out, last = torch.cat(out), outcome.history[-1]
+        assert last.drop_precision[layer] == pytest.approx(left_out.float().mean().item())
+        assert last.drop_recall[layer] == pytest.approx(int(left_out.sum()) / all_wrong)
+    assert outcome.history[0].drop_recall == {}
 
 
 def test_gradients_that_are_not_finite_end_the_run_before_the_update_which_is_not_recorded() -> None:
