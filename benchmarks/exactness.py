@@ -100,8 +100,7 @@ second step, against a loop over the losses with one `autograd.grad` each on the
 its parameters are. Steps of {N} samples, float32, default rule, in turn; medians and quartiles over
 {frame["round"].nunique()} rounds. Networks so small show the fixed cost of a step; larger ones are in
 [step_cost.md](step_cost.md).
-How is said of the type in the column before it: in float32 an LSTM is one node of oneDNN's, which is
-differentiated for every sample, and the ratios show it.
+How is said of the type in the column before it.
 
 {conditions}
 

@@ -129,10 +129,11 @@ def sampled(
         if not flowing:
             continue
         try:
-            if graph.names[site.node] not in SAMPLERS or site.rows.keys() != {0}:
+            if graph.names[site.node] not in SAMPLERS:
                 raise NotServed
             sampler, _ = SAMPLERS[graph.names[site.node]]
-            found = sampler(Use(kept, flowing[0].to(dtype), own, site.rows[0], samples))
+            cast = {number: g.to(dtype) for number, g in flowing.items()}
+            found = sampler(Use(kept, cast, own, site.rows, samples))
         except NotServed:
             rows = {number: site.rows[number] for number in flowing}
             general.append((Site(site.node, rows, site.operands), list(flowing.values())))

@@ -3,6 +3,7 @@
 from . import _broadcast as _broadcast
 from . import _embedding as _embedding
 from . import _outer_products as _outer_products
+from . import _recurrent as _recurrent
 from ._registry import SAMPLERS as SAMPLERS
 from ._registry import NotServed as NotServed
 from ._registry import Parameter as Parameter

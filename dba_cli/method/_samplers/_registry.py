@@ -35,17 +35,29 @@ class Use:
 
     Attributes:
         saved: what the node kept for its backward pass, by the names that the sampler was registered with.
-        gradient: gradient of the losses' sum with respect to the node's output.
+        gradients: gradient of the losses' sum with respect to each of the node's outputs that is used.
         parameters: by the operand's number, those that get a gradient.
-        rows: where the samples lie in the output.
+        outputs: where the samples lie in each output.
         samples: number n of samples.
     """
 
     saved: Mapping[str, Any]
-    gradient: Tensor
+    gradients: Mapping[int, Tensor]
     parameters: Mapping[int, Parameter]
-    rows: Rows
+    outputs: Mapping[int, Rows]
     samples: int
+
+    @property
+    def gradient(self) -> Tensor:
+        """Gradient of the losses' sum with respect to the only output."""
+        if self.gradients.keys() != {0}:
+            raise NotServed
+        return self.gradients[0]
+
+    @property
+    def rows(self) -> Rows:
+        """Where the samples lie in the only output."""
+        return self.outputs[0]
 
     def split(self, tensor: Tensor) -> Tensor:
         """A tensor that has the output's samples along the same axis, samples first: (n, ...).
