@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dba_cli.api import tune as tune
     from dba_cli.data import register_dataset as register_dataset
     from dba_cli.errors import UserError as UserError
+    from dba_cli.experiments import Tracker as Tracker
     from dba_cli.losses import register_loss as register_loss
     from dba_cli.method import DynamicBatch as DynamicBatch
     from dba_cli.method import Selection as Selection
@@ -37,6 +38,7 @@ _HOME = {
     **dict.fromkeys(("DynamicBatch", "Selection", "SelectionProblem"), "method"),
     **dict.fromkeys(("register_metric", "register_order", "register_remembered"), "method"),
     **dict.fromkeys(("register_rule", "register_sampler"), "method"),
+    "Tracker": "experiments",
     "UserError": "errors",
     "register_dataset": "data",
     "register_loss": "losses",

@@ -12,6 +12,7 @@ the command's defaults:
 - ``jobs``, ``backend``, ``address``: how many runs at a time, by processes of this machine or a cluster's.
 - ``threads``: of each run; by default by the network's size and the machine's load.
 - ``overwrite``, ``retry_failed``: do finished or failed runs again. ``tensorboard``: also write its events.
+- ``trackers``: also show the runs there: ``"tensorboard"``, ``"mlflow"``, ``"wandb"`` or ``"module:Class"``.
 - ``reporter``: is told what happens; without one nothing is said.
 
 Bad input raises ``UserError``, before anything is trained. A run that fails stops no other. Ctrl-C keeps
@@ -359,6 +360,7 @@ def _settings(
     data: str | Path | None = None,
     results: str | Path = "results",
     device: str = "auto",
+    trackers: Sequence[str] | None = None,
     **others: Any,
 ) -> Settings:
     plain = [field.name for field in fields(Settings) if field.default is not MISSING]
@@ -375,6 +377,7 @@ def _settings(
         device=resolve_device(device),
         optimizers=_each(optimizers),
         seeds=numbers,
+        trackers=_each(trackers),
         **others,
     )
 

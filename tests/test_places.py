@@ -293,6 +293,37 @@ def test_a_figure_is_in_every_file_and_table(tmp_path: Path) -> None:
     assert float(row["spread_ci95"]) > 0
 
 
+TRACKER = """
+from dba_cli import Tracker
+
+class Lines(Tracker):
+    title, package = "Lines", "json"
+
+    def open(self, history):
+        self.lines = [self.experiment, self.name, self.settings["optimizer.lr"]]
+
+    def log(self, step, figures):
+        self.lines.append((step, round(figures["accuracy/test"], 2)))
+
+    def close(self, status):
+        (self.folder / "lines").write_text(repr([*self.lines, status]))
+"""
+
+
+def test_one_file_adds_a_tracker(tmp_path: Path) -> None:
+    (tmp_path / "own_tracker.py").write_text(TRACKER)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = [sys.executable, "-m", "dba_cli", "run", "tiny.yaml", "--tracker", "own_tracker:Lines", "-q"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for seed in (0, 1):
+        experiment, name, lr, first, *_, status = eval(
+            (tmp_path / f"results/tiny/sgd/seed-{seed}/lines").read_text()
+        )
+        assert (experiment, name, lr, first[0], status) == ("tiny", f"sgd seed {seed}", 0.1, 0, "finished")
+
+
 def test_an_option_reaches_the_workers_of_run_and_sweep(tmp_path: Path) -> None:
     dba = changed(OPTION, tmp_path)
     assert "--label" in dba("run", "--help")

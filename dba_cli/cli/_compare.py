@@ -18,10 +18,7 @@ from typing import Annotated
 
 import typer
 
-from dba_cli.cli._options import RESULTS, Experiments, ResultsDir, option
-from dba_cli.comparison import Format, print_tables, render
-from dba_cli.comparison import compare as read
-from dba_cli.records import write_atomically
+from dba_cli.cli._options import RESULTS, Experiments, Format, ResultsDir, option
 
 
 def compare(
@@ -35,6 +32,11 @@ def compare(
         bool, typer.Option("--strict", help="Refuse to print a table of which runs are missing.")
     ] = False,
 ) -> None:
+    # Not above: completion does not wait for them.
+    from dba_cli.comparison import compare as read
+    from dba_cli.comparison import print_tables, render
+    from dba_cli.records import write_atomically
+
     comparison = read(results, experiments, strict=strict)
     if output is not None:
         write_atomically(output, render(comparison, style))

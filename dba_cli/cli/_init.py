@@ -16,10 +16,8 @@ from typing import Annotated
 import typer
 
 from dba_cli import __version__
-from dba_cli.config import start_of
+from dba_cli.cli._completion import shipped_names
 from dba_cli.errors import UserError
-from dba_cli.records import write_atomically
-from dba_cli.shipped import shipped
 
 
 def init(
@@ -29,13 +27,17 @@ def init(
             help="Of a config that 'dba configs' lists.",
             metavar="NAME",
             show_default=False,
-            autocompletion=lambda: list(shipped()),
+            autocompletion=shipped_names,
         ),
     ],
     file: Annotated[
         Path | None, typer.Argument(help="Default: NAME.yaml.", metavar="[FILE]", show_default=False)
     ] = None,
 ) -> None:
+    # Not above: completion does not wait for torch.
+    from dba_cli.config import start_of
+    from dba_cli.records import write_atomically
+
     path = file or Path(f"{name.rpartition('/')[2]}.yaml")
     if path.suffix not in {".yaml", ".yml"}:
         raise UserError(f"{path}: give a file that ends in .yaml")

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from dba_cli.cli._completion import config_names, keys
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Device, ResultsDir, notice, option
 from dba_cli.errors import UserError
-from dba_cli.inspection import config_table, run_table, time_table, view_config
 from dba_cli.shipped import shipped
 
 
@@ -32,11 +31,17 @@ def inspect(
             help="A run's folder, or a config: a file or a name that 'dba configs' lists.",
             metavar="RUN|CONFIG",
             show_default=False,
+            autocompletion=config_names,
         ),
     ],
     overrides: Annotated[
         list[str] | None,
-        option("--set", metavar="KEY=VALUE", help="Override a value of the config; repeatable."),
+        option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a value of the config; repeatable.",
+            autocompletion=keys,
+        ),
     ] = None,
     data: DataDir = DATA,
     results: ResultsDir = RESULTS,
@@ -45,6 +50,11 @@ def inspect(
         bool, typer.Option("--time/--no-time", help="Estimate the time, by a few steps where need be.")
     ] = True,
 ) -> None:
+    # Not above: completion does not wait for them.
+    from rich.console import Console
+
+    from dba_cli.inspection import config_table, run_table, time_table, view_config
+
     console = Console(highlight=False)
     if path.suffix not in {".yaml", ".yml"} and (path.exists() or path.as_posix() not in shipped()):
         if overrides:

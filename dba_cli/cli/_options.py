@@ -6,18 +6,24 @@ Nothing here waits for torch, so that ``dba run --help`` does not either.
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from dba_cli.cli._completion import config_names, experiment_names, keys, optimizer_names
+
 option = partial(typer.Option, show_default=False)
 
 Experiments = Annotated[
     list[str] | None,
-    typer.Argument(help="Names of experiments; default: all.", metavar="[EXPERIMENT]...", show_default=False),
+    typer.Argument(
+        help="Names of experiments; default: all.",
+        metavar="[EXPERIMENT]...",
+        show_default=False,
+        autocompletion=experiment_names,
+    ),
 ]
 DataDir = Annotated[
     Path,
@@ -31,19 +37,10 @@ DataDir = Annotated[
 ResultsDir = Annotated[Path, typer.Option("--results", help="Folder of the records.", metavar="DIR")]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Backend = Literal["loky", "ray"]
+Format = Literal["table", "markdown", "csv", "latex", "json"]
 
 CONFIG_HELP = "A config file of yours, or a name that 'dba configs' lists."
 DATA = Path("data")
-
-
-def config_names(incomplete: str) -> list[str]:
-    """Return what completes a config's argument: names that come with dba, and files beside."""
-    from dba_cli.shipped import shipped
-
-    names = list(shipped())
-    with suppress(OSError):
-        names += [path.as_posix() for path in Path().glob("*.y*ml")]
-    return [name for name in names if name.startswith(incomplete)]
 
 
 OneConfig = Annotated[
@@ -62,7 +59,12 @@ def training_options(
     *,
     optimizers: Annotated[
         list[str] | None,
-        option("--optimizer", metavar="NAME", help="Only this optimizer of the config; repeatable."),
+        option(
+            "--optimizer",
+            metavar="NAME",
+            help="Only this optimizer of the config; repeatable.",
+            autocompletion=optimizer_names,
+        ),
     ] = None,
     seeds: Annotated[
         list[str] | None,
@@ -74,6 +76,7 @@ def training_options(
             "--set",
             metavar="KEY=VALUE",
             help="Override a value of the config, checked like the file; repeatable.",
+            autocompletion=keys,
         ),
     ] = None,
     jobs: Annotated[
@@ -122,6 +125,16 @@ def training_options(
             help="Also write each run's history for TensorBoard: tensorboard --logdir RESULTS",
         ),
     ] = False,
+    trackers: Annotated[
+        list[str] | None,
+        option(
+            "--tracker",
+            metavar="NAME",
+            help="Also show each run in tensorboard, mlflow, wandb (offline) or a module:Class of yours; "
+            "repeatable.",
+            autocompletion=lambda: ["tensorboard", "mlflow", "wandb"],
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
 ) -> None:
     """What ``dba run`` and ``dba sweep`` share; what a worker needs is a field of ``Settings`` too."""

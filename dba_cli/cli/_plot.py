@@ -20,13 +20,21 @@ confusion.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dba_cli.cli._completion import optimizer_names
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice, option
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.plots import FORMATS, KINDS, WIDTH, Album, Layout, layout, make_album, save
+
+if TYPE_CHECKING:
+    from dba_cli.plots import Album
+
+KINDS = (
+    *("curves", "targets", "fractions", "drawn", "choices", "chosen", "refused", "disagreements"),
+    *("confusion", "ladder", "points", "overlay"),
+)
 
 
 def plot(
@@ -42,7 +50,8 @@ def plot(
         ),
     ] = None,
     optimizer: Annotated[
-        list[str] | None, option(metavar="NAME", help="Only this optimizer; repeatable.")
+        list[str] | None,
+        option(metavar="NAME", help="Only this optimizer; repeatable.", autocompletion=optimizer_names),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the pictures.", metavar="DIR")
@@ -50,9 +59,7 @@ def plot(
     formats: Annotated[
         str, typer.Option("--format", "-f", help="Of png, svg and pdf.", metavar="NAME[,NAME]")
     ] = "png,svg",
-    width: Annotated[
-        float, option(metavar="INCHES", help="Of a figure's whole width.", min=2, max=40)
-    ] = WIDTH,
+    width: Annotated[float, option(metavar="INCHES", help="Of a figure's whole width.", min=2, max=40)] = 6.9,
     font_size: Annotated[float, option(metavar="POINTS", help="Of the letters.", min=4, max=40)] = 8,
     title: Annotated[bool, option("--title/--no-title", help="What stands over a figure.")] = True,
     target: Annotated[
@@ -66,6 +73,9 @@ def plot(
     results: ResultsDir = RESULTS,
     data: DataDir = DATA,
 ) -> None:
+    # Not above: completion does not wait for the pictures.
+    from dba_cli.plots import FORMATS, Layout, layout, make_album
+
     wanted_formats = list(dict.fromkeys(name.strip() for name in formats.split(",")))
     for name in wanted_formats:
         if name not in FORMATS:
@@ -79,8 +89,10 @@ def plot(
         draw(album, output, wanted_formats)
 
 
-def draw(album: Album, folder: Path, formats: Sequence[str], *, indent: str = "") -> None:
+def draw(album: "Album", folder: Path, formats: Sequence[str], *, indent: str = "") -> None:
     """Write the pictures, and say where each is and which could not be made."""
+    from dba_cli.plots import save
+
     for picture in album.pictures:
         for path in save(picture.figure, folder / picture.stem, formats):
             typer.echo(f"{indent}{path}")

@@ -16,8 +16,6 @@ from typing import Annotated
 import typer
 
 from dba_cli.cli._options import DATA, RESULTS, DataDir, Experiments, ResultsDir, notice
-from dba_cli.records import write_atomically
-from dba_cli.report import report_page
 
 
 def report(
@@ -28,6 +26,10 @@ def report(
     results: ResultsDir = RESULTS,
     data: DataDir = DATA,
 ) -> None:
+    # Not above: completion does not wait for the pictures.
+    from dba_cli.records import write_atomically
+    from dba_cli.report import report_page
+
     words = ["dba", "report", *(experiments or []), "--results", str(results), "--output", str(output)]
     page, notes = report_page(results, experiments, data, shlex.join(words))
     write_atomically(output, page)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dba_cli.cli._options import CONFIG_HELP, RESULTS, config_names, execute, shown, with_training_options
+from dba_cli.cli._completion import config_names
+from dba_cli.cli._options import CONFIG_HELP, RESULTS, execute, shown, with_training_options
 
 if TYPE_CHECKING:
     from dba_cli.api import Done

@@ -56,6 +56,8 @@ def _distinct(what: str) -> AfterValidator:
 
 
 def _no_file_of_ours(name: str) -> str:
+    if name.lower() == "mlruns":
+        raise ValueError("'mlruns' is the folder that --tracker mlflow writes; choose another name")
     ending = name.lower().rpartition(".")[2]
     if "." in name and ending in {"json", "yaml", "csv", "npz", "html", "log", "safetensors"}:
         raise ValueError(f"a folder named {name!r} could stand where dba writes a file; drop .{ending}")

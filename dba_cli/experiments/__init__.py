@@ -25,6 +25,7 @@ from dba_cli.experiments._run import run_sweep as run_sweep
 from dba_cli.experiments._run import sweep_folder as sweep_folder
 from dba_cli.experiments._threads import threads as threads
 from dba_cli.experiments._threads import threads_for as threads_for
+from dba_cli.experiments._trackers import Tracker as Tracker
 from dba_cli.experiments._weights import Network as Network
 from dba_cli.experiments._weights import read_network as read_network
 from dba_cli.experiments._weights import write_network as write_network

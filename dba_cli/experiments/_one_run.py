@@ -80,6 +80,8 @@ class OneRun(Observer):
         self._next_write = 0.0
         self._trainee = Trainee(run, images, device)
         self._training = self._keeper.resumed(lambda: self._trainee.training(self))
+        for each in observers:
+            each.opened(self._training.history)
 
     def advance(self, steps: int | None = None) -> RunRecord | None:
         """Make ``steps`` more updates, all that are left unless given; return the record when it is over.

@@ -32,7 +32,7 @@ class Settings:
     ``optimizers`` and ``seeds`` narrow a config; empty means all. ``jobs`` processes do the work; None is
     this process, or all the cores of a cluster. ``threads`` is of each run; None is one for each of several
     jobs, else by the network's size and the machine's load. ``address`` is that of a running Ray cluster;
-    without it Ray starts one on this machine.
+    without it Ray starts one on this machine. ``trackers`` are told of each evaluation.
     """
 
     data_dir: Path
@@ -46,7 +46,13 @@ class Settings:
     backend: Backend = "loky"
     address: str | None = None
     tensorboard: bool = False
+    trackers: Sequence[str] = ()
     threads: int | None = None
+
+    @property
+    def all_trackers(self) -> list[str]:
+        """Return the names of what shows the runs while they go on; ``tensorboard`` is short for one."""
+        return list(dict.fromkeys([*(["tensorboard"] if self.tensorboard else []), *self.trackers]))
 
     @property
     def inside(self) -> bool:

@@ -16,7 +16,7 @@ from dba_cli.experiments._one_run import check_network
 from dba_cli.experiments._plan import Plan, PlannedRun, Reporter, Settings, plan
 from dba_cli.experiments._progress_files import DESKS
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._tensorboard import require_tensorboard
+from dba_cli.experiments._trackers import require_trackers
 from dba_cli.experiments._worker import Session
 from dba_cli.records import (
     ExperimentFolder,
@@ -98,10 +98,9 @@ def prepare(
     Everything that can be refused is refused here, before the first run starts.
 
     Raises:
-        UserError: Bad data, an impossible draw, a changed config, an unwritable folder, no TensorBoard.
+        UserError: Bad data, an impossible draw, a changed config, an unwritable folder, no such tracker.
     """
-    if settings.tensorboard:
-        require_tensorboard()
+    require_trackers(settings.all_trackers)
     images = Images(settings.data_dir, reporter.notice)
     plans = [planned(config, images, settings) for config in configs]
     for config in configs:

@@ -19,8 +19,8 @@ from dba_cli.experiments._one_run import OneRun
 from dba_cli.experiments._plan import Ended, PlannedRun, Settings, stamp
 from dba_cli.experiments._progress_files import ProgressFile
 from dba_cli.experiments._provenance import Provenance
-from dba_cli.experiments._tensorboard import Board
 from dba_cli.experiments._threads import threads, threads_for, threads_of_state
+from dba_cli.experiments._trackers import tracked
 from dba_cli.records import FailureRecord, RunRecord, locked
 from dba_cli.training import Observer
 
@@ -115,14 +115,9 @@ def failure_of(run: PlannedRun, error: BaseException, revision: str | None) -> F
 def _train(run: PlannedRun, session: Session, images: Images, observer: Observer) -> RunRecord:
     settings = session.settings
     number = settings.fixed_threads or _chosen(run, session, images)
-    tensorboard = run.folder.path / "tensorboard"
-    with (
-        threads(number),
-        contextlib.closing(Board(tensorboard, observer.notice)) as board,
-    ):
-        observers = (observer, board) if settings.tensorboard else (observer,)
+    with threads(number), tracked(run, settings.all_trackers, observer.notice) as trackers:
         here = session.provenance.here(settings.device)
-        record = OneRun(run, images, here, settings.device, *observers).advance()
+        record = OneRun(run, images, here, settings.device, observer, *trackers).advance()
     assert record is not None
     return record
 

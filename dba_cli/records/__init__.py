@@ -24,6 +24,7 @@ from dba_cli.records._result import PointRecord as PointRecord
 from dba_cli.records._result import RunRecord as RunRecord
 from dba_cli.records._result import SealRecord as SealRecord
 from dba_cli.records._result import SweepRecord as SweepRecord
+from dba_cli.records._result import settings_of as settings_of
 from dba_cli.records._trace import SelectionTrace as SelectionTrace
 from dba_cli.records._trace import read_predictions as read_predictions
 from dba_cli.records._trace import read_trace as read_trace

@@ -138,9 +138,7 @@ class RunRecord(Part):
         """
         if self.config is None:
             return {}
-        parts = {k: v for k, v in self.config.items() if k not in ("experiment", "seeds", "optimizers")}
-        entry = {k: v for k, v in self.config["optimizers"][0].items() if k != "name"}
-        return _by_dotted_key(parts | {"optimizer": entry})
+        return settings_of(self.config)
 
     @model_validator(mode="before")
     @classmethod
@@ -169,6 +167,13 @@ class RunRecord(Part):
             if not (math.isfinite(final.train_loss) and math.isfinite(final.test_loss)):
                 raise ValueError("losses must be finite")
         return final
+
+
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what determines the run of a narrowed config, as ``RunRecord.settings`` does."""
+    parts = {k: v for k, v in config.items() if k not in ("experiment", "seeds", "optimizers")}
+    entry = {k: v for k, v in config["optimizers"][0].items() if k != "name"}
+    return _by_dotted_key(parts | {"optimizer": entry})
 
 
 def _by_dotted_key(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The training loop. SGD, Adam and DBA run through these same lines."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -56,6 +56,9 @@ class Observer:
 
     It may raise KeyboardInterrupt, which ends the training with its state saved.
     """
+
+    def opened(self, history: Sequence[Evaluation]) -> None:
+        """Before the first update: the evaluations so far, of a run that goes on where it was stopped."""
 
     def step(self, step: int, loss: float) -> None:
         """After each update: its number from 1 and the mean loss of its batch."""

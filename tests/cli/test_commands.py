@@ -1,13 +1,16 @@
 """What all commands have, and the small ones whole."""
 
+import inspect
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from dba_cli import __version__
-from dba_cli.cli import COMMANDS
+from dba_cli.cli import COMMANDS, _plot
+from dba_cli.comparison._export import FORMATS
 from dba_cli.experiments import Backend
+from dba_cli.plots import KINDS, WIDTH
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "data status", "data fetch", "data verify"])
@@ -23,8 +26,11 @@ def test_each_command_has_examples_and_its_line_in_the_list(dba, command):
     assert summary in answer.out
 
 
-def test_every_backend_can_be_chosen(dba):
+def test_the_help_names_every_choice_there_is(dba):
     assert "|".join(get_args(Backend)) in dba("run", "--help").out
+    assert "|".join(FORMATS) in dba("compare", "--help").out
+    assert _plot.KINDS == KINDS
+    assert inspect.signature(_plot.plot).parameters["width"].default == WIDTH
 
 
 def test_version(dba):
