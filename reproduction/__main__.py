@@ -59,8 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(study: Study, command: Command, data: Path, jobs: int) -> int:
-    if command.chosen and command.place.suffix and not command.place.quick:
+    if command.chosen and not command.place.quick and (command.place.suffix or not command.path.exists()):
         _choose(study)
+    if command.chosen and not command.path.exists():
+        print(f"{command.name}: left out, nothing is chosen for it yet", flush=True)
+        return 0
     line = [*command.words, "--jobs", str(jobs), "--data", str(data)]
     print("dba", *line, flush=True)
     code = subprocess.run([sys.executable, "-m", "dba_cli", *line], check=False).returncode

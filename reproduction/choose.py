@@ -46,11 +46,17 @@ def rate(runs: pd.DataFrame, tuning: pd.DataFrame) -> str:
 
 
 def final_config(
-    tuning: Command, final: Command, best: dict[tuple[str, str], str], *, controls: bool = False
+    tuning: Command,
+    final: Command,
+    best: dict[tuple[str, str], str],
+    *,
+    controls: bool = False,
+    head: str | None = None,
 ) -> str:
     """Return the config of ``final`` with the points ``best``: from name and optimizer to the tuning's point.
 
-    What stands above its points is the same for every dataset and taken from the config of MNIST.
+    What stands above its points is ``head``, or else the same for every dataset and taken from the config of
+    MNIST.
 
     Raises:
         ValueError: If the optimizers of one new point differ in more than what is their own.
@@ -66,9 +72,13 @@ def final_config(
         point["optimizers"].append({"name": own.name, **own.model_dump(mode="json", exclude_unset=True)})
         if controls and "base" in point["optimizers"][-1]:
             point["optimizers"].append(_control(point["optimizers"][-1]))
-    head = (CONFIGS / f"{final.name}.yaml").read_text(encoding="utf-8").partition("sweep:\n")[0]
-    head = head.replace("extends: ", f"extends: {relpath(CONFIGS, final.path.parent)}/".removesuffix("./"))
-    section = {"sweep": {"points": points}}
+    grid: dict[str, Any] = {} if head is None else {"grid": None}  # what the tuning varied is chosen
+    if head is None:
+        head = (CONFIGS / f"{final.name}.yaml").read_text(encoding="utf-8").partition("sweep:\n")[0]
+        head = head.replace(
+            "extends: ", f"extends: {relpath(CONFIGS, final.path.parent)}/".removesuffix("./")
+        )
+    section = {"sweep": {**grid, "points": points}}
     return head + yaml.dump(section, Dumper=_Plain, sort_keys=False, width=110, default_flow_style=None)
 
 

@@ -24,7 +24,8 @@ _WORDS: dict[Quantity, str] = {
     "seconds": "{} times the seconds",
 }
 _CLOCKS: dict[str, Quantity] = {"step": "steps", "samples": "images looked at", "seconds": "seconds"}
-_LAST = {"C5": 1, "ours": 2, "labels": 3}  # accuracies come first
+_LAST = {"C5": 1, "ours": 2, "labels": 3, "map": 4}  # accuracies come first
+_DRAWN = {"map"}  # what its study has as a table of its own
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def claims_json(dataset: str, claims: Iterable[Claim]) -> str:
 
 
 def claims_table(text: str) -> str:
-    """Return the whole table of a ``claims.json``: a row for each figure."""
+    """Return the table of a ``claims.json``: a row for each figure that has no table of its own."""
     sides = ["of (images looked at)", "against (images looked at)"]
     header = ["", "claim", "protocol", *sides, "measured (mean ± 95 %)", "seeds", "verdict"]
     rows = [
@@ -165,6 +166,7 @@ def claims_table(text: str) -> str:
             each["verdict"] or "-",
         ]
         for row in _rows(text)
+        if row["name"] not in _DRAWN
         for i, each in enumerate(row["figures"])
     ]
     return table(header, rows)
@@ -174,6 +176,8 @@ def short_table(text: str) -> str:
     """Return the README's: a row for each claim, with the control least favourable to it."""
     rows = []
     for row in _rows(text):
+        if row["name"] in _DRAWN:
+            continue
         shown = _least_favourable([each for each in row["figures"] if each["verdict"]])
         words = []
         for each in shown:

@@ -87,8 +87,9 @@ class Command:
     @property
     def path(self) -> Path:
         """Return the config."""
-        own = self.chosen and self.place.suffix and not self.place.quick
-        return self.config or (self.place.results if own else CONFIGS) / f"{self.name}.yaml"
+        if self.chosen and self.place.suffix and not self.place.quick:
+            return self.place.results / f"{self.name}.yaml"
+        return self.config or CONFIGS / f"{self.name}.yaml"
 
     @property
     def folder(self) -> Path:
@@ -145,7 +146,8 @@ class Command:
             return pd.DataFrame()
         runs = pd.read_csv(file).astype({"point": "object"})
         runs["point"] = runs.point.fillna("")  # a command that is one experiment has no points
-        values = pd.DataFrame([json.loads(text) for text in runs.pop("values")], index=runs.index)
+        texts = runs.pop("values").ffill()  # it stands in the first row of a point
+        values = pd.DataFrame([json.loads(text) for text in texts], index=runs.index)
         return pd.concat([runs, values], axis=1)
 
     @cached_property
@@ -160,9 +162,12 @@ class Command:
 
     def write_digest(self) -> int:
         """Write ``runs.csv`` (and ``histories.csv``) beside the runs; return how many there are."""
-        rows, histories = [], []
+        rows: list[dict[str, Any]] = []
+        histories = []
         for point, values, run, record in self._finished():
-            rows.append({"point": point, "values": json.dumps(values, sort_keys=True), **_row(record)})
+            again = rows and rows[-1]["point"] == point
+            text = None if again else json.dumps(values, sort_keys=True)
+            rows.append({"point": point, "values": text, **_row(record)})
             if self.curves_kept:
                 histories += [_evaluation(point, record, evaluation) for evaluation in run.history()]
         write_atomically(self.folder / "runs.csv", _csv(pd.DataFrame(rows)))

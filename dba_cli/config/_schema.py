@@ -512,7 +512,9 @@ OptimizerConfig.special["dba"] = DBAConfig
 class SweepConfig(Section):
     """What ``dba sweep`` varies. It is no part of a run: ``dba run`` does the config without it."""
 
-    grid: dict[str, Annotated[Any, AfterValidator(possible_values)]] = Field(default={}, max_length=100)
+    grid: Annotated[
+        dict[str, Annotated[Any, AfterValidator(possible_values)]], BeforeValidator(lambda value: value or {})
+    ] = Field(default={}, max_length=100)
     """Dotted keys, as for --set, and what each may be: a list of choices, or a range
     {low, high, log: true|false}."""
     points: Annotated[

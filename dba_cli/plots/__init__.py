@@ -23,6 +23,7 @@ from ._galleries import drawn_images as drawn_images
 from ._galleries import refused_images as refused_images
 from ._ladder import Rung as Rung
 from ._ladder import ladder as ladder
+from ._points import difference_map as difference_map
 from ._series import Line as Line
 from ._series import Run as Run
 from ._series import read_studies as read_studies

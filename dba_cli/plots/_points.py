@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from dba_cli.comparison import Estimate
@@ -74,6 +75,36 @@ def heat_maps(
         axes.spines[:].set_visible(False)
         axes.grid(visible=False)
     figure.colorbar(image, ax=figure.axes, label="Final accuracy, %")
+    return figure
+
+
+@styled()
+def difference_map(
+    cells: Mapping[tuple[str, str], tuple[float, bool]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str = "",
+) -> Figure:
+    """Return differences in points by row and column, and whether each is one: those that are none are grey.
+
+    Colours end at the differences that nine of ten do not exceed. What was not measured stays blank.
+    """
+    sizes = sorted(abs(mean) for mean, _ in cells.values())
+    end = max(sizes[int(0.9 * (len(sizes) - 1))], 1e-9)
+    figure = new_figure(0.7 + 0.2 * len(rows), title)
+    axes = figure.subplots()
+    means = [[cells.get((row, column), (np.nan, False))[0] for column in columns] for row in rows]
+    image = axes.imshow(means, cmap="PuOr", aspect="auto", vmin=-end, vmax=end)
+    for (row, column), (mean, is_one) in cells.items():
+        colour = "#777777" if not is_one else "white" if abs(mean) > 0.7 * end else "black"
+        style: dict[str, Any] = {"weight": "bold" if is_one else "normal", "fontsize": SMALL}
+        place = columns.index(column), rows.index(row)
+        axes.text(*place, f"{mean:+.1f}", ha="center", va="center", color=colour, **style)
+    axes.set_xticks(range(len(columns)), [wrapped(column, 12) for column in columns])
+    axes.set_yticks(range(len(rows)), rows)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+    figure.colorbar(image, ax=axes, label="Points more", extend="both")
     return figure
 
 

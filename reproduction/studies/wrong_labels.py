@@ -12,7 +12,7 @@ from reproduction.choose import entry, fewest_errors, final_config
 from reproduction.claims import Claim, figure, side
 from reproduction.command import Command, Place
 from reproduction.markdown import score
-from reproduction.statistics import LEVEL, Difference, corrected, difference, mean_accuracy
+from reproduction.statistics import LEVEL, Difference, best, corrected, difference, mean_accuracy
 from reproduction.study import Study
 
 _CONTROLS = {
@@ -46,7 +46,7 @@ class WrongLabels(Study):
 
     def chosen(self) -> dict[Path, str]:
         """Return the config of the final runs."""
-        tuned = self.tuned[self.tuned.apply(self._goes_on, axis=1)]
+        tuned = going_on(self.tuned, self._ours)
         # What only some optimizers have, such as a network of its own, stands in a point of its own.
         points = tuned.point.str.replace(r"(_try)?\d+$", "", regex=True)
         best = dict(zip(zip(points, tuned.optimizer, strict=True), tuned.point, strict=True))
@@ -55,26 +55,19 @@ class WrongLabels(Study):
     @cached_property
     def tuned(self) -> pd.DataFrame:
         """The best try of each optimizer for each noise: noise, optimizer, point, errors."""
-        return _best_tries(self.tuning)
+        return best_tries(self.tuning)
 
     @cached_property
     def validated(self) -> dict[tuple[str, str], str]:
         """Accuracy of each best try on the validation split with labels as wrong, per cent."""
-        both = pd.concat([self.tuned, _best_tries(self.subsets_tuning)])
+        both = pd.concat([self.tuned, best_tries(self.subsets_tuning)])
         images = int(self.tuning.runs.evaluated.iloc[0])
         return {(row.noise, row.optimizer): score(row.errors, images) for row in both.itertuples()}
-
-    def _goes_on(self, row: pd.Series) -> bool:
-        """Return whether a row of ``tuned`` is tried on the test set: the best peers by validation are."""
-        if row.optimizer in self._ours or row.optimizer == "sgd":
-            return True
-        here = self.tuned[(self.tuned.noise == row.noise) & ~self.tuned.optimizer.isin({*self._ours, "sgd"})]
-        return row.optimizer in set(here.nsmallest(_CONFIRMED, "errors").optimizer)
 
     @cached_property
     def groups(self) -> dict[tuple[str, str], pd.DataFrame]:
         """Final runs by noise and optimizer."""
-        runs = self.final.runs.assign(noise=_noises(self.final))
+        runs = self.final.runs.assign(noise=noises(self.final))
         return dict(iter(runs.groupby(["noise", "optimizer"], sort=False)))
 
     @property
@@ -95,7 +88,7 @@ class WrongLabels(Study):
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], tuple[Difference, float]]:
         """DBA less every other, paired by seed, p by Holm among all of them; keys are noise and other."""
-        return _against(self.groups, self.DBA)
+        return against(self.groups, self.DBA)
 
     def outcome(self, noise: str, name: str) -> str:
         """Return how DBA came out against another: win, tie or loss."""
@@ -117,12 +110,7 @@ class WrongLabels(Study):
 
     def best_peer(self, noise: str) -> str:
         """Return the peer with the best mean in the final runs: the hardest to beat, seen afterwards."""
-        means = {
-            name: mean.mean
-            for (where, name), runs in self.groups.items()
-            if where == noise and name not in self._ours and (mean := mean_accuracy(runs)) is not None
-        }
-        return max(means, key=means.__getitem__)
+        return best_peer(self.groups, noise, self._ours)
 
     def kept(self, noise: str, name: str) -> str:
         """Return the settings that the tuning chose, for the table."""
@@ -155,12 +143,24 @@ def outcome(less: Difference, p: float) -> str:
     return "tie" if p >= LEVEL else "win" if less.estimate.mean > 0 else "loss"
 
 
-def _best_tries(tuning: Command) -> pd.DataFrame:
+def best_tries(tuning: Command) -> pd.DataFrame:
     """Return the best try of each optimizer for each noise: noise, optimizer, point, errors."""
-    return fewest_errors(tuning.runs.assign(noise=_noises(tuning)), ["noise"])
+    return fewest_errors(tuning.runs.assign(noise=noises(tuning)), ["noise"])
 
 
-def _against(groups: Groups, name: str) -> dict[tuple[str, str], tuple[Difference, float]]:
+def going_on(tuned: pd.DataFrame, ours: set[str]) -> pd.DataFrame:
+    """Return the rows of best tries that go on to the test set: ours, plain training, and the best peers."""
+    always = tuned.optimizer.isin({*ours, "sgd"})
+    peers = tuned[~always].sort_values("errors", kind="stable").groupby("noise").head(_CONFIRMED)
+    return tuned[always | tuned.index.isin(peers.index)]
+
+
+def best_peer(groups: Groups, cell: str, no_peers: set[str]) -> str:
+    """Return what has the best mean in a cell of all but ``no_peers``."""
+    return best({n: runs for (where, n), runs in groups.items() if where == cell and n not in no_peers})[0]
+
+
+def against(groups: Groups, name: str) -> dict[tuple[str, str], tuple[Difference, float]]:
     """Return one optimizer less every other, in each cell, with p by Holm among all of them."""
     return corrected(
         {
@@ -183,13 +183,18 @@ def settings(own: Mapping[str, Any]) -> str:
     )
 
 
-def _noises(command: Command) -> pd.Series:
-    """Return what is wrong with the labels of each run."""
-    return command.values("data.noise").map(_words)
+def noises(command: Command) -> pd.Series:
+    """Return what is wrong with the labels of each run, and how uneven its classes are."""
+    noise, tail = command.values("data.noise"), command.values("data.imbalance")
+    return pd.Series(
+        [noise_words(*each) for each in zip(noise, tail, strict=True)], noise.index, dtype=object
+    )
 
 
-def _words(noise: dict[str, Any] | None) -> str:
-    if noise is None:
-        return "no wrong labels"
-    kind = {"symmetric": "wrong", "pair": "taken for the next class"}[noise["kind"]]
-    return f"{100 * noise['rate']:g} % {kind}"
+def noise_words(noise: Mapping[str, Any] | None, imbalance: Mapping[str, Any] | None = None) -> str:
+    """Return ``data.noise`` and ``data.imbalance`` in words."""
+    words = "no wrong labels"
+    if noise is not None:
+        kind = {"symmetric": "wrong", "pair": "taken for the next class"}[noise["kind"]]
+        words = f"{100 * noise['rate']:g} % {kind}"
+    return words if imbalance is None else f"{words}, classes 1:{imbalance['ratio']:g}"

@@ -397,6 +397,8 @@ SHIPPED = {
     "mnist_60000": "a81727c3a7cc",
     "redundancy": "6a582f2252cc",
     "wine": "9df35363c3ca",
+    "digits_final": "e87ffe2dd4a1",
+    "mnist_100_final": "d142bec3c052",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
     "wrong_labels_tuning": "839cdd23fbe1",

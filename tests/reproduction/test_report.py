@@ -87,7 +87,7 @@ def test_the_entry_that_a_claim_shows_is_the_best_on_the_validation_split() -> N
     shown = {row["claim"]: row["figures"][0]["of"]["name"] for row in rows if row["name"] in {"C2", "C3"}}
     tuning = pd.read_csv(MNIST.results / "tuning/runs.csv")
     budget = pd.read_csv(MNIST.results / "step_budget_tuning/runs.csv")
-    wide = budget["values"].str.contains('"model.hidden": [800]', regex=False)
+    wide = budget["values"].ffill().str.contains('"model.hidden": [800]', regex=False)
     for claim, runs, selections in [
         ("97.79 % with 1 % of MNIST", tuning[tuning.n_train == 600], ["dba", "dba_adam", "variance"]),
         ("97.44 % with 10 images per class", tuning[tuning.n_train == 100], ["dba", "dba_adam", "variance"]),
