@@ -128,6 +128,8 @@ class Command:
 
         No rows where there is no digest.
         """
+        if self._digest.empty:
+            return self._digest
         return self._digest.assign(draw=self.values("data.draw").map(draw_name))
 
     def values(self, key: str) -> pd.Series:
