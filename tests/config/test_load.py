@@ -399,6 +399,7 @@ SHIPPED = {
     "wine": "9df35363c3ca",
     "digits_final": "e87ffe2dd4a1",
     "mnist_100_final": "d142bec3c052",
+    "mnist_600_final": "c3c8fe5bab63",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
     "wrong_labels_tuning": "839cdd23fbe1",
