@@ -1,17 +1,17 @@
 """A claim: figures, what each is of and what that looked at, and the one rule that makes verdicts of them.
 
-``claims.json`` holds them as numbers; the tables of the report and the README are filled from it.
+``claims.json`` holds them as numbers; the report's table and the README's answers are filled from it.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
-from dba_cli.comparison import Estimate
-from reproduction.markdown import number, p_value, table
+from dba_cli.comparison import Estimate, called
+from reproduction.markdown import interval, number, p_value, table
 from reproduction.statistics import LEVEL, ratio
 
 Quantity = Literal["accuracy", "points more", "errors removed", "steps", "images looked at", "seconds"]
@@ -24,8 +24,7 @@ _WORDS: dict[Quantity, str] = {
     "seconds": "{} times the seconds",
 }
 _CLOCKS: dict[str, Quantity] = {"step": "steps", "samples": "images looked at", "seconds": "seconds"}
-_LAST = {"C5": 1, "ours": 2, "labels": 3, "map": 4}  # accuracies come first
-_DRAWN = {"map"}  # what its study has as a table of its own
+_DRAWN = "map "  # keys of claims whose study has a table of its own
 
 
 @dataclass(frozen=True)
@@ -114,12 +113,46 @@ def judged(estimate: Estimate, target: float, quantity: Quantity, p: float | Non
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim and what was found; in the report each of its figures is a row."""
+    """One claim and what was found; in the report each of its figures is a row.
 
-    name: str
+    Args:
+        key: what finds it in ``claims.json``; no other claim has it.
+        claim: in words.
+        protocol: what a run could see.
+        figures: those of what is claimed come first.
+    """
+
+    key: str
     claim: str
     protocol: str
     figures: Sequence[Figure]
+
+    @property
+    def own(self) -> Figure:
+        """Return the first figure: the accuracy of what is claimed, if it is of one."""
+        return self.figures[0]
+
+    @property
+    def levels(self) -> dict[str, Figure]:
+        """Return the figures that are no comparisons, by what they are of."""
+        return {each.of.name: each for each in self.figures if each.against is None}
+
+    @property
+    def strongest(self) -> Figure:
+        """Return the best of the accuracies beside the first."""
+        return max((each for each in self.levels.values() if each.of != self.own.of), key=lambda f: f.mean)
+
+    @property
+    def hardest(self) -> Figure:
+        """Return the comparison that is least favourable to what is claimed; costs are told in steps."""
+        compared = [
+            f for f in self.figures if f.against and f.quantity not in ("images looked at", "seconds")
+        ]
+        return min(compared, key=lambda f: -f.mean if f.quantity in _CLOCKS.values() else f.mean)
+
+    def beside(self, name: str) -> Figure:
+        """Return the comparison with one other."""
+        return next(each for each in self.figures if each.against and each.against.name == name)
 
 
 def speed_figures(
@@ -146,95 +179,44 @@ def _until(name: str, curves: pd.DataFrame, target: float) -> Side:
 
 def claims_json(dataset: str, claims: Iterable[Claim]) -> str:
     """Return the text of ``claims.json``: the claims in the order of the table."""
-    rows = sorted((asdict(claim) for claim in claims), key=lambda row: _LAST.get(row["name"], 0))
+    rows = [asdict(claim) for claim in claims]
     return json.dumps({"dataset": dataset, "claims": rows}, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_claims(text: str) -> dict[str, Claim]:
+    """Return the claims of a ``claims.json`` by their keys."""
+    found = {}
+    for row in json.loads(text)["claims"]:
+        figures = [
+            Figure(
+                **each | {"of": Side(**each["of"]), "against": each["against"] and Side(**each["against"])}
+            )
+            for each in row["figures"]
+        ]
+        found[row["key"]] = Claim(**row | {"figures": figures})
+    return found
 
 
 def claims_table(text: str) -> str:
     """Return the table of a ``claims.json``: a row for each figure that has no table of its own."""
     sides = ["of (images looked at)", "against (images looked at)"]
-    header = ["", "claim", "protocol", *sides, "measured (mean ± 95 %)", "seeds", "verdict"]
+    header = ["claim", "protocol", *sides, "measured (mean ± 95 %)", "seeds", "verdict"]
     rows = [
         [
-            *((row["name"], row["claim"], row["protocol"]) if i == 0 else ("", "", "")),
-            *(
-                f"{at['name']} ({number(at['looked_at'])})" if at else "-"
-                for at in (each["of"], each["against"])
-            ),
-            _measured(each),
-            each["n"],
-            each["verdict"] or "-",
+            *((claim.claim, claim.protocol) if i == 0 else ("", "")),
+            *(f"{called(at.name)} ({number(at.looked_at)})" if at else "-" for at in (each.of, each.against)),
+            _WORDS[each.quantity].format(said(each, sign=each.quantity == "points more"))
+            + ("" if each.p is None else f" (p {p_value(each.p)})"),
+            each.n,
+            each.verdict or "-",
         ]
-        for row in _rows(text)
-        if row["name"] not in _DRAWN
-        for i, each in enumerate(row["figures"])
+        for claim in read_claims(text).values()
+        if not claim.key.startswith(_DRAWN)
+        for i, each in enumerate(claim.figures)
     ]
     return table(header, rows)
 
 
-def short_table(text: str) -> str:
-    """Return the README's: a row for each claim, with the control least favourable to it."""
-    rows = []
-    for row in _rows(text):
-        if row["name"] in _DRAWN:
-            continue
-        shown = _least_favourable([each for each in row["figures"] if each["verdict"]])
-        words = []
-        for each in shown:
-            against = f" against {each['against']['name']}" if each["against"] else ""
-            words.append(f"{each['of']['name']}{against}: {_measured(each | {'p': None})}")
-        verdicts = dict.fromkeys(each["verdict"] for each in shown)
-        rows.append([f"{row['claim']}, {row['protocol']}", "; ".join(words), "; ".join(verdicts)])
-    return table(["claim and protocol", "measured (mean ± 95 %)", "verdict"], rows)
-
-
-def in_short(text: str) -> str:
-    """Return what was found, in two sentences: on right labels, and on wrong ones."""
-    rows = _rows(text)
-    beside = [each for row in rows if row["name"] == "C1" for each in row["figures"]]
-    none = sum(each["verdict"] == "no difference shown" for each in beside)
-    wrong = next(row["figures"] for row in rows if row["name"] == "labels" and "40 % wrong" in row["claim"])
-    own, *compared = wrong
-    plain = next(each for each in compared if each["against"]["name"] == "sgd")
-    peers = [each for each in compared if not each["against"]["name"].startswith(("dba", "sgd", "tilted"))]
-    peer = min(peers, key=lambda each: each["mean"])
-    less = "less" if peer["mean"] < 0 else "more"
-    peers_name = peer["against"]["name"]
-    lines = [
-        "On right labels, selection alone does nothing that random subsets of the same sizes do not do: in",
-        f"{none} of {len(beside)} comparisons no difference is shown. On wrong labels it helps:",
-        f"with 40 % of 600 labels wrong, DBA gets {_measured(own)} right, {_points(plain)} points more",
-        f"than tuned SGD. The best other remedy, tuned alike, is `{peers_name}`: DBA has",
-        f"{_points(peer)} points {less} ({peer['verdict']}).",
-    ]
-    return "\n".join(lines)
-
-
-def _points(each: Mapping[str, Any]) -> str:
-    return f"{Estimate(abs(each['mean']), each['half_width'], each['n']):.1f}"
-
-
-def _least_favourable(figures: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the levels, and of each side's comparisons the worst; costs are told in steps."""
-    worst: dict[tuple[str, bool], Mapping[str, Any]] = {}
-    for each in figures:
-        if each["quantity"] in ("images looked at", "seconds"):
-            continue
-        costs = each["quantity"] in _CLOCKS.values()
-        key = (each["of"]["name"], each["against"] is not None)
-        known = worst.get(key)
-        if known is None or (each["mean"] > known["mean"] if costs else each["mean"] < known["mean"]):
-            worst[key] = each
-    return list(worst.values())
-
-
-def _measured(each: Mapping[str, Any]) -> str:
-    estimate = Estimate(each["mean"], each["half_width"], each["n"])
-    p = "" if each["p"] is None else f" (p {p_value(each['p'])})"
-    sign = "+" if each["quantity"] == "points more" else ""
-    return _WORDS[each["quantity"]].format(f"{estimate:{sign}.2f}") + p
-
-
-def _rows(text: str) -> list[Mapping[str, Any]]:
-    rows: list[Mapping[str, Any]] = json.loads(text)["claims"]
-    return rows
+def said(each: Figure, digits: int = 2, *, sign: bool = False) -> str:
+    """Return the mean of a figure with its interval."""
+    return interval(Estimate(each.mean, each.half_width, each.n), digits, sign)

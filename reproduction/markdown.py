@@ -1,6 +1,7 @@
 """What the templates write numbers with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
 
 import pandas as pd
@@ -36,7 +37,10 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def interval(estimate: Estimate | None, digits: int = 2, sign: bool = False) -> str:
     """Return a mean with its 95 % interval, or a dash."""
-    return "-" if estimate is None else f"{estimate:{'+' if sign else ''}.{digits}f}"
+    if estimate is None:
+        return "-"
+    # As `claims.json` has it, so that 81.065 is rounded alike everywhere.
+    return f"{replace(estimate, mean=round(estimate.mean, 6)):{'+' if sign else ''}.{digits}f}"
 
 
 def signed(estimate: Estimate | None) -> str:

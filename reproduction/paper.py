@@ -8,11 +8,10 @@ from dba_cli.records import PaperFigures
 
 @dataclass(frozen=True)
 class Draw:
-    """So many labelled images: as ``data.draw`` says it, the claim of their accuracy, and two names."""
+    """So many labelled images: as ``data.draw`` says it, and two names."""
 
     config: dict[str, float]
     images: int
-    claim: str
     short: str
     _long: str
 
@@ -27,10 +26,10 @@ class Draw:
 
 
 SMALL = {
-    "1pct": Draw({"fraction": 0.01}, 600, "C2", "1 %", "1 % of {dataset}"),
-    "10_per_class": Draw({"per_class": 10}, 100, "C3", "10 per class", "10 images per class"),
+    "1pct": Draw({"fraction": 0.01}, 600, "1 %", "1 % of {dataset}"),
+    "10_per_class": Draw({"per_class": 10}, 100, "10 per class", "10 images per class"),
 }
-DRAWS = {**SMALL, "full": Draw({"fraction": 1.0}, 60_000, "", "full training set", "all of {dataset}")}
+DRAWS = {**SMALL, "full": Draw({"fraction": 1.0}, 60_000, "full training set", "all of {dataset}")}
 # The claims of arXiv 2208.00815.
 PAPER = {
     "mnist": {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from dba_cli.comparison import called
 from dba_cli.plots import encode
 from dba_cli.records import write_atomically
 from reproduction import markdown, statistics
@@ -53,7 +54,7 @@ def _template(name: str, place: Place) -> Template:
         autoescape=False,  # Markdown and Typst
     )
     filters = (markdown.accuracy, markdown.interval, markdown.number, markdown.p_value, markdown.score)
-    environment.filters |= {each.__name__: each for each in (*filters, markdown.signed)}
+    environment.filters |= {each.__name__: each for each in (*filters, markdown.signed, called)}
     functions = (markdown.less, rate, statistics.accuracy_at, statistics.reach)
     functions += (statistics.difference, statistics.mean_accuracy, judged, markdown.rows, markdown.benchmark)
     environment.globals |= {each.__name__: each for each in functions}
@@ -67,7 +68,7 @@ def write_report(place: Place) -> None:
     (place.report / "figures").mkdir(parents=True, exist_ok=True)
     for study in found.values():
         for name, figure in (study.figures() if study.ready else {}).items():
-            for kind in ("png", "svg"):
+            for kind in ("svg", "png"):  # a second drawing is laid out a little otherwise
                 write_atomically(place.report / f"figures/{name}.{kind}", encode(figure, kind))
     write_atomically(place.report / "claims.json", claims(place, found))
     write_atomically(place.report / "REPORT.md", report(place, found))

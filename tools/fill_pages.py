@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dba_cli.comparison import compare, render
 from dba_cli.records import write_atomically
-from reproduction.claims import in_short, short_table
+from reproduction.answers import answers, in_short
 from reproduction.markdown import benchmark
 
 ROOT = Path(__file__).parents[1]
@@ -17,8 +17,8 @@ def filled(page: str) -> str:
     ``<!-- table: NAME -->`` takes what ``dba compare NAME`` prints for the reference runs,
     ``<!-- bench: NAME -->`` the table of the bench's report of that name,
     ``<!-- bench: NAME, HEADING -->`` the part of it under that heading, and
-    ``<!-- claims: short -->`` the short table of the claims in ``results/claims.json``, or
-    ``<!-- claims: in short -->`` what was found, in two sentences.
+    ``<!-- claims: answers -->`` the questions that ``results/claims.json`` answers, or
+    ``<!-- claims: in short -->`` what was found, in a few sentences.
     """
 
     def text(match: re.Match[str]) -> str:
@@ -34,7 +34,7 @@ def _table(experiment: str) -> str:
 
 
 def _claims(form: str) -> str:
-    return {"short": short_table, "in short": in_short}[form](
+    return {"answers": answers, "in short": in_short}[form](
         (ROOT / "results/claims.json").read_text(encoding="utf-8")
     )
 

@@ -24,11 +24,11 @@ from rich.live import Live
 
 from dba_cli.cli._options import RESULTS, ResultsDir, notice
 from dba_cli.cli._plot import draw
-from dba_cli.comparison import Comparison, compare, print_tables
+from dba_cli.comparison import Comparison, called, compare, print_tables
 from dba_cli.demo import STEPS, Progress, demo_config, train_side_by_side
 from dba_cli.experiments import Images as DataSets
 from dba_cli.experiments import PlannedRun, Reporter
-from dba_cli.plots import called, make_album, refused
+from dba_cli.plots import make_album, refused
 from dba_cli.records import Evaluation, ExperimentFolder
 from dba_cli.training import Observer
 

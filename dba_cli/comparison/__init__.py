@@ -12,6 +12,7 @@ from dba_cli.comparison._model import Comparison as Comparison
 from dba_cli.comparison._model import Row as Row
 from dba_cli.comparison._model import Section as Section
 from dba_cli.comparison._model import ranges as ranges
+from dba_cli.comparison._names import called as called
 from dba_cli.comparison._ranking import differing as differing
 from dba_cli.comparison._statistics import Estimate as Estimate
 from dba_cli.comparison._statistics import error_reduction as error_reduction

@@ -23,6 +23,7 @@ from ._galleries import drawn_images as drawn_images
 from ._galleries import refused_images as refused_images
 from ._ladder import Rung as Rung
 from ._ladder import ladder as ladder
+from ._points import accuracy_along as accuracy_along
 from ._points import difference_map as difference_map
 from ._series import Line as Line
 from ._series import Run as Run
@@ -31,7 +32,6 @@ from ._series import together as together
 from ._style import FORMATS as FORMATS
 from ._style import WIDTH as WIDTH
 from ._style import Layout as Layout
-from ._style import called as called
 from ._style import encode as encode
 from ._style import layout as layout
 from ._style import save as save

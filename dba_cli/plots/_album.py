@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from dba_cli.comparison import Estimate, Row, differing, value_text
+from dba_cli.comparison import Estimate, Row, called, differing, value_text
 from dba_cli.data import status
 from dba_cli.errors import UserError, did_you_mean
 from dba_cli.experiments import Images as DataSets
@@ -26,7 +26,6 @@ from dba_cli.plots._galleries import (
 from dba_cli.plots._ladder import Rung, ladder
 from dba_cli.plots._points import heat_maps, points_along
 from dba_cli.plots._series import X_LABELS, Study, read_studies, together
-from dba_cli.plots._style import called
 from dba_cli.plots._targets import default_target, targets
 from dba_cli.records import RunFolder
 

@@ -78,7 +78,7 @@ def learning_curves(lines: Sequence[Line], x: XAxis, title: str = "") -> Figure:
     labels = [line.legend for line in lines]
     diverged = any(line.diverged for line in lines)
     if not diverged and len(lines) <= _MOST_LABELS and max(map(len, labels)) <= _LETTERS and all(ends):
-        _label_directly(axes, [each for each in ends if each], handles, labels)
+        label_ends(axes, [each for each in ends if each], handles, labels)
         return figure
     keys: list[Artist] = [*handles]
     if diverged:
@@ -143,14 +143,14 @@ def _draw(axes: Axes, x: Floats, mean: Floats, low: Floats, high: Floats, how: L
     return line
 
 
-def _label_directly(
+def label_ends(
     axes: Axes, ends: Sequence[tuple[float, float]], handles: Sequence[Line2D], labels: Sequence[str]
 ) -> None:
     """Write each line's name beside its end, moved apart where they would touch."""
-    low, high = np.log(axes.get_ylim())
-    axes.set_ylim(*np.exp([low, high]))  # stays as it is
-    rows = sorted(range(len(ends)), key=lambda row: ends[row][1])
-    heights = [float((np.log(ends[row][1]) - low) / (high - low)) for row in rows]
+    axes.set_ylim(*axes.get_ylim())  # stays as it is
+    shares = (axes.transData - axes.transAxes).transform(np.array(ends))[:, 1]
+    rows = sorted(range(len(ends)), key=lambda row: float(shares[row]))
+    heights = [float(shares[row]) for row in rows]
     for _ in range(100):  # neighbours push each other until none touch
         for i in range(1, len(heights)):
             lack = max(0.0, _LABEL_GAP - (heights[i] - heights[i - 1]))

@@ -7,10 +7,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dba_cli.comparison import Estimate
+from dba_cli.comparison import Estimate, called
 from dba_cli.plots._style import (
     beside,
-    called,
     error_percent,
     legend_below,
     look_of,

@@ -1,13 +1,15 @@
-"""The points of a sweep: accuracy along one key, or a heat map over two."""
+"""Final accuracies along what was varied: one key of a sweep, two of them, or a number on an axis."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from dba_cli.comparison import Estimate
-from dba_cli.plots._style import SMALL, called, grid, look_of, new_figure, styled, wrapped
+from dba_cli.comparison import Estimate, called
+from dba_cli.plots._curves import label_ends
+from dba_cli.plots._style import SMALL, grid, look_of, new_figure, styled, wrapped
 
 Points = Mapping[tuple[str, ...], Estimate]
 """By the values of the keys, as text in the order of the axes: the mean accuracy there, a fraction."""
@@ -105,6 +107,37 @@ def difference_map(
     axes.spines[:].set_visible(False)
     axes.grid(visible=False)
     figure.colorbar(image, ax=axes, label="Points more", extend="both")
+    return figure
+
+
+@styled()
+def accuracy_along(
+    lines: Mapping[str, Mapping[float, Estimate]],
+    label: str,
+    remarks: Mapping[tuple[str, float], str],
+) -> Figure:
+    """Return the accuracy, a fraction, of several optimizers along a number, with 95 % Student t intervals.
+
+    ``label`` is of that number's axis; ``remarks`` stand at points of a line.
+    """
+    figure = new_figure(2.7)
+    axes = figure.subplots()
+    handles, ends, labels = [], [], []
+    for i, (name, points) in enumerate(lines.items()):
+        places = [place + 0.4 * i for place in points]  # intervals stand side by side
+        means = [100 * at.mean for at in points.values()]
+        halves = [100 * (at.half_width or 0.0) for at in points.values()]
+        handles.append(axes.errorbar(places, means, yerr=halves, capsize=2.5, **look_of(name)).lines[0])
+        *inner, last = points
+        for at in inner:
+            top = 100 * (points[at].mean + (points[at].half_width or 0.0))
+            said = remarks.get((name, at), "")
+            axes.annotate(said, (at, top), (0, 4), textcoords="offset points", fontsize=SMALL)
+        ends.append((places[-1], means[-1]))
+        labels.append(called(name) + (f"\n({remark})" if (remark := remarks.get((name, last))) else ""))
+    ticks = list(dict.fromkeys(chain(*lines.values())))
+    axes.set(xlabel=label, ylabel="Test accuracy, %", xticks=ticks)
+    label_ends(axes, ends, handles, labels)
     return figure
 
 

@@ -9,9 +9,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dba_cli.comparison import Row, Section, compare, mean_with_interval, setting_line
+from dba_cli.comparison import Row, Section, called, compare, mean_with_interval, setting_line
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.plots._style import called
 from dba_cli.records import Evaluation, ExperimentFolder, RunFolder
 
 Floats = npt.NDArray[np.float64]

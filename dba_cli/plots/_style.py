@@ -80,15 +80,6 @@ _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1
 _SALT = 10774
 _LEAST_ERROR = 0.01  # per cent
 _FIRST = ("sgd", "adam", "dba", "random")  # and these four have the first four looks
-_WORDS = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "dba": "DBA",
-    "snr": "SNR",
-    "gce": "GCE",
-    "elr": "ELR",
-}
 _BREAKS = re.compile(r"(: |, | |[_/-]|\.(?![0-9]))")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 
@@ -108,11 +99,6 @@ def look_of(name: str) -> dict[str, Any]:
         "linestyle": _DASHES[hashed // 7 % len(_DASHES)],
         "marker": _MARKERS[hashed // 35 % len(_MARKERS)],
     }
-
-
-def called(name: str) -> str:
-    """Return what an optimizer is called in a figure: ``dba_adam`` is DBA Adam."""
-    return "random subsets" if name == "random" else " ".join(_WORDS.get(w, w) for w in name.split("_"))
 
 
 _DEFAULTS: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}

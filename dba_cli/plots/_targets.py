@@ -8,8 +8,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dba_cli.comparison import called
 from dba_cli.plots._series import X_LABELS, Line, Run, XAxis, band, position
-from dba_cli.plots._style import beside, called, few_ticks, look_of, new_figure, styled, wrapped
+from dba_cli.plots._style import beside, few_ticks, look_of, new_figure, styled, wrapped
 
 # Of the best final accuracy: near enough to count as trained, far enough that noise does not decide.
 _SHARE_OF_BEST = 0.98

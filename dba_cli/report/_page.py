@@ -10,10 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dba_cli import __version__
-from dba_cli.comparison import Estimate, Section, compare, setting_line, table_cells
+from dba_cli.comparison import Estimate, Section, called, compare, setting_line, table_cells
 from dba_cli.config import to_yaml
 from dba_cli.errors import UserError
-from dba_cli.plots import Layout, Picture, called, encode, layout, make_album, run_config
+from dba_cli.plots import Layout, Picture, encode, layout, make_album, run_config
 from dba_cli.records import ExperimentFolder, RunFolder, RunRecord
 
 _DRAWN = 3

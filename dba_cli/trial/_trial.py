@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dba_cli.comparison import Comparison, compare, frame
+from dba_cli.comparison import Comparison, called, compare, frame
 from dba_cli.config import BaseOptimizerConfig, Config, OptimizerConfig, from_data, to_yaml
 from dba_cli.data import Samples, findings, keep_out, read_data
 from dba_cli.errors import UserError
 from dba_cli.experiments import Reporter, Settings, Summary, run_experiments, sweep_folder
 from dba_cli.inspection import seconds_text
-from dba_cli.plots import called
 from dba_cli.records import ExperimentFolder, write_atomically
 from dba_cli.report import report_page
 from dba_cli.trial._budget import first_rates, further_rates

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from math import sqrt
 
-from dba_cli.comparison import Estimate, Row, mean_with_interval
-from dba_cli.plots import called
+from dba_cli.comparison import Estimate, Row, called, mean_with_interval
 
 
 def difference(ours: Row, theirs: Row, *, resampled: bool) -> Estimate | None:

@@ -20,11 +20,7 @@ _TARGETS = {
     "mnist": {"1pct": (0.80, 0.85, 0.87), "10_per_class": (0.65, 0.70, 0.74), "full": (0.85, 0.90, 0.95)}
 }
 _SHARES = (0.90, 0.95, 0.98)  # of what tuned SGD has in the end, where no target is declared
-_BASELINES = {
-    "sgd_25": "SGD on a quarter of the batch",
-    "sgd": "SGD on the whole batch",
-    "random": "a random quarter",
-}
+_BASELINES = ("sgd_25", "sgd", "random")
 
 
 class Convergence(Study):
@@ -84,10 +80,10 @@ class Convergence(Study):
     def _speed(self, draw: str) -> Claim:
         target = self.targets[draw][1]
         own = "dba", self.curves[draw, "dba"]
-        others = {words: self.curves[draw, baseline] for baseline, words in _BASELINES.items()}
+        others = {name: self.curves[draw, name] for name in _BASELINES}
         protocol = f"{'full training set' if draw == 'full' else 'random draw'}, {100 * target:g} %"
         words = f"faster convergence, {DRAWS[draw].short}"
-        return Claim("C5", words, protocol, speed_figures(target, own, others))
+        return Claim(f"speed {draw}", words, protocol, speed_figures(target, own, others))
 
     def _how_soon(self, draw: str, runs: pd.DataFrame) -> tuple[float, ...]:
         curves = self.tuning.curves(runs)

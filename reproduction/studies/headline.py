@@ -128,7 +128,7 @@ class Headline(Study):
         ]
         if (less := difference(self.runs[name]["dba"], self.runs[name]["random"])) is not None:
             figures.append(figure(sides["dba"], sides["random"], "points more", less.estimate))
-        return Claim("ours", f"goal {goal.accuracy} %, {goal.title}", "deformed copies", figures)
+        return Claim(f"goal {name}", f"goal {goal.accuracy} %, {goal.title}", "deformed copies", figures)
 
     def _paper(self, rung: str) -> float | None:
         """Return what the paper has for a rung of the ladder, per cent."""

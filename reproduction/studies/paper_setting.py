@@ -125,7 +125,7 @@ class PaperSetting(Study):
             if (mean := mean_accuracy(self.confirmed[draw, each])) is not None
         ]
         words = f"{f'{target} %' if target else 'accuracy'} with {self._title(draw)}"
-        return Claim(SMALL[draw].claim, words, "random draw", figures)
+        return Claim(f"accuracy {draw}", words, "random draw", figures)
 
     def _reduction(self, draw: str) -> Claim:
         target, name = self.place.claimed(draw, "error_reduction"), self.best_dba(draw)
@@ -139,7 +139,7 @@ class PaperSetting(Study):
                 judged = target if baseline in _PLAIN else None
                 figures.append(figure(*sides, "errors removed", 100 * reduction, target=judged))
         words = f"{f'{target} % ' if target else ''}fewer errors than SGD and Adam, {self._title(draw)}"
-        return Claim("C4", words, "random draw", figures)
+        return Claim(f"errors removed {draw}", words, "random draw", figures)
 
     def _contribution(self, draw: str) -> Claim:
         """Whether the selection does anything that random subsets of the same sizes do not."""
@@ -155,7 +155,8 @@ class PaperSetting(Study):
             for (where, name, control), (less, p) in self.comparisons.items()
             if where == draw and control == f"random_for_{name}"
         ]
-        return Claim("C1", f"selection beside random subsets, {self._title(draw)}", "random draw", figures)
+        words = f"selection beside random subsets, {self._title(draw)}"
+        return Claim(f"selection {draw}", words, "random draw", figures)
 
     def _selects(self, draw: str, name: str) -> bool:
         return is_selection(self.confirmed[draw, name])

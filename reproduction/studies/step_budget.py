@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dba_cli.comparison import called
 from dba_cli.plots import learning_curves
 from reproduction.choose import fewest_errors, final_config
 from reproduction.claims import Claim, figure, side, speed_figures
@@ -90,7 +91,7 @@ class StepBudget(Study):
         """Return which entries have the paper's figure: not all of them select."""
         target = self.place.claimed(limit, "test_accuracy")
         names = [
-            f"{name} with {hidden} hidden units"
+            f"{called(name)} with {hidden} hidden units"
             for (where, hidden, name), runs in self.cells.items()
             if where == limit and target and (mean := mean_accuracy(runs)) and mean.mean >= target
         ]
@@ -134,7 +135,7 @@ class StepBudget(Study):
                 compared = sides[chosen], sides[control]
                 figures.append(figure(*compared, "points more", less.estimate, target=0.0, p=p))
         words = f"{f'{target} %' if target else 'accuracy'}, {SMALL[limit].budget}, {hidden} hidden units"
-        return Claim(SMALL[limit].claim, words, "step budget (all labels)", figures)
+        return Claim(f"step budget {limit}, {hidden}", words, "step budget (all labels)", figures)
 
     def _speed(self, limit: str) -> Claim:
         chosen = self.best(limit, _HIDDEN)
@@ -143,8 +144,9 @@ class StepBudget(Study):
         for command, timed in ((self.final, True), (self.controls, False)):
             others = {name: curves[name] for name in _CONTROLS if name in set(command.runs.optimizer)}
             figures += speed_figures(self.target, own, others, timed=timed)
+        words = f"faster convergence, {SMALL[limit].budget}"
         protocol = f"step budget (all labels), {100 * self.target:g} %, {_HIDDEN} hidden units"
-        return Claim("C5", f"faster convergence, {SMALL[limit].budget}", protocol, figures)
+        return Claim(f"step budget's speed {limit}", words, protocol, figures)
 
 
 def _best_points(tuning: Command) -> dict[tuple[str, str], str]:

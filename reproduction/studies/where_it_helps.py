@@ -239,4 +239,4 @@ class WhereItHelps(Study):
                 name, less, p = self.compared[row, column]
                 other = side(name, self.groups[row, name])
                 figures.append(figure(of, other, "points more", less.estimate, target=0.0, p=p))
-        return Claim("map", row, str(runs.protocol.iloc[0]), figures)
+        return Claim(f"map {row}", row, str(runs.protocol.iloc[0]), figures)

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
+from matplotlib.figure import Figure as Picture
 
+from dba_cli.comparison import Estimate, called
+from dba_cli.plots import accuracy_along
 from reproduction.choose import entry, fewest_errors, final_config
-from reproduction.claims import Claim, figure, side
+from reproduction.claims import Claim, Figure, figure, side
 from reproduction.command import Command, Place
 from reproduction.markdown import score
 from reproduction.statistics import LEVEL, Difference, best, corrected, difference, mean_accuracy
@@ -24,6 +27,7 @@ _CONTROLS = {
 # Declared before any run of this study: accuracy of DBA, and how far below plain training it may be at none.
 _TARGETS = {"20 % wrong": 86.3, "40 % wrong": 83.5, "60 % wrong": 75.0}
 _MARGIN = -0.3
+_BEST = "best of the other remedies"
 _CONFIRMED = 3  # peers for each noise that are tried on the test set, beside plain training
 
 Groups = Mapping[tuple[str, str], pd.DataFrame]
@@ -99,7 +103,7 @@ class WrongLabels(Study):
         found: dict[str, list[str]] = {"win": [], "tie": [], "loss": []}
         peers = [name for name in self.names if name not in self._ours and (noise, name) in self.comparisons]
         for name in peers:
-            found[self.outcome(noise, name)].append(f"`{name}`")
+            found[self.outcome(noise, name)].append(called(name))
         counts = {"better than": "win", "not told apart from": "tie", "worse than": "loss"}
         parts = [f"{words} {', '.join(found[kind])}" for words, kind in counts.items() if found[kind]]
         words = f"It is {'; '.join(parts)}." if parts else ""
@@ -118,24 +122,52 @@ class WrongLabels(Study):
         stopping = runs.iloc[0].get("training.early_stopping")
         return settings(entry(runs) | (stopping if isinstance(stopping, dict) else {}))
 
+    def figures(self) -> dict[str, Picture]:
+        """Return the accuracy along the share of wrong labels: of DBA, plain training, the best other."""
+        lines: dict[str, dict[float, Estimate]] = {self.DBA: {}, _BEST: {}, "sgd": {}}
+        remarks = {}
+        for noise in self.noises:
+            share, peer = _share(noise), self.best_peer(noise)
+            for line, name in ((self.DBA, self.DBA), (_BEST, peer), ("sgd", "sgd")):
+                mean = mean_accuracy(self.groups[noise, name])
+                if share is not None and mean is not None:
+                    lines[line][share] = 0.01 * mean
+                    remarks[_BEST, share] = called(peer)
+        return {"wrong_labels": accuracy_along(lines, "Share of the 600 labels that is wrong, %", remarks)}
+
     def claims(self) -> list[Claim]:
-        """Return for each noise DBA's accuracy, and how it differs from plain training, peer and controls."""
-        return [self._claim(noise) for noise in self.noises if (noise, self.DBA) in self.groups]
+        """Return for each noise DBA beside plain training and the best peer, and beside its controls."""
+        noises = [noise for noise in self.noises if (noise, self.DBA) in self.groups]
+        return [claim(noise) for claim in (self._claim, self._recipe) for noise in noises]
 
     def _claim(self, noise: str) -> Claim:
         of = side(self.DBA, self.groups[noise, self.DBA])
         figures = []
         if (mean := mean_accuracy(self.groups[noise, self.DBA])) is not None:
             figures.append(figure(of, None, "accuracy", mean, target=_TARGETS.get(noise)))
-        for name in dict.fromkeys(("sgd", self.best_peer(noise), *_CONTROLS)):
+        for name in dict.fromkeys(("sgd", self.best_peer(noise))):
+            if (noise, name) in self.groups and (mean := mean_accuracy(self.groups[noise, name])) is not None:
+                figures.append(figure(side(name, self.groups[noise, name]), None, "accuracy", mean))
+        compared = self._compared(noise, "sgd", self.best_peer(noise))
+        return Claim(f"labels {noise}", f"600 images, {noise}", self._protocol(noise), [*figures, *compared])
+
+    def _recipe(self, noise: str) -> Claim:
+        words = f"600 images, {noise}: DBA beside less of it"
+        return Claim(f"recipe {noise}", words, self._protocol(noise), self._compared(noise, *_CONTROLS))
+
+    def _compared(self, noise: str, *names: str) -> list[Figure]:
+        of, figures = side(self.DBA, self.groups[noise, self.DBA]), []
+        for name in dict.fromkeys(names):
             if (noise, name) in self.comparisons:
                 less, p = self.comparisons[noise, name]
                 other = side(name, self.groups[noise, name])
                 plain = noise == "no wrong labels" and name == "sgd"
                 target, tested = (_MARGIN, None) if plain else (0.0, p)
                 figures.append(figure(of, other, "points more", less.estimate, target=target, p=tested))
-        protocol = str(self.groups[noise, self.DBA].protocol.iloc[0])
-        return Claim("labels", f"600 images, {noise}", protocol, figures)
+        return figures
+
+    def _protocol(self, noise: str) -> str:
+        return str(self.groups[noise, self.DBA].protocol.iloc[0])
 
 
 def outcome(less: Difference, p: float) -> str:
@@ -189,6 +221,12 @@ def noises(command: Command) -> pd.Series:
     return pd.Series(
         [noise_words(*each) for each in zip(noise, tail, strict=True)], noise.index, dtype=object
     )
+
+
+def _share(noise: str) -> float | None:
+    """Return how much is wrong, per cent; None for labels that are not wrong at random."""
+    share, _, kind = noise.partition(" % ")
+    return 0.0 if noise == "no wrong labels" else float(share) if kind == "wrong" else None
 
 
 def noise_words(noise: Mapping[str, Any] | None, imbalance: Mapping[str, Any] | None = None) -> str:

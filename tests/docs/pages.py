@@ -45,11 +45,14 @@ class Block:
 
     @property
     def run(self) -> str:
-        """What runs: of a block with ``$`` prompts, the lines behind them."""
+        """What runs: of a block with ``$`` prompts, the lines behind them; of a diff, both its sides."""
         if self.instead is not None:
             return self.instead
         if self.language in SHELL and re.search(r"^\$ ", self.shown, re.MULTILINE):
             return "".join(re.findall(r"^\$ (.*\n)", self.shown, re.MULTILINE))
+        if self.language == "diff":
+            sides = (re.findall(rf"^[ {sign}](.*\n)", self.shown, re.MULTILINE) for sign in "-+")
+            return "".join(line for side in sides for line in side)
         return self.shown
 
 
@@ -64,7 +67,7 @@ def blocks_of(page: Path, text: str) -> list[Block]:
         line = text.count("\n", 0, match.start("text")) + 1
         place = f"{page.name}:{line}"
         language = match["language"]
-        if language not in {*SHELL, *NOT_RUN, "python"}:
+        if language not in {*SHELL, *NOT_RUN, "python", "diff"}:
             raise ValueError(f"{place}: a block in {language or 'no language'!r} would silently not be run")
         notes = {kind: dedent(note).strip() + "\n" for kind, note in _NOTE.findall(match["notes"])}
         blocks.append(

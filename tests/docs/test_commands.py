@@ -10,7 +10,7 @@ What a reader would do runs as it stands, made quick by three rules and no excep
   what a block takes for granted.
 
 A Python or YAML block whose first line is a comment with a file name is that file. The other Python blocks of
-a page are one program.
+a page are one program; a diff of one is the program before and then the program after.
 """
 
 import re
@@ -71,7 +71,7 @@ def script(blocks: list[Block], parts: Path) -> str:
         elif block.language in SHELL:
             part.write_text(block.before + block.run)
             lines.append(f"source {part}")
-        elif block.language == "python":
+        elif block.language in {"python", "diff"}:
             # As many empty lines before it as on the page: a traceback names the page's line.
             source = "\n" * (block.line - 1) + block.run
             python += [block.before, f"exec(compile({source!r}, {block.place.split(':')[0]!r}, 'exec'))\n"]
@@ -132,6 +132,11 @@ y = x + 1
 ```python
 print("two", y)
 ```
+```diff
+-z = y
++z = y + 1
+ print("before and after", z)
+```
 ```text
 dba refuse
 ```
@@ -143,7 +148,7 @@ dba refuse
         "training": {"epochs": 1, "evaluation": {"epochs": 1}},
         "model": {"hidden": [8]},
     }
-    assert rest.splitlines()[1:] == ["two 2"]
+    assert rest.splitlines()[1:] == ["two 2", "before and after 2", "before and after 3"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dba_cli.plots import Line, Run, fractions_kept, learning_curves
+from dba_cli.comparison import Estimate
+from dba_cli.plots import Line, Run, accuracy_along, fractions_kept, learning_curves
 
 from .samples import LONG, TITLE, assert_sound, history, line, rising
 
@@ -85,6 +86,19 @@ HARD = {
 @pytest.mark.parametrize("case", HARD)
 def test_curves_are_sound(case):
     assert_sound(learning_curves(HARD[case], "samples", TITLE))
+
+
+def test_accuracies_along_a_number_are_drawn_with_their_intervals_and_remarks():
+    sgd = {0.0: Estimate(0.9, 0.01, 5), 20.0: Estimate(0.8, 0.02, 5)}
+    lines = {"sgd": sgd, "gce": {0.0: Estimate(0.7, None, 1)}}
+    (axes,) = accuracy_along(lines, "wrong, %", {("sgd", 0.0): "a remark"}).axes
+    sgd, gce = axes.containers
+    assert list(sgd.lines[0].get_ydata()) == pytest.approx([90, 80])
+    bars = sgd.lines[2][0].get_segments()
+    np.testing.assert_allclose([bar[:, 1] for bar in bars], [[89, 91], [78, 82]])
+    assert list(gce.lines[0].get_ydata()) == pytest.approx([70])
+    texts = [text.get_text() for text in axes.texts]
+    assert {"a remark", "SGD", "generalised cross-entropy"} <= set(texts)
 
 
 def test_fractions_are_means_by_layer():

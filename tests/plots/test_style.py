@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 
 from dba_cli.errors import UserError
 from dba_cli.plots import Layout, encode, layout, learning_curves, save
-from dba_cli.plots._style import called, compact, legend_below, look, look_of, new_figure, styled, wrapped
+from dba_cli.plots._style import compact, legend_below, look, look_of, new_figure, styled, wrapped
 
 from .samples import LONG, TITLE, line
 
@@ -73,12 +73,6 @@ def test_the_first_four_are_told_apart_by_colour_blind_readers(deficiency: str) 
     colours = [seen(look(i)["color"], deficiency) for i in range(4)]
     # A difference of 2.3 is just noticeable side by side.
     assert min(np.linalg.norm(one - other) for one, other in combinations(colours, 2)) > 20
-
-
-def test_names_are_words() -> None:
-    assert [called(n) for n in ("sgd", "dba_adam", "random", "random_for_dba", "my_rule")] == [
-        "SGD", "DBA Adam", "random subsets", "random for DBA", "my rule",
-    ]  # fmt: skip
 
 
 def test_a_paper_may_want_another_layout() -> None:
