@@ -358,6 +358,8 @@ class TrainingConfig(_Length):
     """Every step sees new deformed copies of the draw's images; a batch may then be larger than the draw."""
     loss: SerializeAsAny[LossConfig] | None = None
     """What the samples are trained on; null: cross-entropy."""
+    input_noise: float = Field(default=0.0, ge=0, le=100)
+    """Standard deviation of Gaussian noise that every step adds to its inputs, drawn anew; a regularizer."""
     label_smoothing: Unit = 0.0
     """Share of the label spread over all classes, of the cross-entropy."""
     early_stopping: EarlyStopping | None = None
@@ -486,6 +488,8 @@ class DBAConfig(OptimizerConfig):
     """Share of what is remembered that a new value leaves."""
     class_relative: bool = True
     """Compare what is remembered with the median of the sample's class."""
+    upper_group: float = Field(default=0.0, ge=0, le=1)
+    """Share of the draw that the upper of two groups must have to be left out; else two_groups keeps all."""
     warmup_steps: int = Field(default=0, ge=0, le=100_000_000)
     """Steps that keep every sample, before the first selection."""
     tilt: float = Field(default=0.0, ge=-100, le=100)

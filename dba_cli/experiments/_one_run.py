@@ -32,6 +32,7 @@ from dba_cli.training import (
     DeformedImages,
     HeldOut,
     Learning,
+    NoisySamples,
     Observer,
     SelectionRecorder,
     Stream,
@@ -240,6 +241,10 @@ class Trainee:
         )
         if isinstance(self.train_data, DeformedImages):
             generators["deformation"] = self.train_data.generator
+        fed: TensorData | DeformedImages | NoisySamples = self.train_data
+        if config.training.input_noise:
+            generators["input_noise"] = generator(seed, Stream.INPUT_NOISE)
+            fed = NoisySamples(self.train_data, config.training.input_noise, generators["input_noise"])
         order = generator(seed, Stream.ORDER)
         held_out = held_out_for_stopping(config, n, seed)
         stop_on = None
@@ -249,7 +254,7 @@ class Trainee:
         return Training(
             self.model,
             learning,
-            self.train_data,
+            fed,
             self.test_data,
             run.timeline,
             order,

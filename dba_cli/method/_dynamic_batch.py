@@ -60,6 +60,8 @@ class DynamicBatch:
         memory: share of what is remembered that a new value leaves, in [0, 1).
         class_relative: whether what is remembered is taken relative to the median of the sample's class;
             `backward` then needs the labels.
+        upper_group: share of all samples that the upper of the rule's ``two_groups`` must have to be left
+            out; with fewer, they are one group and kept.
         warmup_steps: number of steps, that is of calls of `backward`, that keep every sample; the memory
             fills meanwhile.
         tilt: exponent t of a factor ``exp(t * loss)`` of the weights of what is chosen, which then sum to 1
@@ -96,6 +98,7 @@ class DynamicBatch:
         remember: str = "distance",
         memory: float = 0.7,
         class_relative: bool = True,
+        upper_group: float = 0.0,
         warmup_steps: int = 0,
         tilt: float = 0.0,
         generator: torch.Generator | None = None,
@@ -115,7 +118,7 @@ class DynamicBatch:
         if not isfinite(tilt):
             raise ValueError(f"tilt must be a finite number, not {tilt}")
         self._tilt = tilt
-        self._memory = Memory(remember, memory, class_relative)
+        self._memory = Memory(remember, memory, class_relative, upper_group)
         self._warmup, self._steps = warmup_steps, 0
         self._problem_of = partial(
             SelectionProblem,

@@ -64,14 +64,18 @@ class Memory:
         quantity: what of a sample is remembered, one of `REMEMBERED`.
         old: share of the running mean that a new value leaves, in [0, 1).
         class_relative: whether values are taken relative to the median of their class, by the labels given.
+        upper_group: share of the samples below which the upper of two groups is none.
 
     Raises:
-        ValueError: an unknown quantity, or a share outside [0, 1).
+        ValueError: an unknown quantity, or a share outside its range.
     """
 
-    def __init__(self, quantity: str, old: float, class_relative: bool) -> None:
+    def __init__(self, quantity: str, old: float, class_relative: bool, upper_group: float = 0.0) -> None:
         if not 0 <= old < 1:
             raise ValueError(f"memory must be in [0, 1), not {old}")
+        if not 0 <= upper_group <= 1:
+            raise ValueError(f"upper_group must be in [0, 1], not {upper_group}")
+        self.upper_group = upper_group
         self._quantity = REMEMBERED[quantity]
         self._old, self._class_relative = old, class_relative
         self._means: dict[str, Tensor] = {}

@@ -145,11 +145,16 @@ def everything(problem: SelectionProblem) -> Tensor:
 def two_groups(problem: SelectionProblem) -> Tensor:
     """The lower of two groups of what is remembered, of the size that this comes to within the limits.
 
-    The cut is Otsu's (1979), through what is remembered of all samples of the training set.
+    The cut is Otsu's (1979), through what is remembered of all samples of the training set. Where the upper
+    group has less than `Memory.upper_group` of them there is one group, and it is kept.
     """
     remembered, memory = problem.remembered, problem.memory
     assert memory is not None
-    sizes = (remembered <= otsu_cut(memory.values)).sum(-1, keepdim=True)
+    values = memory.values
+    cut = otsu_cut(values)
+    upper = (values > cut).sum(-1, keepdim=True) / (~values.isnan()).sum(-1, keepdim=True)
+    low = (remembered <= cut) | (upper < memory.upper_group)
+    sizes = low.sum(-1, keepdim=True)
     return problem.first(sizes.clamp(problem.smallest, problem.largest), ranks_of(-remembered))
 
 

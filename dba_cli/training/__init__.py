@@ -5,6 +5,7 @@ from dba_cli.training._batches import HeldOut as HeldOut
 from dba_cli.training._batches import TensorData as TensorData
 from dba_cli.training._batches import TrustedSamples as TrustedSamples
 from dba_cli.training._deformation import DeformedImages as DeformedImages
+from dba_cli.training._deformation import NoisySamples as NoisySamples
 from dba_cli.training._device import describe_device as describe_device
 from dba_cli.training._device import resolve_device as resolve_device
 from dba_cli.training._models import Standardize as Standardize

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from dba_cli.config import Deformation
 from dba_cli.data import import_torchvision
+from dba_cli.training._batches import TensorData
 
 _FIELDS = 4096  # displacement fields that are drawn and smoothed once, then scaled anew at each use
 _FINER = 4  # sub-pixels per pixel and axis, for strokes
@@ -110,6 +112,32 @@ class DeformedImages:
             shift[1] / self._height,
         ]
         return torch.stack(rows, -1).view(m, 2, 3)
+
+
+@dataclass(frozen=True)
+class NoisySamples:
+    """Samples whose inputs get Gaussian noise of a standard deviation, drawn anew each time.
+
+    Small noise has the effect of a Tikhonov regularizer (Bishop 1995).
+    """
+
+    samples: TensorData | DeformedImages
+    deviation: float
+    generator: torch.Generator
+
+    @property
+    def labels(self) -> Tensor:
+        """The labels (n,)."""
+        return self.samples.labels
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def images_at(self, indices: Tensor) -> Tensor:
+        """Return the inputs at ``indices`` (m,) with noise."""
+        images = self.samples.images_at(indices)
+        noise = torch.randn(images.shape, generator=self.generator)
+        return images + self.deviation * noise.to(images.device)
 
 
 def _transform(config: Deformation, size: tuple[int, int]) -> Callable[[Tensor], Tensor] | None:

@@ -27,6 +27,7 @@ class Stream(IntEnum):
     VALIDATION_NOISE = 11
     STOPPING = 12
     TRUSTED = 13
+    INPUT_NOISE = 14
 
 
 def generator(seed: int, stream: Stream) -> torch.Generator:

@@ -19,7 +19,7 @@ from dba_cli.method import DynamicBatch, NonFiniteError, Selection
 from dba_cli.records import Evaluation
 from dba_cli.training._batches import BatchOrder, HeldOut, TensorData, TrustedSamples
 from dba_cli.training._clock import Clock
-from dba_cli.training._deformation import DeformedImages
+from dba_cli.training._deformation import DeformedImages, NoisySamples
 from dba_cli.training._state import POSITION, Keeper, Position, SelectionRecorder, Since, State
 from dba_cli.training._timeline import Timeline
 
@@ -124,7 +124,7 @@ class Training:
         self,
         model: nn.Module,
         learning: Learning,
-        train_data: TensorData | DeformedImages,
+        train_data: TensorData | DeformedImages | NoisySamples,
         test_data: TensorData,
         timeline: Timeline,
         order: torch.Generator,

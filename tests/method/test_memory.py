@@ -57,9 +57,12 @@ def quantity_by_hand(kind: str, losses: np.ndarray, gradients: np.ndarray) -> np
 
 
 @pytest.mark.parametrize("scope", ["layer", "model"])
-@pytest.mark.parametrize("relative", [True, False])
-@pytest.mark.parametrize("kind", ["distance", "loss", "norm"])
-def test_memory_and_selection_by_hand(kind: str, relative: bool, scope: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "relative", "upper_group"),
+    [(kind, relative, 0) for kind in ("distance", "loss", "norm") for relative in (True, False)]
+    + [("distance", True, 0.4), ("loss", False, 0.4)],
+)
+def test_memory_and_selection_by_hand(kind: str, relative: bool, upper_group: float, scope: Any) -> None:
     """Six steps on batches with samples that come back, one of them twice in a batch."""
     model = mlp()
     dba = DynamicBatch(
@@ -68,6 +71,7 @@ def test_memory_and_selection_by_hand(kind: str, relative: bool, scope: Any) -> 
         remember=kind,
         memory=0.6,
         class_relative=relative,
+        upper_group=upper_group,
         scope=scope,
         min_fraction=0.2,
         max_fraction=0.9,
@@ -98,7 +102,10 @@ def test_memory_and_selection_by_hand(kind: str, relative: bool, scope: Any) -> 
                 of_class = {c: sorted(values[classes[known] == c]) for c in set(classes[known])}
                 values = values - [of_class[c][(len(of_class[c]) - 1) // 2] for c in classes[known]]
             mine = np.array([values[known == i][0] for i in indices])
-            size = np.clip((mine <= cut_by_hand(values.tolist()) + 1e-12).sum(), 3, 10)
+            cut = cut_by_hand(values.tolist()) + 1e-12
+            if (values > cut).mean() < upper_group:
+                cut = math.inf
+            size = np.clip((mine <= cut).sum(), 3, 10)
             expected = np.zeros(12)
             expected[np.argsort(mine, kind="stable")[:size]] = 1 / size
             if step < 2:

@@ -23,6 +23,7 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "VALIDATION_NOISE": 11,
         "STOPPING": 12,
         "TRUSTED": 13,
+        "INPUT_NOISE": 14,
     }
 
 

@@ -13,7 +13,7 @@ from dba_cli.config import Deformation, TrainingConfig
 from dba_cli.errors import UserError
 from dba_cli.losses import CrossEntropy
 from dba_cli.method import NonFiniteError
-from dba_cli.training import DeformedImages, TensorData, Timeline, TrustedSamples
+from dba_cli.training import DeformedImages, NoisySamples, TensorData, Timeline, TrustedSamples
 
 from .lab import (
     BATCH,
@@ -201,6 +201,23 @@ def test_deformations_of_size_zero_are_the_images_themselves() -> None:
     trained(ours, train_data=unchanged)
     trained(theirs)
     assert_same(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_noise_is_added_to_the_inputs_of_every_step_and_of_no_evaluation() -> None:
+    ours, theirs, shown = network(), network(), []
+    ours.register_forward_pre_hook(lambda module, inputs: shown.append((module.training, inputs[0].clone())))
+    noisy = NoisySamples(TRAIN, 0.5, torch.Generator().manual_seed(6))
+    trained(ours, train_data=noisy)
+    stream, asked = torch.Generator().manual_seed(6), batches(STEPS)
+    steps = [inputs for training, inputs in shown if training]
+    for batch, inputs in zip(asked, steps, strict=True):
+        expected = TRAIN.images[batch] + 0.5 * torch.randn(len(batch), 1, 4, 4, generator=stream)
+        torch.testing.assert_close(inputs, expected)
+    assert all(inputs.equal(TEST.images) for training, inputs in shown if not training)
+    trained(theirs, train_data=NoisySamples(TRAIN, 0.0, torch.Generator()))
+    plain = network()
+    trained(plain)
+    assert_same(plain, theirs)
 
 
 @dataclass
