@@ -7,7 +7,7 @@ REFERENCE := results/reference
 JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-wheel zoo lint compare bench reference tables reproduce reproduce-quick report paper docs clean
+.PHONY: help install run test test-wheel zoo abuse lint compare bench reference tables reproduce reproduce-quick report paper docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-wheel: $(VENV)/installed-dist  ## build the package, and use it from anothe
 
 zoo: $(VENV)/installed-zoo  ## pass the tests with other people's networks and trainers (timm, transformers, accelerate, peft)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/zoo
+
+abuse: $(VENV)/installed-test  ## kill the commands at any moment, fill their disks, cut off their files (minutes)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 tests/abuse
 
 lint: $(VENV)/installed-lint  ## ruff, mypy and the import contract
 	$(VENV)/bin/ruff check .

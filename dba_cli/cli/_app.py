@@ -48,8 +48,14 @@ def _loaded(name: str) -> Any:
     command = getattr(module, f"{name}_" if iskeyword(name) else name)
     if not isinstance(command, typer.Typer):
         function, command = command, typer.Typer(add_completion=False)
-        command.command(name, help=module.__doc__)(function)
+        command.command(name, help=_flowing(module.__doc__ or ""))(function)
     return typer.main.get_command(command)
+
+
+def _flowing(text: str) -> str:
+    """Return help whose paragraphs the terminal breaks at its own width; indented lines stay lines."""
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(each if each[:1] == " " else each.replace("\n", " ") for each in paragraphs)
 
 
 def _summary(name: str) -> str:
@@ -90,23 +96,23 @@ def _dba(
 
     [bold]Examples[/bold]
 
-      dba demo                                 see it learn, in under a minute
+      dba demo                       see it learn, in under a minute
 
-      dba try photos                           whether it helps on your own images or table
+      dba try photos                 whether it helps on your own images or table
 
-      dba audit photos                         which of its labels are probably wrong
+      dba audit photos               which of its labels are probably wrong
 
-      dba run mnist_1pct                       train SGD, Adam and DBA on 1 % of MNIST
+      dba run mnist_1pct             train SGD, Adam and DBA on 1 % of MNIST
 
-      dba init mnist_1pct mine.yaml            the same as a file of yours, to change it
+      dba init mnist_1pct mine.yaml  the same as a file of yours, to change it
 
       dba sweep mnist_1pct --grid model.hidden=[50],[200] --jobs 2
 
-      dba compare mnist_1pct                   the accuracy and error-reduction table
+      dba compare mnist_1pct         the accuracy and error-reduction table
 
-      dba inspect mnist_1pct                   what that would do, and how long it would take
+      dba inspect mnist_1pct         what that would do, and how long it takes
 
-      dba data fetch                           download the official MNIST
+      dba data fetch                 download the official MNIST
     """
 
 

@@ -9,13 +9,13 @@ changed, and nobody need know how many labels are wrong: it ranks.
 
 [bold]Examples[/bold]
 
-  dba audit photos                        a folder with a sub-folder for each class
+  dba audit photos                    a sub-folder of images for each class
 
   dba audit wine.csv --target quality --top 50
 
   dba audit photos --set model.kind=resnet
 
-  dba audit results/mnist_1pct/dba/seed-0  what a recorded run was trained on
+  dba audit results/smoke/dba/seed-0  what a recorded run was trained on
 """
 
 import sys

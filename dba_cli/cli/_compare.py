@@ -8,7 +8,7 @@ data sources, draws or configs never share a row.
 
   dba compare
 
-  dba compare mnist_1pct mnist_10_per_class --format markdown --output tables.md
+  dba compare mnist_1pct mnist_full --format markdown --output tables.md
 
   dba compare --strict --results results/reference
 """

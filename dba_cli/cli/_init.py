@@ -31,7 +31,7 @@ def init(
         ),
     ],
     file: Annotated[
-        Path | None, typer.Argument(help="Default: NAME.yaml.", metavar="[FILE]", show_default=False)
+        Path | None, typer.Argument(help="Default: NAME.yaml.", metavar="FILE", show_default=False)
     ] = None,
 ) -> None:
     # Not above: completion does not wait for torch.

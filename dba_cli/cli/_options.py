@@ -20,7 +20,7 @@ Experiments = Annotated[
     list[str] | None,
     typer.Argument(
         help="Names of experiments; default: all.",
-        metavar="[EXPERIMENT]...",
+        metavar="EXPERIMENT",
         show_default=False,
         autocompletion=experiment_names,
     ),

@@ -13,7 +13,7 @@ confusion.
 
   dba plot mnist_1pct --kind curves --kind targets --target 0.87
 
-  dba plot mnist_1pct --kind curves --format pdf --no-title --width 3.3 --font-size 7
+  dba plot mnist_1pct --format pdf --no-title --width 3.3 --font-size 7
 
   dba plot mnist_1pct mnist_10_per_class --kind overlay --optimizer dba
 """

@@ -30,7 +30,7 @@ def predict(
         Path | None,
         typer.Argument(
             help="A folder of images or a .npz; default: what the run was evaluated on.",
-            metavar="[DATA]",
+            metavar="DATA",
             show_default=False,
         ),
     ] = None,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from dba_cli.cli._options import notice
@@ -15,6 +16,10 @@ from dba_cli.records import Evaluation, FailureRecord, RunRecord
 from dba_cli.training import Observer
 
 _REFRESH_SECONDS = 0.1
+_SILENT_SECONDS = 30.0  # before a run under way says how far it is, where there is no terminal
+_WIDEST = (
+    52  # columns of the text beside a bar: a window that is narrowed to 80 leaves no ghosts of longer lines
+)
 _ROWS = 4  # runs that the live display shows at once; a cluster has more
 
 
@@ -23,7 +28,10 @@ def reporter(results: Path, *, quiet: bool) -> Iterator[Reporter]:
     """Yield the display that fits stdout; warnings go to stderr with every one of them."""
     if sys.stdout.isatty() and not quiet:
         # Two lines for each, so that nothing is cut off at 80 columns.
-        text = TextColumn("{task.description}\n{task.fields[detail]}")
+        text = TextColumn(
+            "{task.description}\n{task.fields[detail]}",
+            table_column=Column(max_width=_WIDEST, no_wrap=True, overflow="ellipsis"),
+        )
         bar = BarColumn(bar_width=12)
         with Progress(text, bar, _TimeLeft(), transient=True, redirect_stderr=False) as progress:
             yield _Live(results, progress)
@@ -37,6 +45,7 @@ class _Lines(Reporter):
     def __init__(self, results: Path, *, quiet: bool = False) -> None:
         self._results, self._quiet = results, quiet
         self._began: float | None = None
+        self._said = time.monotonic()
         self._later = 0.0
         self._steps_under_way: dict[int, int] = {}
         self._steps_done = self._all_steps = 0
@@ -46,6 +55,7 @@ class _Lines(Reporter):
         notice(line)
 
     def say(self, line: str) -> None:
+        self._said = time.monotonic()
         if not self._quiet:
             print(line, flush=True)
 
@@ -63,7 +73,8 @@ class _Lines(Reporter):
                 + (f", {done} already there" if done else "")
             )
         else:
-            self.say(f"{name}: all {done} runs are already there in {self._results / name.partition(' ')[0]}")
+            there = "1 run is" if done == 1 else f"all {done} runs are"
+            self.say(f"{name}: {there} already there in {self._results / name.partition(' ')[0]}")
 
     def started(self, run: PlannedRun) -> Observer:
         if self._began is None:
@@ -76,7 +87,8 @@ class _Lines(Reporter):
 
     def evaluated(self, run: PlannedRun, row: Evaluation) -> None:
         """A run was evaluated after its first step or later."""
-        self.say(f"{self.title(run)}: {_detail(run, row.step, row.train_loss, row)}")
+        if time.monotonic() - self._said >= _SILENT_SECONDS:
+            self.say(f"{self.title(run)}: {_detail(run, row.step, row.train_loss, row)}")
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         self._steps_done += run.timeline.steps

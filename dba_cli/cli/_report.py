@@ -6,7 +6,7 @@ It opens from disk and needs no network; its tables can be sorted and searched, 
 
   dba report
 
-  dba report mnist_1pct mnist_10_per_class --results results/reference --output reference.html
+  dba report mnist_1pct --results results/reference --output reference.html
 """
 
 import shlex

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 def run(
     configs: Annotated[
         list[Path],
-        typer.Argument(
-            help=CONFIG_HELP, metavar="CONFIG...", show_default=False, autocompletion=config_names
-        ),
+        typer.Argument(help=CONFIG_HELP, metavar="CONFIG", show_default=False, autocompletion=config_names),
     ],
     **options: Any,
 ) -> None:

@@ -10,9 +10,9 @@ or on several machines with one results folder. A run that fails does not stop t
 
   dba sweep mnist_1pct --grid optimizers.dba.metric=snr,norm --jobs 2
 
-  dba sweep smoke --grid "optimizers.sgd.lr={low: 0.01, high: 1, log: true}" --random 8
+  dba sweep smoke --grid "optimizers.sgd.lr={low: 0.01, high: 1}" --random 8
 
-  dba sweep mnist_1pct --grid training.batch_size=50,100 --backend ray --address auto
+  dba sweep mnist_1pct --grid model.hidden=[50],[99] --backend ray
 """
 
 import shlex

@@ -7,9 +7,9 @@ from which 'dba run' goes on. The same command goes on where it was stopped. Not
 
 [bold]Examples[/bold]
 
-  dba try photos                 a folder with a sub-folder for each class, or with train/ and test/
+  dba try photos      a sub-folder for each class, or train/ and test/
 
-  dba try digits.npz             x_train, y_train, x_test, y_test; or x and y
+  dba try digits.npz  x_train, y_train, x_test, y_test; or x and y
 
   dba try wine.csv --target quality --minutes 2
 

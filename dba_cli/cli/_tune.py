@@ -10,9 +10,11 @@ command goes on where it was stopped; with more --trials it goes on after the la
 
   dba tune mnist_1pct --trials 12 --jobs 2
 
-  dba tune mnist_1pct --space "lr={low: 0.01, high: 1, log: true}" --space optimizers.dba.size=25,50
+  dba tune mnist_1pct --space lr=0.1,1 --space optimizers.dba.size=25,50
 
-  dba tune mnist_1pct --optimizer dba --space metric=snr,norm,variance --backend ray
+  dba tune mnist_1pct --space "lr={low: 0.01, high: 1, log: true}"
+
+  dba tune mnist_1pct --optimizer dba --space metric=snr,norm --backend ray
 """
 
 import shlex

@@ -110,7 +110,8 @@ def config_table(view: ConfigView, name: str, data_dir: Path) -> RenderableType:
         table(["optimizer", *(f"seeds {state}" for state in states)], plan),
     ]
     if disowned := count[_DISOWNED]:
-        note = f"! {disowned} finished runs are of another config: 'dba run' refuses them without --overwrite"
+        runs = "1 finished run is" if disowned == 1 else f"{disowned} finished runs are"
+        note = f"! {runs} of another config: 'dba run' refuses them without --overwrite"
         parts.append(Text(note, style="yellow"))
     return Group(*parts)
 

@@ -1,7 +1,6 @@
 """An audit from data to its files: the ranking as a CSV, and a page that shows what to look at first."""
 
 import hashlib
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from dba_cli.experiments import Reporter, read_checkpoint, sweep_folder, write_c
 from dba_cli.labels._memory import EPOCHS, MemoryTraining
 from dba_cli.labels._page import audit_page
 from dba_cli.labels._subject import Subject, subject
-from dba_cli.records import ensure_writable, locked, write_atomically
+from dba_cli.records import csv_text, ensure_writable, locked, write_atomically
 from dba_cli.training import Stream, TensorData, build_model, generator
 
 if TYPE_CHECKING:
@@ -99,9 +98,7 @@ def audit_labels(
             raise UserError(f"{folder}: another process is at work there: wait, or give another --results")
         training = _trained(of, folder, device, reporter)
         audit = Audit(_ranked(of, training), folder / "labels.csv", folder / "labels.html")
-        text = io.StringIO()
-        audit.frame.to_csv(text, index=False, lineterminator="\n")
-        write_atomically(audit.ranking, text.getvalue())
+        write_atomically(audit.ranking, csv_text(audit.frame))
         write_atomically(audit.page, audit_page(of, audit.frame, audit.sentence, top))
         (folder / _STATE).unlink(missing_ok=True)
     return audit

@@ -87,9 +87,9 @@ def make_album(
     reasons: dict[str, dict[str, None]] = {}  # why something is missing: the kinds that lack it, in order
     for kind in dict.fromkeys(kinds or [kind for kind in KINDS if kind != "overlay"]):
         before = len(pictures)
-        if kind in _OF_ALL:
-            for detail, says, figure in _OF_ALL[kind](studies):
-                stem = "-".join(filter(None, (kind, detail)))
+        for source, some in _by_source(studies).items() if kind in _OF_ALL else ():
+            for detail, says, figure in _OF_ALL[kind](some):
+                stem = "-".join(filter(None, (kind, source, detail)))
                 pictures.append(Picture(stem, None, f"{says.capitalize()}.", figure))
         for study in studies if kind in _OF_EACH else ():
             for detail, says, figure in _OF_EACH[kind](_Scene(study, target, data_sets, kind, reasons)):
@@ -101,6 +101,15 @@ def make_album(
             why = next((reason for reason, of in reasons.items() if kind in of), "nothing to draw")
             raise UserError(f"--kind {kind}: {why}")
     return Album(pictures, [f"{', '.join(of)}: not made: {reason}" for reason, of in reasons.items()])
+
+
+def _by_source(studies: Sequence[Study]) -> dict[str, list[Study]]:
+    """Return those that may share an axis: embedded data with no other; its name, where there is other."""
+    embedded = [study for study in studies if study.section.notice]
+    others = [study for study in studies if not study.section.notice]
+    if embedded and others:
+        return {"": others, "embedded": embedded}
+    return {"": list(studies)}
 
 
 _Drawn = Iterator[tuple[str, str, Figure]]

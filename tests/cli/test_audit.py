@@ -99,12 +99,13 @@ def test_a_table_has_a_list(dba: DBA, tmp_path: Path) -> None:
     table = load_breast_cancer(as_frame=True)
     labels = spoiled(table.target.to_numpy(), 0.1)
     path = tmp_path / "cancer.csv"
-    table.frame.drop(columns="target").assign(finding=np.array(["bad", "good"])[labels]).to_csv(
+    table.frame.drop(columns="target").assign(finding=np.array(["=bad()", "good"])[labels]).to_csv(
         path, index=False
     )
     answer = dba("audit", path, "--target", "finding")
     assert answer.code == 0
     ranking = pd.read_csv("results/cancer_audit/labels.csv")
+    assert set(ranking["label"]) == {"'=bad()", "good"}  # no formula where a spreadsheet opens it
     wrong = dict(enumerate(labels != table.target.to_numpy()))
     first = ranking["sample"].str.extract(r"(\d+)")[0].astype(int)
     offset = first.min()

@@ -1,6 +1,8 @@
 """What all commands have, and the small ones whole."""
 
 import inspect
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -24,6 +26,19 @@ def test_each_command_has_examples_and_its_line_in_the_list(dba, command):
     summary = line.removeprefix(f"│ {name} ").rstrip("│ ").strip()
     assert len(summary) > 20
     assert summary in answer.out
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "data status", "data fetch", "data verify"])
+def test_the_help_is_no_ragged_text_at_80_columns(dba, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = dba(*command.split(), "--help").out.partition("╭")[0].splitlines()
+    examples = [line for line in lines if re.match(r" {2,3}dba ", line)]
+    assert not [after for line, after in pairwise(lines) if line in examples and after.strip()]
+    text = [line.rstrip() for line in lines if line not in examples]
+    # A line that is followed by another of its paragraph is full: the next word had no room.
+    assert all(len(line) + len(after.split()[0]) >= 79 for line, after in pairwise(text) if line and after), (
+        lines
+    )
 
 
 def test_the_help_names_every_choice_there_is(dba):

@@ -58,6 +58,14 @@ def test_overlay_names_experiments_and_optimizers_can_be_picked(recorded, config
     recorded("run", other, "--quiet", "--seed", 0)
     answer = recorded("plot", "--kind", "overlay", "--optimizer", "dba", "--format", "svg")
     assert stems(answer) == ["overlay-steps", "overlay-samples", "overlay-seconds"]
+    # Embedded data shares no axis with the official one, as it shares no table.
+    reference = Path(__file__).parents[2] / "results/reference/mnist_1pct"
+    shutil.copytree(reference, "results/mnist_1pct")
+    both = recorded("plot", "--kind", "ladder", "--format", "svg")
+    assert stems(both) == ["ladder", "ladder-embedded"]
+    drawn = Path("plots/ladder.svg").read_text()
+    assert "mnist" in drawn
+    assert "NOT comparable" in Path("plots/ladder-embedded.svg").read_text()
 
 
 @pytest.mark.parametrize("where", ["result.json", "config.yaml"])

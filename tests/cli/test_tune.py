@@ -61,6 +61,12 @@ def test_a_search_from_the_first_point_to_the_tuned_config(dba, config):
         "holds a search with another space" in dba("tune", config, "--space", "lr=0.1,1", *NARROW).refused()
     )
     assert "holds a search with another seed" in dba("tune", config, "--search-seed", 1, *NARROW).refused()
+    for name in ("tune.json", "sweep.json", "sgd-000/sgd/seed-0/result.json"):
+        content = (FOLDER / name).read_bytes()
+        (FOLDER / name).write_bytes(content[: len(content) // 2])
+        line = dba("tune", config, "--trials", 5, *NARROW).refused()
+        assert line.startswith(f"{FOLDER / name}: damaged record")
+        (FOLDER / name).write_bytes(content)
 
 
 def test_choices_and_ranges_from_python(config, tmp_path, monkeypatch):
