@@ -1,14 +1,14 @@
 """The training that remembers: each sample's margin, whose sign decides what the next steps are made of."""
 
 from collections.abc import Iterable
-from math import ceil
+from math import ceil, isfinite
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dba_cli.errors import UserError
-from dba_cli.training import BatchOrder, State, TensorData, predict
+from dba_cli.training import State, TensorData, predict
 
 EPOCHS = 25
 """Of these the first half, rounded down, use every sample."""
@@ -52,7 +52,7 @@ class MemoryTraining:
     ) -> None:
         self._model, self._optimizer, self._data = model, optimizer, data
         self._batch_size, self._sizes = batch_size, torch.bincount(data.labels)
-        self._orders = BatchOrder(len(data), len(data), order)
+        self._order = order
         self._parameters = [each for group in optimizer.param_groups for each in group["params"]]
         self.epochs, self.epoch, self._plain = epochs, 0, epochs // 2
         self._memory, self._margins = torch.zeros(2, len(data), device=data.labels.device)
@@ -79,20 +79,22 @@ class MemoryTraining:
             UserError: A loss is not finite.
         """
         selecting = self.epoch >= self._plain
-        order = next(self._orders).to(self._memory.device)
+        order = torch.randperm(len(self._data), generator=self._order).to(self._memory.device)
         kept = self._agreed() if selecting else None
-        for batch in self._batches(order, kept):
-            self.update(batch)
+        batches = list(self._batches(order, kept))
+        logits = [self.update(batch) for batch in batches]
         dropped = order[:0] if kept is None else (~kept).nonzero().flatten()
         if len(dropped):
-            self._logits[dropped] = predict(self._model, self._data.images_at(dropped))
-        if not self._logits.isfinite().all():
+            batches.append(dropped)
+            logits.append(predict(self._model, self._data.images_at(dropped)))
+        self._logits.index_copy_(0, torch.cat(batches), torch.cat(logits))
+        margins = margins_of(self._logits, self._data.labels)
+        if not isfinite(margins.sum()):
             raise UserError(
                 f"training diverged in epoch {self.epoch + 1}: give a smaller learning rate, such as --set"
                 " optimizers.adam.lr=0.0001"
             )
-        margins = margins_of(self._logits, self._data.labels)
-        self._memory = _OLD * self._memory + (1 - _OLD) * margins if self.epoch else margins
+        self._memory = margins.lerp(self._memory, _OLD) if self.epoch else margins
         if selecting:
             self._margins += margins
             self._probabilities += self._logits.softmax(1)
@@ -105,14 +107,14 @@ class MemoryTraining:
             order = order[kept[order]]
         return order.tensor_split(ceil(len(order) / self._batch_size))
 
-    def update(self, batch: Tensor) -> None:
-        """Make a step of the samples at some indices, (n,)."""
-        logits = self._model(self._data.images_at(batch))
-        self._logits.index_copy_(0, batch, logits.detach())
+    def update(self, batch: Tensor) -> Tensor:
+        """Make a step of the samples at some indices, (n,); return their logits before it, (n, classes)."""
+        logits: Tensor = self._model(self._data.images_at(batch))
         for parameter in self._parameters:  # optimizer.zero_grad, at a tenth of its price
             parameter.grad = None
         F.cross_entropy(logits, self._data.labels.index_select(0, batch)).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
+        return logits.detach()
 
     def _agreed(self) -> Tensor:
         """Return which samples are kept, (n,): half of each class at least, so that no rare one is lost."""
@@ -129,7 +131,7 @@ class MemoryTraining:
         return {
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "orders": self._orders.state_dict(),
+            "order": self._order.get_state(),
             "memory": self._memory,
             "margins": self._margins,
             "probabilities": self._probabilities,
@@ -140,7 +142,7 @@ class MemoryTraining:
         """Go on from the state of the same training."""
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._orders.load_state_dict(state["orders"])
+        self._order.set_state(state["order"])
         for mine, its in (
             (self._memory, state["memory"]),
             (self._margins, state["margins"]),
