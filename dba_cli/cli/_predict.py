@@ -41,8 +41,11 @@ def predict(
 ) -> None:
     # Not above: ``--help`` does not wait for torch.
     from dba_cli import api
+    from dba_cli.data import keep_out
     from dba_cli.records import csv_text, write_atomically
 
+    if images is not None:
+        keep_out(images, output, "--output FILE")
     table = api.predict(run, images, data=data)
     write_atomically(output, csv_text(table))
     line = f"{output}: {len(table):,} predictions"

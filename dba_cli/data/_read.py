@@ -56,8 +56,8 @@ def form_of(path: Path) -> str:
     raise UserError(f"{path}: no such folder or file{near if near.startswith('; did') else ''}")
 
 
-def keep_out(path: Path, folder: Path) -> None:
-    """Raise a UserError where ``folder``, which is written to, lies in the data at ``path``."""
-    inside = path.resolve()
-    if inside.is_dir() and folder.resolve().is_relative_to(inside):
-        raise UserError(f"{folder}: lies in {path}, in which nothing is written: give another --results DIR")
+def keep_out(path: Path, written: Path, option: str = "--results DIR") -> None:
+    """Raise a UserError where ``written``, a folder or file to be, is or lies in the data at ``path``."""
+    data, place = path.resolve(), written.resolve()
+    if place == data or (data.is_dir() and place.is_relative_to(data)):
+        raise UserError(f"{written}: lies in {path}, in which nothing is written: give another {option}")

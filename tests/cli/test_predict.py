@@ -79,6 +79,8 @@ def test_refusals(ran, dba, config, tmp_path):
     assert "no such" in ran("predict", RUN, "nowhere").refused().lower()
     (tmp_path / "empty").mkdir()
     assert "no images" in ran("predict", RUN, "empty").refused()
+    for data, output in (("empty", "empty/out.csv"), ("small.npz", "small.npz")):
+        assert "in which nothing is written" in ran("predict", RUN, data, "--output", output).refused()
     content = (RUN / "weights.safetensors").read_bytes()
     for length in (*range(0, 60, 7), len(content) // 2, len(content) - 1):
         Path("cut.safetensors").write_bytes(content[:length])
