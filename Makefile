@@ -7,7 +7,7 @@ REFERENCE := results/reference
 JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-wheel zoo abuse lint compare bench reference tables reproduce reproduce-quick report paper docs clean
+.PHONY: help install run test test-lowest test-wheel release-check zoo abuse lint compare bench reference tables reproduce reproduce-quick report paper docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,17 +29,32 @@ test-wheel: $(VENV)/installed-dist  ## build the package, and use it from anothe
 	$(VENV)/bin/python -m twine check --strict dist/*
 	tools/test_wheel.sh dist $(VENV)/bin/python
 
+test-lowest: $(VENV)/bin/python  ## pass the tests once with the lowest versions that pyproject.toml promises (Python 3.11)
+	rm -rf build/lowest
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	build/lowest/bin/uv pip install --python build/lowest/bin/python --resolution lowest-direct --editable '.[test]'
+	@# Old releases warn of the new ones of what they depend on: that is no fault of the bounds.
+	OMP_NUM_THREADS=1 build/lowest/bin/python -m pytest --numprocesses 2 --dist loadfile \
+	  -W default::DeprecationWarning -W default::PendingDeprecationWarning -W default::FutureWarning
+
+release-check: test-wheel  ## whether this tree can be released: its version everywhere, a clean tree, and the wheel in use
+	$(VENV)/bin/python -m tools.release
+
 zoo: $(VENV)/installed-zoo  ## pass the tests with other people's networks and trainers (timm, transformers, accelerate, peft)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/zoo
 
 abuse: $(VENV)/installed-test  ## kill the commands at any moment, fill their disks, cut off their files (minutes)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 tests/abuse
 
-lint: $(VENV)/installed-lint  ## ruff, mypy and the import contract
+lint: $(VENV)/installed-lint  ## ruff, mypy, the import contract, and the files that GitHub reads
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.citation-file-format --default-filetype yaml CITATION.cff
 
 compare: install  ## print the tables of all runs in results/
 	@$(DBA) compare

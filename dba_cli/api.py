@@ -8,7 +8,7 @@ the command's defaults:
 - ``optimizers``, ``seeds``: only these of the config's; names, and numbers or ranges such as ``"0-4"``.
 - ``overrides``: ``{"training.epochs": 5}`` or ``["training.epochs=5"]``, checked like the file.
 - ``data``, ``results``: the folders of the official data and of the records.
-- ``device``: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+- ``device``: ``"auto"``, ``"cpu"`` or ``"cuda"``.
 - ``jobs``, ``backend``, ``address``: how many runs at a time, by processes of this machine or a cluster's.
 - ``threads``: of each run; by default by the network's size and the machine's load.
 - ``overwrite``, ``retry_failed``: do finished or failed runs again. ``tensorboard``: also write its events.
@@ -78,7 +78,7 @@ def run(configs: AConfig | Sequence[AConfig], **how: Any) -> "pd.DataFrame":
 
 
 def sweep(config: str | Path, grid: Values = (), **how: Any) -> "pd.DataFrame":
-    """Train a config at many points; return the rows of :func:`run`, with a column for each key swept.
+    """Train a config at many points; return the rows of `run`, with a column for each key swept.
 
     Args:
         config: a file, or the name of one that comes with the package; its section ``sweep:`` may name
@@ -102,6 +102,9 @@ def tune(config: str | Path, space: Values | None = None, **how: Any) -> dict[st
         config: a file, or the name of one that comes with the package.
         space: ``{"lr": {"low": 0.001, "high": 1, "log": True}}``, or choices; by default the learning rates.
         how: by the names of the module's list; also the command's ``trials``, ``search_seed`` and ``name``.
+
+    Returns:
+        ``{"sgd": {"lr": 0.05}}``: of each optimizer the values with the fewest validation errors.
 
     Raises:
         UserError: Bad input, or runs failed.
@@ -175,7 +178,7 @@ def audit(path: str | Path, target: str | None = None, **how: Any) -> "pd.DataFr
     Returns:
         ``sample``, ``label``, ``likely_label`` and ``score``, the most suspicious first; the index is the
         sample's number. Above a score of 0 the network contradicts the label; see
-        :class:`dba_cli.labels.Audit`. The same stands in ``labels.csv`` in the folder NAME_audit of the
+        `dba_cli.labels.Audit`. The same stands in ``labels.csv`` in the folder NAME_audit of the
         results, beside a gallery.
 
     Raises:
@@ -221,12 +224,15 @@ def _data_folder(data: str | Path | None) -> Path:
 
 
 def compare(*experiments: str, results: str | Path = "results", strict: bool = False) -> "pd.DataFrame":
-    """Return the table of recorded runs as :func:`dba_cli.comparison.frame` does: a row for each optimizer.
+    """Return the table of recorded runs, a row for each optimizer.
 
     Args:
         experiments: names; none are all that lie in ``results``.
         results: the folder of the records.
         strict: refuse experiments of which runs are missing.
+
+    Returns:
+        The columns that `dba_cli.comparison.frame` explains; accuracies and errors are fractions of 1.
 
     Raises:
         UserError: No such records, or damaged ones.
@@ -243,7 +249,7 @@ class Done:
     settings: Settings
 
     def frame(self) -> "pd.DataFrame":
-        """Return the rows of :func:`run`."""
+        """Return the rows of `run`."""
         import pandas as pd
 
         rows = []
@@ -264,7 +270,7 @@ def train(
     reporter: Reporter | None = None,
     **how: Any,
 ) -> Done:
-    """Do what :func:`run` does, and tell what was done."""
+    """Do what `run` does, and tell what was done."""
     settings = _settings(**how)
     texts = _texts(overrides)
     given = [configs] if isinstance(configs, AConfig) else configs
@@ -292,7 +298,7 @@ def train_sweep(
     reporter: Reporter | None = None,
     **how: Any,
 ) -> Done:
-    """Do what :func:`sweep` does, and tell what was done."""
+    """Do what `sweep` does, and tell what was done."""
     points = load_sweep(Path(config), _texts(overrides), _texts(grid, several=True), random, sweep_seed)
     folder = sweep_folder(Path(results), name or f"{points.experiment}_sweep")
     settings = _settings(results=folder, **how)
@@ -311,7 +317,7 @@ def tune_config(
     reporter: Reporter | None = None,
     **how: Any,
 ) -> "Tuned":
-    """Do what :func:`tune` does, and tell where it lies."""
+    """Do what `tune` does, and tell where it lies."""
     from dba_cli import tuning
 
     loaded = load(Path(config), _texts(overrides))
@@ -336,7 +342,7 @@ def audit_labels(
     reporter: Reporter | None = None,
     **how: Any,
 ) -> "Audit":
-    """Do what :func:`audit` does, and tell where it is written."""
+    """Do what `audit` does, and tell where it is written."""
     from dba_cli import labels  # with its page come the pictures, which training does without
 
     settings = _settings(**how)

@@ -2,9 +2,9 @@
 # Uses the wheel in $1 as a person does who has nothing else: from an empty folder, in an environment of its own.
 # PyTorch and the other dependencies are those of the environment whose Python is $2.
 set -euo pipefail
-wheel=$(realpath "$1"/dba_cli-*.whl)
-python=$(realpath -s "$2")
-room=$(mktemp -d)
+wheel=$(cd "$1" && echo "$PWD"/dba_cli-*.whl)
+python=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+room=$(cd "$(mktemp -d)" && pwd -P)
 trap 'rm -rf "$room"' EXIT
 cd "$room"
 unset PYTHONPATH

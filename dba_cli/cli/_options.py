@@ -35,7 +35,7 @@ DataDir = Annotated[
     ),
 ]
 ResultsDir = Annotated[Path, typer.Option("--results", help="Folder of the records.", metavar="DIR")]
-Device = Literal["auto", "cpu", "cuda", "mps"]
+Device = Literal["auto", "cpu", "cuda"]
 Backend = Literal["loky", "ray"]
 Format = Literal["table", "markdown", "csv", "latex", "json"]
 
@@ -141,7 +141,7 @@ def training_options(
 
 
 def with_training_options(*wanted: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Show typer those of :func:`training_options`, or all, where a command has ``**options``.
+    """Show typer those of `training_options`, or all, where a command has ``**options``.
 
     They are handed to it there.
     """
@@ -176,7 +176,7 @@ def execute(
     show: Callable[[Any], None] | None = None,
     **how: Any,
 ) -> Any:
-    """Do ``work`` of :mod:`dba_cli.api`, with a display; ``show`` and return what it does.
+    """Do ``work`` of `dba_cli.api`, with a display; ``show`` and return what it does.
 
     Exit with 1 where runs failed, with 130 at Ctrl-C.
     """

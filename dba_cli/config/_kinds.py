@@ -8,15 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, reduce
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ModelWrapValidatorHandler,
-    Strict,
-    ValidationError,
-    create_model,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Strict, ValidationError, create_model, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from dba_cli.errors import did_you_mean
 

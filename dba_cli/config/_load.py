@@ -1,4 +1,4 @@
-"""From config files and ``--set`` overrides to a validated :class:`Config`, or one line about the fault."""
+"""From config files and ``--set`` overrides to a validated `Config`, or one line about the fault."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def validated(document: Document, name: str) -> Config:
 
 
 def to_yaml(config: Config) -> str:
-    """Return ``config`` as YAML that :func:`load` reads back as an equal config."""
+    """Return ``config`` as YAML that `load` reads back as an equal config."""
     return write_text(config.model_dump(mode="json", exclude={"sweep"} if config.sweep is None else None))
 
 

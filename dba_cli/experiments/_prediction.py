@@ -14,7 +14,7 @@ from dba_cli.records import RunFolder
 
 
 def predicted(run: Path, path: Path | None, data_dir: Path) -> dict[str, list[Any]]:
-    """Return the columns of :func:`dba_cli.predict`; errors are its."""
+    """Return the columns of `dba_cli.predict`; errors are its."""
     network = _network(run)
     if path is None:
         return _of_its_own_data(network, data_dir)

@@ -59,7 +59,7 @@ def run_experiments(configs: Sequence[Config], settings: Settings, reporter: Rep
     """Do every run that the configs name and that is not done.
 
     A run that ends in an exception is recorded as failed; it is left alone from then on unless failed runs
-    are retried. Refusals are those of :func:`prepare`.
+    are retried. Refusals are those of `prepare`.
     """
     return _do(prepare(configs, settings, reporter), reporter)
 

@@ -18,7 +18,8 @@ class Selection:
     values raise ValueError where the rule did not ask for what they are made of.
 
     Attributes:
-        weights: module name to sample weights, (n,): zero where a sample was not chosen, summing to 1.
+        weights: module name to sample weights, (n,) of the gradients' type (float64 where a parameter is,
+            else float32): zero where a sample was not chosen, summing to 1.
     """
 
     def __init__(

@@ -10,16 +10,14 @@ from dba_cli.errors import UserError
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``mps`` stands for on this machine.
+    """Return the device that ``auto``, ``cpu`` or ``cuda`` stands for on this machine.
+
+    Apple's GPUs are no choice: they have no float64, in which the selection adds up.
 
     Raises:
         UserError: This machine has no such device.
     """
-    available = ["cpu"]
-    if torch.backends.mps.is_available():
-        available.insert(0, "mps")
-    if torch.cuda.is_available():
-        available.insert(0, "cuda")
+    available = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     if name == "auto":
         return torch.device(available[0])
     if name not in available:

@@ -60,7 +60,7 @@ def tune_config(
 
     Args:
         config: what is tuned; its optimizers and seeds narrowed by ``settings``, else its first two seeds.
-        space: what a key of an optimizer may be; see :func:`dba_cli.tuning._space.spaces`.
+        space: what a key of an optimizer may be; see `dba_cli.tuning._space.spaces`.
         trials: points of each optimizer.
         seed: of the search.
         name: of the folder in ``settings.results``.

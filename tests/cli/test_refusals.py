@@ -45,7 +45,6 @@ import pytest
 )
 def test_before_anything_is_trained_or_written(dba, config, command, parts, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     for name, old, new in (("again", "", ""), ("cut", "[8]", "[8")):
         config.with_name(f"{name}.yaml").write_text(config.read_text().replace(old, new, 1))
     Path("taken").write_text("a file, where the folder should be")
