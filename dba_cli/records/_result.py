@@ -46,7 +46,7 @@ class DataRecord(Part):
         "user's folder, file or module. (In records of dba-cli 0.1 official stands for all of these.)"
     )
     sha256: Sha256 | None = Field(default=None, description="Of the samples and labels of one's own data.")
-    draw: dict[str, float | int | Literal["random", "facility_location"] | Sha256]
+    draw: dict[str, int | float | Literal["random", "facility_location"] | Sha256]
     draw_sha256: Sha256 = Field(description="Of the drawn indices as little-endian int64, ascending.")
     labels_sha256: Sha256 | None = Field(
         default=None, description="Of the labels trained on, in the same way, where data.noise changed some."
