@@ -23,7 +23,7 @@ test: $(VENV)/installed-test  ## pass the tests
 	@# In the order of the folders: by themselves they would put the files with one long test last.
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-wheel: $(VENV)/installed-dist  ## build the package, and use it from another folder in a fresh environment
+test-wheel: $(VENV)/installed-dist $(VENV)/installed-test  ## build the package, and use it from another folder in a fresh environment
 	rm -rf dist
 	$(VENV)/bin/python -m build --outdir dist
 	$(VENV)/bin/python -m twine check --strict dist/*

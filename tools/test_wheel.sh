@@ -29,3 +29,10 @@ dba run smoke --optimizer sgd
 dba compare mine --format csv
 dba inspect smoke --no-time >/dev/null
 dba report mine >/dev/null
+dba run smoke --optimizer sgd --seed 0 --set training.save_weights=true --set experiment.name=kept --quiet
+dba predict results/kept/sgd/seed-0
+dba sweep smoke --grid optimizers.sgd.lr=0.05,0.1 --optimizer sgd --seed 0 --quiet
+dba compare --results results/smoke_sweep --format csv
+dba plot --kind points --results results/smoke_sweep --format svg
+dba tune smoke --trials 2 --seed 0 --optimizer sgd --quiet
+dba run results/smoke_tune/tuned.yaml --seed 1 --optimizer sgd

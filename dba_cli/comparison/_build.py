@@ -32,12 +32,13 @@ def compare(results: Path, names: Sequence[str] | None = None, *, strict: bool =
     """
     sweep = read_sweep(results)
     sets = {point.name: point.values for point in sweep.points} if sweep is not None else {}
+    read = [_read(folder) for folder in _folders(results, names)]
+    whole = sweep is not None and not names and {plan.name for plan, _ in read} <= sets.keys()
+    if whole:
+        read = _asked_for(read)
     sections = tuple(
-        section
-        for folder in _folders(results, names)
-        for section in _sections(*_read(folder), sets.get(folder.path.name, {}))
+        section for plan, runs in read for section in _sections(plan, runs, sets.get(plan.name, {}))
     )
-    whole = sweep is not None and not names and {section.experiment for section in sections} <= sets.keys()
     comparison = Comparison(sections, ranked(results.resolve().name, sections) if whole else None)
     if strict and comparison.incomplete:
         more = len(comparison.incomplete) - 1
@@ -57,6 +58,28 @@ def _folders(results: Path, names: Sequence[str] | None) -> list[ExperimentFolde
         if name not in folders:
             raise UserError(f"no experiment {name!r} under {results}{did_you_mean(name, list(folders))}")
     return [folders[name] for name in wanted]
+
+
+def _asked_for(
+    points: Sequence[tuple[ExperimentRecord, list[RunRecord]]],
+) -> list[tuple[ExperimentRecord, list[RunRecord]]]:
+    """Return a sweep's points, planned with optimizers and seeds that one has: others were not asked for."""
+    optimizers = {run.optimizer for _, runs in points for run in runs}
+    seeds = {run.seed for _, runs in points for run in runs}
+    if not optimizers:
+        return list(points)
+    return [
+        (
+            plan.model_copy(
+                update={
+                    "optimizers": {name: of for name, of in plan.optimizers.items() if name in optimizers},
+                    "seeds": [seed for seed in plan.seeds if seed in seeds],
+                }
+            ),
+            runs,
+        )
+        for plan, runs in points
+    ]
 
 
 def _read(folder: ExperimentFolder) -> tuple[ExperimentRecord, list[RunRecord]]:

@@ -49,11 +49,12 @@ def write_network(path: Path, model: nn.Module, config: Config, data: ImageData)
     said = {
         "format": _FORMAT,
         "config": config.model_dump_json(exclude={"sweep"}),
-        "shape": json.dumps(list(data.image_shape)),
-        "classes": json.dumps([data.name_of(label) for label in range(data.num_classes)]),
-        "standardize": json.dumps(_numbers(model)),
+        "shape": list(data.image_shape),
+        "classes": [data.name_of(label) for label in range(data.num_classes)],
+        "standardize": _numbers(model),
     }
-    write_atomically(path, safetensors.torch.save(tensors, said))
+    # One text: safetensors writes several in another order each time, and a run's bits are to be the same.
+    write_atomically(path, safetensors.torch.save(tensors, {"dba": json.dumps(said)}))
 
 
 def read_network(path: Path) -> Network:
@@ -69,8 +70,7 @@ def read_network(path: Path) -> Network:
         tensors = safetensors.torch.load(content)
         said = _metadata(content)
         config = Config.model_validate_json(said["config"])
-        shape, classes = tuple(json.loads(said["shape"])), tuple(json.loads(said["classes"]))
-        numbers = json.loads(said["standardize"])
+        shape, classes, numbers = tuple(said["shape"]), tuple(said["classes"]), said["standardize"]
         if said["format"] != _FORMAT:
             raise ValueError(f"of the format {said['format']!r:.30}")
         standardize = None if numbers is None else Standardize(*map(_value, numbers))
@@ -84,10 +84,10 @@ def read_network(path: Path) -> Network:
     return Network(model.eval(), config, shape, classes)
 
 
-def _metadata(content: bytes) -> dict[str, str]:
+def _metadata(content: bytes) -> dict[str, Any]:
     # safetensors gives it from files alone; the header's length is its first eight bytes, little-endian.
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    found: dict[str, str] = header["__metadata__"]
+    found: dict[str, Any] = json.loads(header["__metadata__"]["dba"])
     return found
 
 

@@ -133,15 +133,16 @@ def disagreements(
 ) -> Figure:
     """Return test images that one of two networks gets right and the other one wrong, both ways.
 
-    They are the first in the test set's order, picked by nothing else. ``first`` and ``second`` are a
-    network's name and the classes that it predicted; ``noun`` says what the images are.
+    They are evenly spaced in the test set's order, which may be that of the classes. ``first`` and ``second``
+    are a network's name and the classes that it predicted; ``noun`` says what the images are.
     """
     headings, shown = [], []
     for (right, ours), (wrong, theirs) in ((first, second), (second, first)):
         picks = np.flatnonzero((ours == labels) & (theirs != labels))
         heading = f"{right} is right, {wrong} is wrong: {len(picks):,} of {len(labels):,} {noun}"
         headings.append(wrapped(heading, 100))
-        shown.append(picks[: 2 * _PER_ROW])
+        number = min(len(picks), 2 * _PER_ROW)
+        shown.append(picks[np.arange(number) * len(picks) // max(1, number)])
     heights = [max(1, ceil(len(picks) / _PER_ROW)) for picks in shown]
     lines = sum(heading.count("\n") + 1 for heading in headings)
     words = [
@@ -162,7 +163,7 @@ def disagreements(
     example = "“a as b”: of class a, and the wrong one takes it for b"
     if labels.dtype.kind != "U":
         example = "“4 as 9”: a 4 that the wrong one takes for a 9"
-    panels[1].set_xlabel(f"{example}. The first such images.")
+    panels[1].set_xlabel(f"{example}. Evenly spaced among such images.")
     return figure
 
 

@@ -47,6 +47,9 @@ def test_a_grid_is_done_once_and_every_command_reads_it(dba, config):
     assert again.out.startswith("tiny_sweep (4 points): all 8 runs are already there in results/tiny_sweep\n")
     assert [line.split()[:3] for line in again.out.splitlines() if " 2 of 2 " in line] == ranking(folder)
     assert "missing" not in again.out + again.err  # adam and dba were not asked for
+    table = dba("compare", "--results", "results/tiny_sweep", "--format", "csv", "--strict")
+    assert table.code == 0
+    assert "missing" not in table.out.partition("\n")[2]
     assert "Best: sgd with training.epochs=" in " ".join(again.out.split())
     assert "--set data.evaluate_on=validation" in " ".join(
         again.out.split()

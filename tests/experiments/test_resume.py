@@ -35,7 +35,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"schedule": {"kind": "linear"}, "checkpoint": {"steps": 2}, "early_stopping": {"share": 0.3}},
     ),
     "adam": (ADAM, {**DEFORMED, "label_smoothing": 0.1, "input_noise": 0.2, "checkpoint": {"seconds": 0.01}}),
-    "dba": (DBA, {"deformation": {"elastic": 1.0, "rotation": 5}, "trace": True}),
+    "dba": (DBA, {"deformation": {"elastic": 1.0, "rotation": 5}, "trace": True, "save_weights": True}),
     "dba_random": (
         {**DBA, "name": "dba_random", "rule": "random", "base": ADAM_BASE, "stratified": True},
         {**DEFORMED, "trace": True, "batch_size": 40},
