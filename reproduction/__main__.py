@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dba_cli.config import load
 from dba_cli.data import DATASETS
 from dba_cli.records import write_atomically
 from reproduction.command import ROOT, Command, Place
@@ -63,6 +64,10 @@ def _run(study: Study, command: Command, data: Path, jobs: int) -> int:
         _choose(study)
     if command.chosen and not command.path.exists():
         print(f"{command.name}: left out, nothing is chosen for it yet", flush=True)
+        return 0
+    own = load(command.path, command.overrides).data.path
+    if own is not None and not (data / own).exists():
+        print(f"{command.name}: left out, there is no {data / own}", flush=True)
         return 0
     line = [*command.words, "--jobs", str(jobs), "--data", str(data)]
     print("dba", *line, flush=True)

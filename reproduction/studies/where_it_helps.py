@@ -173,7 +173,7 @@ class WhereItHelps(Study):
         """The rows of the map that have runs."""
         return list(dict.fromkeys(row for row, name in self.groups if name == self.wrong_labels.DBA))
 
-    @property
+    @cached_property
     def not_run(self) -> dict[str, str]:
         """The rows that have none, and the command that makes them."""
         rows = {f"{each.title}: {words}": each.shown for each in self.sets for words in each.rows}
@@ -220,6 +220,8 @@ class WhereItHelps(Study):
 
     def figures(self) -> dict[str, Figure]:
         """Return the map."""
+        if not self.compared:  # one seed, as in a quick run
+            return {}
         cells = {
             key: (less.estimate.mean, outcome(less, p) != "tie")
             for key, (_, less, p) in self.compared.items()

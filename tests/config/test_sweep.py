@@ -33,6 +33,13 @@ def test_a_point_is_the_config_with_its_values_set() -> None:
     assert "optimizers.sgd.lr=0.5" in last.experiment.description
 
 
+def test_a_config_need_not_vary_what_its_base_does(tmp_path: Path) -> None:
+    written(tmp_path, "{grid: {training.batch_size: [10, 20]}, points: {small: {model.hidden: [4]}}}")
+    path = tmp_path / "final.yaml"
+    path.write_text("extends: sweep.yaml\nsweep: {grid: null}\n", encoding="utf-8")
+    assert [point.name for point in load_sweep(path).points] == ["small"]
+
+
 def test_an_option_takes_the_place_of_the_section(tmp_path: Path) -> None:
     path = written(tmp_path, "{grid: {training.batch_size: [10, 20]}, random: 1, seed: 5}")
     wide = ["training.batch_size={low: 1, high: 1000000}"]
