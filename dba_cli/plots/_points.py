@@ -87,15 +87,16 @@ def difference_map(
     columns: Sequence[str],
     title: str = "",
 ) -> Figure:
-    """Return differences in points by row and column, and whether each is one: those that are none are grey.
+    """Return differences in points by row and column; those that are one, and no chance, are in colour.
 
-    Colours end at the differences that nine of ten do not exceed. What was not measured stays blank.
+    ``cells`` says of each what it is, and whether it is one. Colours end where nine of ten differences do.
     """
     sizes = sorted(abs(mean) for mean, _ in cells.values())
     end = max(sizes[int(0.9 * (len(sizes) - 1))], 1e-9)
+    coloured = {key: mean for key, (mean, is_one) in cells.items() if is_one}
     figure = new_figure(0.7 + 0.2 * len(rows), title)
     axes = figure.subplots()
-    means = [[cells.get((row, column), (np.nan, False))[0] for column in columns] for row in rows]
+    means = [[coloured.get((row, column), np.nan) for column in columns] for row in rows]
     image = axes.imshow(means, cmap="PuOr", aspect="auto", vmin=-end, vmax=end)
     for (row, column), (mean, is_one) in cells.items():
         colour = "#777777" if not is_one else "white" if abs(mean) > 0.7 * end else "black"

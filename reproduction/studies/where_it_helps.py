@@ -32,15 +32,15 @@ from reproduction.study import Study
 _PLAIN = "sgd"
 # Data sets in the order of running; {} is the title of the official one that is reproduced on.
 _SETS = {
-    "digits": "scikit-learn's digits, 300 images",
+    "digits": "digits, 300 images",
     "mnist_100": "{}, 100 images",
     "mnist_600": "{}, 600 images",
-    "imbalance": "{}, a long tail of 600 images",
-    "redundancy": "{}, 100 images five times each",
-    "breast_cancer": "scikit-learn's breast cancer, 160 rows",
-    "wine": "scikit-learn's wine, 75 rows",
-    "colour": "CIFAR-10, 1 000 images as JPEG",
-    "mnist_60000": "{}, all images for two epochs",
+    "imbalance": "{}, long tail",
+    "redundancy": "{}, 100 images x 5",
+    "breast_cancer": "breast cancer, 160 rows",
+    "wine": "wine, 75 rows",
+    "colour": "CIFAR-10, 1 000 images",
+    "mnist_60000": "{}, all images",
 }
 _FEWER_SEEDS = {"colour": "0-4", "mnist_60000": "0-4"}  # each run takes long
 _FOLDER = CONFIGS / "where_it_helps"

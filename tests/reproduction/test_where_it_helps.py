@@ -68,7 +68,7 @@ def test_the_best_rate_of_ours_and_of_the_best_peers_goes_on(repeated: DataSet) 
 
 
 def test_a_row_of_the_map_is_dba_less_the_others_paired_by_seed(study: WhereItHelps) -> None:
-    assert study.rows == [f"{study.place.title}, 100 images five times each: {words}" for words in ROWS]
+    assert study.rows == [f"{study.place.title}, 100 images x 5: {words}" for words in ROWS]
     runs = next(each.final.runs for each in study.sets if len(each.final.runs))
     for row, wrong in zip(study.rows, (False, True), strict=True):
         here = runs[runs["data.noise"].notna() == wrong]
