@@ -145,7 +145,7 @@ def _map(claims: Claims) -> Sequence[str]:
     peers = [next(f for f in claim.figures if f.against and f.against.name != "sgd") for claim in wrong]
     plain = [claim.beside("sgd") for claim in wrong]
     return (
-        "And on other data with wrong labels?",
+        "How often does it help, over all data with wrong labels?",
         f"**Better than SGD in {_count(plain, 'better')} of {len(wrong)} cases**, worse in "
         f"{_count(plain, 'worse')}; better than the best other remedy in {_count(peers, 'better')}, worse in "
         f"{_count(peers, 'worse')}.",
