@@ -1,6 +1,7 @@
 """NumPy's archives: images or tables ``x``, labels ``y``."""
 
 import zipfile
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,7 @@ def _check_header(path: Path, name: str, file: Any, info: zipfile.ZipInfo) -> No
             f"{path}: {name} holds pickled objects, which could run anything: save numbers or texts"
         )
     check_size(shape, dtype.itemsize, f"{path}: {name}")
-    size = dtype.itemsize
-    for length in shape:
-        size *= int(length)
+    size = dtype.itemsize * prod(shape)
     there = info.file_size - file.tell()
     if min((0, *shape)) < 0 or size != there or there > _RATIO * max(info.compress_size, 1):
         raise UserError(

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,7 @@ def classified(labels: Sequence[Labels], where: Path | str) -> tuple[tuple[str, 
 def check_size(shape: Sequence[int], itemsize: int, where: object) -> None:
     """Raise a UserError where an array would not fit into MEMORY_LIMIT, before it is made."""
     # Python's integers: those of an array would overflow.
-    size = itemsize
-    for length in shape:
-        size *= int(length)
+    size = itemsize * prod(map(int, shape))
     if size > MEMORY_LIMIT:
         raise UserError(
             f"{where}: an array of shape {tuple(shape)!s:.80} takes {size / 2**30:,.1f} GiB, above the"

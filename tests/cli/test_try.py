@@ -84,24 +84,26 @@ def test_from_an_npz_to_a_verdict_and_on_from_there(dba: Dba) -> None:
     assert content(Path("digits.npz")) == before
 
 
-def test_a_folder_with_a_test_part_from_python(tmp_path: Path) -> None:
+def test_a_folder_with_a_test_part_and_the_same_from_python(dba: Dba, tmp_path: Path) -> None:
     images, labels = digits(150)
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         part = tmp_path / "photos" / ("test" if i % 3 == 0 else "train") / f"digit {label}"
         part.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(part / f"{i}.png")
     before = content(tmp_path / "photos")
-    verdict = dba_cli.try_data(
-        tmp_path / "photos",
-        overrides={
-            "training.steps": 5,
-            "seeds": [0, 1],
-            "model": {"kind": "cnn", "channels": [4], "groups": 2},
-        },
-        results=tmp_path / "r",
+    model = {"kind": "cnn", "channels": [4], "groups": 2}
+    sets = [f"model={json.dumps(model)}", "training.steps=5", "seeds=0-1"]
+    answer = dba("try", "photos", "--jobs", 1, "--minutes", 0.1, "--results", "r",
+                 *(each for text in sets for each in ("--set", text)))  # fmt: skip
+    assert answer.code == 0, answer
+    verdict = dba_cli.try_data(  # goes on where there is nothing left to do
+        Path("photos"),
+        overrides=sets,
+        results=Path("r"),
         jobs=1,
         minutes=0.1,
     )
+    assert verdict.sentence in answer.out
     frame = verdict.frame
     assert list(frame["optimizer"]) == ["sgd", "adam", "dba", "random"]
     assert set(frame["n_train"]) == {100}
