@@ -44,7 +44,13 @@ def test_a_small_config(put: Put) -> None:
         "training": {
             **{"epochs": 2, "batch_size": 50, "schedule": {"kind": "constant", "warmup_steps": 0}},
             **{"evaluation": {"epochs": 1, "copies": 0}, "checkpoint": {"seconds": 60}},
-            **{"label_smoothing": 0.0, "precision": "float32", "trace": False, "save_weights": False},
+            **{
+                "input_noise": 0.0,
+                "label_smoothing": 0.0,
+                "precision": "float32",
+                "trace": False,
+                "save_weights": False,
+            },
         },
         "seeds": [0, 1],
     }
@@ -403,6 +409,7 @@ SHIPPED = {
     "noisy_inputs_tuning": "5cf71085b0e1",
     "noisy_inputs": "36766a88fba9",
     "noisy_inputs_trusted_tuning": "a800d53a49f7",
+    "noisy_inputs_trusted": "f049d56362ea",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
     "wrong_labels_tuning": "839cdd23fbe1",
