@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -130,10 +130,17 @@ def _trained(of: Subject, folder: Path, device: torch.device, reporter: Reporter
                 reporter.say(f"Epoch {training.epoch} of {training.epochs}, about {left:.0f} s left.")
             if now - saved >= _SAVE_SECONDS:
                 saved = now
-                write_checkpoint(file, {"identity": identity, "training": training.state_dict()})
+                _save(file, {"identity": identity, "training": training.state_dict()}, reporter)
     except UserError as error:
         raise UserError(f"{of.name}: {error}") from None
     return training
+
+
+def _save(file: Path, state: dict[str, Any], reporter: Reporter) -> None:
+    try:
+        write_checkpoint(file, state)
+    except UserError as error:  # a full disk costs what was saved, not the audit
+        reporter.notice(f"{error}; the audit goes on without it")
 
 
 def _fresh(of: Subject, device: torch.device) -> MemoryTraining:

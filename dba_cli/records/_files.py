@@ -44,6 +44,9 @@ def write_atomically(path: Path, content: str | bytes, *, flush: bool = True) ->
     """
     temporary = None
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # A file renamed into its place would remove a device or a pipe.
+            raise UserError(f"{path}: cannot be written (it is no regular file)")
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
         temporary = Path(name)

@@ -13,6 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.metrics import roc_auc_score
 
 import dba_cli
+from dba_cli.errors import UserError
 from dba_cli.labels import MemoryTraining
 from tests.cli.conftest import Answer
 
@@ -148,7 +149,16 @@ def test_an_audit_that_was_stopped_goes_on(
     assert [each.name for each in Path("results/digits_audit").iterdir()] == ["state.pt"]
     assert "Goes on after epoch 15 of 25" in dba("audit", digits[0]).out
     assert not Path("results/digits_audit/state.pt").exists()
-    assert dba("audit", digits[0], "--results", "whole").code == 0
+
+    def full(*arguments: object) -> None:
+        raise UserError("state.pt: cannot be written (No space left on device)")
+
+    with monkeypatch.context() as patch:  # a disk that is full costs the state, not the audit
+        patch.setattr("dba_cli.labels._audit._SAVE_SECONDS", 0)
+        patch.setattr("dba_cli.labels._audit.write_checkpoint", full)
+        answer = dba("audit", digits[0], "--results", "whole")
+    assert answer.code == 0
+    assert "No space left on device); the audit goes on" in answer.err
     assert (
         content(Path("whole/digits_audit/labels.csv")).popitem()[1][0]
         == (content(Path("results/digits_audit/labels.csv")).popitem()[1][0])

@@ -33,6 +33,15 @@ def test_a_config_that_is_no_file(dba, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+def test_what_is_written_takes_no_pipe_away(recorded):
+    os.mkfifo("pipe.yaml")
+    for words in (["compare", "--output"], ["report", "--output"]):
+        line = recorded(*words, "pipe.yaml").refused()
+        assert line == "pipe.yaml: cannot be written (it is no regular file)"
+        assert Path("pipe.yaml").is_fifo()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 def test_a_record_that_is_no_file(recorded):
     (RUN / "history.csv").unlink()
     os.mkfifo(RUN / "history.csv")
