@@ -101,6 +101,10 @@ docs: $(VENV)/installed-docs  ## write the filled pages anew, and build the docu
 	$(VENV)/bin/python -m tools.fill_pages
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 
+.PHONY: screenshot
+screenshot: install  ## take the picture of the report in docs/images anew (with Chromium)
+	$(VENV)/bin/python -m tools.report_screenshot
+
 clean:  ## remove .venv and caches; keep results and data
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

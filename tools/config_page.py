@@ -20,7 +20,7 @@ _HEAD = """\
 <!-- Written by `make docs` from the schema; a test compares. -->
 
 A config is a YAML file. It says what differs from the file that it `extends`: mappings merge key by key,
-lists are replaced whole, `null` takes a value back to its default. Unknown keys, wrong types and impossible
+lists are replaced whole, and `null` gives a key its default again. Unknown keys, wrong types and impossible
 values are refused in one line that names the file, the line and the nearest valid choice.
 
 ```bash

@@ -1,26 +1,29 @@
 """What the formats for people say: the same columns, cells and sentences in each of them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from dba_cli.comparison._model import Row, Section, Setting
+from dba_cli.comparison._names import called
 from dba_cli.comparison._ranking import differing
 from dba_cli.comparison._statistics import Estimate, mean_with_interval
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title on a page, its title on a terminal (lines), and a row's cell.
+    """A column: its title on a page, its title where there is little room (lines), and a row's cell.
 
-    Cells of numeric columns are made of digits, signs, ``±`` and ``*``, or blank.
+    Cells of numeric columns are made of digits, signs, ``±`` and ``*``, or blank. ``on_page`` is the cell
+    where it is another on a page than on a terminal.
     """
 
     title: str
     short: str
     cell: Callable[[Row], str]
     numeric: bool = True
+    on_page: Callable[[Row], str] | None = None
 
 
 def columns(section: Section) -> list[Column]:
@@ -51,16 +54,22 @@ def value_text(value: object) -> str:
 
 
 def table_cells(
-    section: Section, text: Callable[[str], str] = str, number: Callable[[str], str] = str
+    section: Section,
+    text: Callable[[str], str] = str,
+    number: Callable[[str], str] = str,
+    shown: Sequence[Column] | None = None,
 ) -> tuple[list[str], list[bool], list[list[str]], list[str]]:
     """Return titles, which columns are numeric, the rows, and the lines that belong below the table.
 
-    ``text`` and ``number`` bring words and numbers into a markup.
+    ``text`` and ``number`` bring words and numbers into a markup; ``shown`` are the columns (all).
     """
-    shown = columns(section)
+    shown = shown or columns(section)
     numeric = [column.numeric for column in shown]
-    rows = [[(number if each.numeric else text)(each.cell(row)) for each in shown] for row in section.rows]
-    below = [text(line) for line in (legend(section), *notes(section)) if line]
+    rows = [
+        [(number if each.numeric else text)((each.on_page or each.cell)(row)) for each in shown]
+        for row in section.rows
+    ]
+    below = [text(line) for line in (legend(section), *notes(section, called)) if line]
     return [text(column.title) for column in shown], numeric, rows, below
 
 
@@ -150,12 +159,12 @@ def legend(section: Section) -> str:
     return " ".join(sentences)
 
 
-def notes(section: Section) -> list[str]:
+def notes(section: Section, name: Callable[[str], str] = str) -> list[str]:
     """Return the notes of a section, each once, those of rows led by the names of their optimizers."""
     rows: dict[str, dict[str, None]] = {}
     for row in section.rows:
         for note in row.notes:
-            rows.setdefault(note, {})[row.optimizer] = None
+            rows.setdefault(note, {})[name(row.optimizer)] = None
     return [*(f"{', '.join(names)}: {note}" for note, names in rows.items()), *section.notes]
 
 
@@ -163,8 +172,19 @@ def _optimizer(row: Row) -> str:
     return row.optimizer if row.kind in (None, row.optimizer) else f"{row.optimizer} ({row.kind})"
 
 
+def _called(row: Row) -> str:
+    """Return the optimizer's name, and its kind where the name does not say it."""
+    name, kind = called(row.optimizer), called(row.kind or "")
+    return name if kind.lower() in name.lower() else f"{name} ({kind})"
+
+
+def counted(row: Row) -> str:
+    """Return how many seeds of a row are finished, of how many."""
+    return str(len(row.finished)) if row.planned is None else f"{len(row.finished)} of {row.planned}"
+
+
 def _seeds(row: Row) -> str:
-    parts = [str(len(row.finished)) if row.planned is None else f"{len(row.finished)} of {row.planned}"]
+    parts = [counted(row)]
     if row.diverged:
         parts.append(f"{len(row.diverged)} diverged")
     if not row.current:
@@ -205,7 +225,7 @@ def _difference(row: Row) -> str:
 
 
 _COLUMNS = (
-    Column("Optimizer", "Optimizer", _optimizer, numeric=False),
+    Column("Optimizer", "Optimizer", _optimizer, numeric=False, on_page=_called),
     Column("Seeds", "Seeds", _seeds, numeric=False),
     Column("Test accuracy (%)", "Accuracy\n%", lambda row: _estimate(row.accuracy, 2)),
     Column("Error (%)", "Error\n%", _error),

@@ -6,6 +6,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from dba_cli.comparison import called
 from dba_cli.experiments import PlannedRun, Reporter
 from dba_cli.records import Evaluation, RunRecord
 from dba_cli.sparkline import sparkline
@@ -89,7 +90,7 @@ def _curves(progress: Progress, width: int, plain: bool) -> Table:
         now = f"{rows[-1].test_accuracy:.1%}" if rows else ""
         style = _COLORS.get(name, "")
         grid.add_row(
-            Text(name, style=f"bold {style}"),
+            Text(called(name), style=f"bold {style}"),
             Text(line, style=style),
             Text(now),
             _state(curve, progress.seeds),
@@ -105,7 +106,9 @@ def _state(curve: Curve, seeds: int) -> Text:
 
 def _kept(name: str, curve: Curve, width: int, plain: bool) -> Table:
     grid = _grid(width)
-    grid.add_row(Text("kept of a batch", style="dim"), Text(f"by {name}, layer by layer", style="dim"))
+    grid.add_row(
+        Text("kept of a batch", style="dim"), Text(f"by {called(name)}, layer by layer", style="dim")
+    )
     for layer, shares in curve.kept.items():
         line = sparkline(shares, width, ascii_only=plain)
         grid.add_row(Text(layer), Text(line, style="magenta"), Text(f"{shares[-1]:.0%}"))

@@ -15,7 +15,7 @@ from dba_cli.experiments import Images as DataSets
 from dba_cli.plots._choices import Labels, Rates, choice_map
 from dba_cli.plots._confusion import confusion, confusion_matrices
 from dba_cli.plots._curves import fractions_kept, learning_curves
-from dba_cli.plots._evidence import draw, evaluation, predictions_of, rates_of, refused, run_config
+from dba_cli.plots._evidence import data_of, draw, evaluation, predictions_of, rates_of, refused
 from dba_cli.plots._galleries import (
     Images,
     chosen_images,
@@ -133,11 +133,7 @@ class _Scene:
     def has_data(self, folder: RunFolder, *, shown: bool = True) -> bool:
         """Return whether the samples of a run are there, and pictures if they are ``shown``; else say so."""
         data_dir, missing = self.data_sets.data_dir, ""
-        try:
-            data = run_config(folder).data
-        except UserError as error:  # such as a rule in a module that is not here
-            self.lacks(str(error))
-            return False
+        data, _ = data_of(folder)
         if data.source != "embedded" and status(data.dataset, data_dir).absent:
             missing = f"the official {data.dataset} images are not in {data_dir}; give --data DIR, or run "
             missing += f"`dba data fetch --dataset {data.dataset}`"
@@ -209,9 +205,13 @@ def _chosen(scene: _Scene, says: str, figure_of: Callable[[Rates, Images, Labels
             seed, folder = runs[0]
             images, labels = draw(folder, scene.data_sets)
             if rates := rates_of(folder, len(labels)):
-                title = f"{scene.study.title}\n{row.optimizer}, seed {seed}"
+                title = f"{scene.study.title}\n{called(row.optimizer)}, seed {seed}"
                 figure = figure_of(rates, images, labels, title)
-                yield f"{row.optimizer}-seed-{seed}", f"{says.format(row.optimizer)}, seed {seed}", figure
+                yield (
+                    f"{row.optimizer}-seed-{seed}",
+                    f"{says.format(called(row.optimizer))}, seed {seed}",
+                    figure,
+                )
 
 
 def _refused(scene: _Scene) -> _Drawn:
@@ -251,8 +251,9 @@ def _disagreements(scene: _Scene) -> _Drawn:
         where = "test" if record is None else record.data.evaluated_on.replace("_", " ")
         noun = f"{where} images"
         title = f"{scene.study.title}\nSeed {seed}"
-        figure = disagreements(images, classes[labels], (names[0], one), (names[1], other), title, noun)
-        says = f"images that one of {names[0]} and {names[1]} gets right, seed {seed}"
+        shown = called(names[0]), called(names[1])
+        figure = disagreements(images, classes[labels], (shown[0], one), (shown[1], other), title, noun)
+        says = f"images that one of {shown[0]} and {shown[1]} gets right, seed {seed}"
         yield f"{names[0]}-{names[1]}-seed-{seed}", says, figure
 
 
@@ -266,7 +267,7 @@ def _confusion(scene: _Scene) -> _Drawn:
             for folder in folders.values()
         ]
         seeds = f"{len(counts)} {'seed' if len(counts) == 1 else 'seeds'}"
-        matrices.append((f"{row.optimizer} ({seeds})", sum(counts[1:], counts[0])))
+        matrices.append((f"{called(row.optimizer)} ({seeds})", sum(counts[1:], counts[0])))
     if matrices:
         figure = confusion_matrices(matrices, scene.study.title, classes)
         yield "", "confusion matrices at the end of training", figure

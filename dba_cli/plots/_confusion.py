@@ -9,7 +9,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from dba_cli.plots._choices import Labels
-from dba_cli.plots._style import WIDTH, grid, new_figure, styled, wrapped
+from dba_cli.plots._style import WIDTH, grid, letters, new_figure, styled, wrapped
 
 Counts = npt.NDArray[np.int64]
 
@@ -49,7 +49,7 @@ def confusion_matrices(
         for (i, j), share in np.ndenumerate(shares):
             if share >= _LEAST and len(counts) <= _MOST_WORDS:
                 text = "100" if share >= 0.9995 else f"{100 * share:.1f}"
-                colour, size = "white" if share > 0.4 else "black", 5 if columns == 3 else 6
+                colour, size = "white" if share > 0.4 else "black", letters(5 if columns == 3 else 6)
                 axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
         ticks = np.arange(0, len(counts), ceil(len(counts) / _MOST_WORDS))
         axes.set(title=titles[place], xticks=ticks, yticks=ticks)

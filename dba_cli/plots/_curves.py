@@ -151,9 +151,11 @@ def label_ends(
     shares = (axes.transData - axes.transAxes).transform(np.array(ends))[:, 1]
     rows = sorted(range(len(ends)), key=lambda row: float(shares[row]))
     heights = [float(shares[row]) for row in rows]
+    high = [label.count("\n") + 1 for label in labels]
     for _ in range(100):  # neighbours push each other until none touch
         for i in range(1, len(heights)):
-            lack = max(0.0, _LABEL_GAP - (heights[i] - heights[i - 1]))
+            apart = _LABEL_GAP * (high[rows[i]] + high[rows[i - 1]]) / 2
+            lack = max(0.0, apart - (heights[i] - heights[i - 1]))
             heights[i], heights[i - 1] = heights[i] + lack / 2, heights[i - 1] - lack / 2
     heights = [max(height, (0.4 + i) * _LABEL_GAP) for i, height in enumerate(heights)]
     for row, height in zip(rows, heights, strict=True):

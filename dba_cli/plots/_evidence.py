@@ -1,12 +1,13 @@
 """What the pictures of images need beside the records: the data set, the draw, the trace, the predictions."""
 
 import re
+from typing import TypeVar
 
 import numpy as np
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from dba_cli.config import Config
+from dba_cli.config import Config, DataConfig
 from dba_cli.config import load as load_config
 from dba_cli.data import ImageData, as_floats, draw_sha256
 from dba_cli.errors import UserError
@@ -16,17 +17,18 @@ from dba_cli.plots._choices import Labels, Rates, choice_rates
 from dba_cli.plots._galleries import Images, Refused
 from dba_cli.records import RunFolder, read_predictions, read_trace
 
+_Form = TypeVar("_Form", bound=BaseModel)
 _NAME = 10  # characters of a class's name
 
 
 def draw(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels]:
     """Return the training images that a finished run saw, as they are in the data set, and their classes."""
-    config, record = run_config(folder), folder.read()
-    data = data_sets.of(config.data)
-    indices = drawn(config.data, data, config.seeds[0])
+    (config, seed), record = data_of(folder), folder.read()
+    data = data_sets.of(config)
+    indices = drawn(config, data, seed)
     if record is not None and record.data.draw_sha256 != draw_sha256(indices):
         raise UserError(f"{folder.path}: the run drew other images than its config draws now; run it again")
-    labels = trained_labels(config.data, data, indices, config.seeds[0])
+    labels = trained_labels(config, data, indices, seed)
     return _pixels(as_floats(data.train_images[indices])), _names(data)[labels.numpy()]
 
 
@@ -35,12 +37,12 @@ def refused(folder: RunFolder, data_sets: DataSets) -> Refused | None:
 
     A sample is left out that fewer than half of the layers, on average, chose when it was a candidate.
     """
-    config = run_config(folder)
-    if config.data.noise is None:
+    config, seed = data_of(folder)
+    if config.noise is None:
         return None
     images, given = draw(folder, data_sets)
-    data = data_sets.of(config.data)
-    true = _names(data)[data.train_labels[drawn(config.data, data, config.seeds[0])].numpy()]
+    data = data_sets.of(config)
+    true = _names(data)[data.train_labels[drawn(config, data, seed)].numpy()]
     trace = read_trace(folder.trace_file)
     late = trace.steps > trace.steps.max(initial=0) // 2
     chosen = np.mean([trace.chosen[layer][late] for layer in trace.layers], axis=0)
@@ -52,7 +54,7 @@ def refused(folder: RunFolder, data_sets: DataSets) -> Refused | None:
 
 def evaluation(folder: RunFolder, data_sets: DataSets) -> tuple[Images, Labels, Labels]:
     """Return images that a run was evaluated on, as its network saw them, labels, and the labels' classes."""
-    config, seed = run_config(folder).data, run_config(folder).seeds[0]
+    config, seed = data_of(folder)
     samples = data_sets.evaluation(config, torch.device("cpu"), seed)
     return _pixels(samples.images), samples.labels.numpy(), _names(data_sets.of(config))
 
@@ -114,8 +116,23 @@ def run_config(folder: RunFolder) -> Config:
     record = folder.read()
     if record is None or record.config is None:
         return load_config(folder.path / "config.yaml")
+    return _validated(Config, record.config, folder, "config")
+
+
+def data_of(folder: RunFolder) -> tuple[DataConfig, int]:
+    """Return what a finished run was trained on, and its seed; a rule that is not here is not missed."""
+    record = folder.read()
+    if record is None or record.config is None:
+        config = run_config(folder)
+        return config.data, config.seeds[0]
+    return _validated(DataConfig, record.config.get("data"), folder, "config.data"), record.seed
+
+
+def _validated(form: type[_Form], value: object, folder: RunFolder, where: str) -> _Form:
     try:
-        return Config.model_validate(record.config)
+        return form.model_validate(value)
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise UserError(f"{folder.result_file}: damaged record: config.{place}; run it again") from None
+        fault = error.errors()[0]
+        place = ".".join(map(str, (where, *fault["loc"])))
+        what = fault["msg"].removeprefix("Value error, ")
+        raise UserError(f"{folder.result_file}: {place}: {what}") from None

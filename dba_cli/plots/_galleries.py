@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from dba_cli.plots._choices import Labels, Rates
 from dba_cli.plots._series import Floats
-from dba_cli.plots._style import WIDTH, new_figure, styled, wrapped
+from dba_cli.plots._style import WIDTH, letters, new_figure, styled, wrapped
 
 Images = npt.NDArray[np.uint8]
 
@@ -187,8 +187,8 @@ def _mosaic(
     """Draw all tiles as one picture, grey ones dark on white, apart where there are captions below them."""
     height, width, *channels = rows[0].shape[1:]
     gap = max(1, round(_GAP * height)) if captions else 0
-    words = max(1, round(_WORDS * height * _lines(captions))) if captions else 0
-    size = 6 if _lines(captions) == 1 else 5  # names are longer than numbers
+    words = max(1, round(letters(_WORDS) * height * _lines(captions))) if captions else 0
+    size = letters(6 if _lines(captions) == 1 else 5)  # names are longer than numbers
     down, across = height + gap + words, width + gap
     white = 255 if channels else 0
     canvas = np.full((len(rows) * down - gap, columns * across - gap, *channels), white, dtype=np.uint8)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dba_cli.comparison import Estimate, called
 from dba_cli.plots._curves import label_ends
-from dba_cli.plots._style import SMALL, grid, look_of, new_figure, styled, wrapped
+from dba_cli.plots._style import SMALL, WIDTH, grid, look_of, new_figure, styled, wrapped
 
 Points = Mapping[tuple[str, ...], Estimate]
 """By the values of the keys, as text in the order of the axes: the mean accuracy there, a fraction."""
@@ -121,7 +121,7 @@ def accuracy_along(
 
     ``label`` is of that number's axis; ``remarks`` stand at points of a line.
     """
-    figure = new_figure(2.7)
+    figure = new_figure(2.6, width=0.75 * WIDTH)
     axes = figure.subplots()
     handles, ends, labels = [], [], []
     for i, (name, points) in enumerate(lines.items()):
@@ -135,7 +135,8 @@ def accuracy_along(
             said = remarks.get((name, at), "")
             axes.annotate(said, (at, top), (0, 4), textcoords="offset points", fontsize=SMALL)
         ends.append((places[-1], means[-1]))
-        labels.append(called(name) + (f"\n({remark})" if (remark := remarks.get((name, last))) else ""))
+        remark = f"\n({remarks[name, last]})" if (name, last) in remarks else ""
+        labels.append(wrapped(called(name), 18) + remark)
     ticks = list(dict.fromkeys(chain(*lines.values())))
     axes.set(xlabel=label, ylabel="Test accuracy, %", xticks=ticks)
     label_ends(axes, ends, handles, labels)

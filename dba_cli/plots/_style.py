@@ -119,13 +119,18 @@ def new_figure(height: float, title: str = "", width: float = WIDTH) -> Figure:
     """
     wanted = _LAYOUT.get()
     width *= wanted.width / WIDTH
-    points = wanted.font_size / 8  # of 8 points DejaVu about 15 letters go into an inch
+    points = letters(1)  # of 8 points DejaVu about 15 letters go into an inch
     title = title if wanted.titles else ""
     lines = [part for line in title.split("\n") for part in textwrap.wrap(line, int(15 * width / points))]
     figure = Figure(figsize=(width, height * points + 0.14 * points * len(lines)), layout="constrained")
     if lines:
         figure.suptitle("\n".join(lines))
     return figure
+
+
+def letters(points: float) -> float:
+    """Return the size of letters that have so many ``points`` beside the usual 8."""
+    return points * _LAYOUT.get().font_size / _USUAL.font_size
 
 
 def grid(figure: Figure, count: int, columns: int) -> list[Axes]:

@@ -147,7 +147,7 @@ def _part(section: Section, results: Path, data_dir: Path) -> dict[str, Any]:
         "verdicts": _verdicts(section),
         "figures": figures,
         "below": below,
-        "configs": [(name, _config(run)) for name, run in firsts],
+        "configs": [(called(name), _config(run)) for name, run in firsts],
         "commands": [
             _again(run, [r for _, r in runs if r.optimizer == name], data_dir) for name, run in firsts
         ],
@@ -189,7 +189,7 @@ def _cells(record: RunRecord) -> list[str]:
     final = record.final
     return [
         record.experiment,
-        record.optimizer,
+        called(record.optimizer),
         str(record.seed),
         record.status,
         "" if final is None else f"{100 * final.test_accuracy:.2f}",

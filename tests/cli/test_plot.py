@@ -101,7 +101,9 @@ def unsealed(path: Path) -> None:
 
 def no_such_config():
     path = RUN / "result.json"
-    path.write_text(path.read_text().replace('"hidden"', '"hiden"'))
+    record = json.loads(path.read_text())
+    record["config"]["data"]["draw"] = {"per_clas": 2}
+    path.write_text(json.dumps(record))
 
 
 def other_draw():
@@ -118,7 +120,7 @@ def image_20_of_20():
 @pytest.mark.parametrize(
     ("damage", "kind", "parts"),
     [
-        (no_such_config, "disagreements", ["result.json: damaged record: config.model"]),
+        (no_such_config, "disagreements", ["result.json: config.data.draw"]),
         (other_draw, "drawn", ["drew other images"]),
         (image_20_of_20, "choices", [f"{RUN / 'trace.npz'}: damaged trace", "the 20 of the draw"]),
         (

@@ -121,8 +121,8 @@ def test_what_holds_of_several_rows_is_said_once(results):
         results.run(optimizer, 0, 0)
     lines = render(compare(results.root), "markdown").splitlines()
     assert [line for line in lines if "undefined" in line] == [
-        "- sgd, dba: vs Adam undefined: adam makes no error with seed 0",
-        "- adam, dba: vs SGD undefined: sgd makes no error with seed 0",
+        "- SGD, DBA: vs Adam undefined: adam makes no error with seed 0",
+        "- Adam, DBA: vs SGD undefined: sgd makes no error with seed 0",
     ]
 
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -82,7 +84,7 @@ def test_a_name_that_looks_like_a_number_stays_as_it_is(results, format_name, na
     results.plan([name], [0])
     results.run(name, 0, 1000, optimizer_kind="sgd")
     text = render(compare(results.root), format_name)
-    assert f" {name} (sgd) " in " " + text.replace("\n", " ")
+    assert f" {name} (SGD) " in " " + text.replace("\n", " ")
 
 
 @given(st.text())
@@ -97,6 +99,16 @@ def test_markdown_gives_the_text_back_and_never_ends_a_cell(text):
 def test_latex_leaves_nothing_active(text):
     commands = r"\\text[a-z]+\{\}|\\[&%$#_{}]|\$\\pm\$"
     assert not re.search(r"[\\&%$#_{}~^<>|\"±]", re.sub(commands, "", _latex(text)))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX")
+def test_latex_compiles_and_keeps_to_the_width_of_an_article(everything, tmp_path):
+    document = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}%s\\end{document}"
+    (tmp_path / "tables.tex").write_text(document % render(compare(everything.root), "latex"))
+    words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
+    said = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout
+    assert "Overfull" not in said.stdout
 
 
 @given(st.sets(st.integers(0, 60), min_size=1))

@@ -102,7 +102,7 @@ def test_the_view_shows_every_optimizer_and_what_is_kept(tmp_path: Path, width: 
     assert before.count("waits") == 3
     train_side_by_side(config, tmp_path, progress)
     after = rendered(progress, width)
-    for name in ("sgd", "adam", "dba", "hidden1", "output", "kept of a batch"):
+    for name in ("SGD", "Adam", "DBA", "hidden1", "output", "kept of a batch"):
         assert name in after
     assert max(map(len, after.splitlines())) <= width
     final = progress.curves["dba"].rows[-1]

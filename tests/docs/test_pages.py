@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from dba_cli import DynamicBatch, __version__
 from dba_cli.config import Config, load
 from dba_cli.experiments._images import protocol
 from dba_cli.method import METRICS, ORDERS, RULES
 from dba_cli.training import Stream
-from tools import config_page
+from tools import config_page, report_screenshot
 from tools.fill_pages import filled
 
 from .test_commands import PAGES, ROOT
@@ -26,6 +27,11 @@ METHOD, PROTOCOLS = (ROOT / f"docs/{name}.md" for name in ("method", "protocols"
 def test_no_figure_on_a_page_was_written_by_hand(page) -> None:
     text = page.read_text(encoding="utf-8")
     assert text == filled(text), "python -m tools.fill_pages writes it anew"
+
+
+def test_the_screenshot_of_the_report_shows_the_recorded_figures() -> None:
+    with Image.open(report_screenshot.PICTURE) as picture:
+        assert picture.info["shows"] == report_screenshot.digest(), "make screenshot takes it anew"
 
 
 def test_a_page_whose_figures_are_old_is_found() -> None:

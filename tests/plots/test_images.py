@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dba_cli.plots import (
+    Layout,
     choice_map,
     choice_rates,
     chosen_images,
@@ -11,6 +12,7 @@ from dba_cli.plots import (
     confusion_matrices,
     disagreements,
     drawn_images,
+    layout,
 )
 
 from .samples import LONG, TITLE, assert_sound, trace
@@ -55,6 +57,19 @@ def test_maps_are_sound(layers):
     rates = choice_rates(trace(bits, [np.arange(60)]), 60)
     assert_sound(choice_map(rates, LABELS, TITLE))
     assert_sound(chosen_images(rates, PIXELS, LABELS, TITLE))
+
+
+def test_letters_in_pictures_follow_the_size_that_is_wanted():
+    counts = confusion(LABELS, LABELS, 10)
+    sizes = []
+    for wanted in (8, 12):
+        with layout(Layout(font_size=wanted)):
+            drawn = [
+                confusion_matrices([("a", counts)]),
+                chosen_images(small_rates(), PIXELS[:4], LABELS[:4]),
+            ]
+        sizes.append([figure.axes[0].texts[0].get_fontsize() for figure in drawn])
+    assert sizes == [[6, 6], [9, 9]]
 
 
 def test_most_and_least_chosen():

@@ -95,7 +95,7 @@ def test_figures_with_intervals_sort_by_their_mean_and_blanks_go_last(shown: Any
 def test_the_search_keeps_what_it_finds(shown: Any) -> None:
     box = shown.find_element("id", "all-runs-search")
     box.send_keys("ADAM")
-    assert column(shown, "all-runs", 1) == ["adam", "adam", "adam"]
+    assert column(shown, "all-runs", 1) == ["Adam", "Adam", "Adam"]
     box.clear()
     box.send_keys("x")
     box.send_keys("\b")

@@ -98,6 +98,15 @@ def test_of_many_experiments_the_best_are_drawn_and_all_are_in_one_table(
     assert "the other 5 are in the table of all runs" in reader.text
 
 
+def test_a_rule_that_is_not_here_costs_its_own_config_alone(recorded: Path, tmp_path: Path) -> None:
+    shutil.copytree(recorded / "first", tmp_path / "first")
+    for file in tmp_path.glob("first/dba/*/result.json"):
+        rewrite(file, '"rule": "prefix"', '"rule": "absent_module:rule"')
+    text, notes = report_page(tmp_path, None, tmp_path / "none", "dba report")
+    assert Reader(text).text.count("rule 'absent_module:rule': its module cannot be imported") == 1
+    assert not [note for note in notes if "absent_module" in note]
+
+
 def test_what_a_config_says_is_text_and_nothing_else(page: str) -> None:
     assert "<script>document.title" not in page
     assert "{{ 7 * 7 }}" in Reader(page).text
