@@ -20,6 +20,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
+from dba_cli.comparison import called
 from dba_cli.records import write_atomically
 
 FORMATS = ("png", "svg", "pdf")
@@ -92,8 +93,9 @@ def look(index: int) -> dict[str, Any]:
 
 def look_of(name: str) -> dict[str, Any]:
     """Return the look of an optimizer's line: the same in every figure, by its name alone."""
-    if name in _FIRST:
-        return look(_FIRST.index(name))
+    first = [called(each) for each in _FIRST]
+    if called(name) in first:
+        return look(first.index(called(name)))
     hashed = crc32(name.encode(), _SALT)
     return look(hashed % 7) | {
         "linestyle": _DASHES[hashed // 7 % len(_DASHES)],
