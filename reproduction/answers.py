@@ -106,6 +106,11 @@ def _goals(claims: Claims) -> Sequence[str]:
         levels = claims[f"goal mnist_{draw}_deformed"].levels
         best = max(levels.values(), key=lambda each: each.mean)
         parts.append(f"{words}: {said(best)} % by {called(best.of.name)}, {said(levels['dba'])} % by DBA")
+    if (taught := claims.get("taught 10_per_class")) is not None:
+        parts.append(
+            "the 100 random images with a convolutional teacher trained on the same copies: "
+            f"{said(taught.own)} % by Adam"
+        )
     return (
         "What does raise accuracy from so few images?",
         f"**New deformed copies of them in every step**, whatever the optimizer. {'; '.join(parts)}.",

@@ -32,10 +32,10 @@ FREE = {"experiment", "seeds", "sweep"}
 
 # Tried one after another until the schema takes one in place of a value.
 OTHERS: list[Any] = [
-    *[False, True, 0.25, 0.75, 3, 50, [8, 8], [0.75, 0.5], [3, 50]],
+    *[False, True, 0.25, 0.75, 3, 50, [8, 8], [0.75, 0.5], [3, 50], 5],
     *["kmnist", "embedded", "facility_location", "deskew", "validation", "tanh", "cosine", "bfloat16"],
-    *["norm", "top_k", "model", "cnn", {"kind": "Adagrad", "lr": 0.1}, "p"],
-    *[{"kind": "pair", "rate": 0.5}, {"ratio": 5}],
+    *["norm", "top_k", "model", "cnn", "valid", {"kind": "Adagrad", "lr": 0.1}, "p"],
+    *[{"kind": "pair", "rate": 0.5}, {"ratio": 5}, {"per_class": 5}],
 ]
 
 
@@ -102,7 +102,7 @@ def test_every_key_that_matters_changes_it(values: dict[str, Any]) -> None:
             hashes.add(hash_of(other))
     # Sections as a whole have no other value here; their keys do, and their kinds in the other runs.
     sections = {"data", "model", "training", "optimizers", "draw", "schedule", "evaluation", "deformation"}
-    sections |= {"loss", "early_stopping"}
+    sections |= {"loss", "early_stopping", "trusted"}  # an optimizer's trusted needs data.trusted
     assert stuck <= sections | {"base", "kind", "fused", "path", "target", "sha256"}
     assert len(hashes) == 1 + tried
 
