@@ -268,6 +268,10 @@ class Distillation(nn.Module):
                 MODELS[teacher](image_shape=image_shape, classes=classes, **arguments)
                 for _ in range(teachers)
             ]
+        with torch.no_grad():
+            found = tuple(built[0].eval()(torch.zeros(2, *image_shape)).shape)
+        if found != (2, classes):
+            raise ValueError(f"2 images give {found}, not the logits (2, {classes})")
         # On a CPU convolutions take half the time where the channels of a pixel lie together.
         self.teachers = nn.ModuleList(built)
         self.teachers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -282,7 +286,8 @@ class Distillation(nn.Module):
         teaching = step >= self._steps
         self.teachers.train(not teaching)
         with torch.set_grad_enabled(not teaching), self._seeded():
-            answers = [teacher(_even(images)).float() for teacher in self.teachers]
+            inputs = _even(images)
+            answers = [teacher(inputs).float() for teacher in self.teachers]
         if teaching:
             targets = torch.stack(answers).softmax(2).mean(0)
             return F.cross_entropy(network(images), targets, reduction="none")

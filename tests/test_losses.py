@@ -207,6 +207,7 @@ def test_distillation_is_of_labels_until_the_teachers_have_learnt_them() -> None
 
 
 def test_a_teacher_that_cannot_be_built_is_an_error_of_the_config() -> None:
-    for keys in ({"teacher": "cmm"}, {"hiden": [3]}):
+    too_large = {"channels": [2], "kernel": 5, "padding": "valid"}
+    for keys in ({"teacher": "cmm"}, {"hiden": [3]}, {"teacher": "pair", "network": "cmm"}, too_large):
         with pytest.raises(ValueError, match="loss distillation cannot be made"):
             loss(kind="distillation", steps=3, **keys)
