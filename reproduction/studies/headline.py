@@ -49,7 +49,7 @@ _RUNGS = {
     "deskewed": "+ deskewing, standardised pixels",
     "smoothed": "+ label smoothing",
 }
-_TAUGHT = "random draw again, + a convolutional teacher"
+_TAUGHT = "random draw again, + a convolutional teacher (10 seeds)"
 Runs = dict[str, pd.DataFrame]
 """Runs by optimizer, or by what was changed."""
 
