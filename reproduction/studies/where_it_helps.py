@@ -32,9 +32,9 @@ from reproduction.study import Study
 _PLAIN = "sgd"
 # Data sets in the order of running; {} is the title of the official one that is reproduced on.
 _SETS = {
+    "mnist_600": "{}, 600 images",
     "digits": "digits, 300 images",
     "mnist_100": "{}, 100 images",
-    "mnist_600": "{}, 600 images",
     "imbalance": "{}, long tail",
     "redundancy": "{}, 100 images x 5",
     "breast_cancer": "breast cancer, 160 rows",

@@ -404,7 +404,7 @@ SHIPPED = {
     "imbalance": "393c410f72a7",
     "mnist_100": "f8fb96090791",
     "mnist_600": "1e2534152354",
-    "mnist_60000": "a81727c3a7cc",
+    "mnist_60000": "a1e893547d58",
     "redundancy": "6a582f2252cc",
     "wine": "9df35363c3ca",
     "digits_final": "e87ffe2dd4a1",
