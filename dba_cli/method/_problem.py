@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._gram import ELEMENT
-from ._layer_gradients import Gradients, LayerGradients, inner_products, square_of
+from ._layer_gradients import Gradients, LayerGradients, inner_products
 from ._layers import Layer, require_finite
 from ._limits import SizeLimits
 from ._metrics import Metric
@@ -119,12 +119,6 @@ class SelectionProblem:
         values = torch.stack(products)
         require_finite(values, self.layers)
         return values.sum(0, keepdim=True) if self.together else values
-
-    @cached_property
-    def reference_square(self) -> Tensor:
-        """``|r|^2`` of the reference's mean gradient, (layers, 1)."""
-        squares = torch.stack([square_of(own) for own in self.references]).to(self.dtype).unsqueeze(-1)
-        return squares.sum(0, keepdim=True) if self.together else squares
 
     @property
     def references(self) -> Sequence[Gradients]:
