@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dba_cli.errors import UserError, one_line
@@ -67,7 +68,7 @@ class Tracker(Observer, ABC):
 
     @abstractmethod
     def close(self, status: Status) -> None:
-        """Close what :meth:`open` has opened, whether that has succeeded or not."""
+        """Close what ``open`` has opened, whether that has succeeded or not."""
 
     def opened(self, history: Sequence[Evaluation]) -> None:
         """Open, and log what there is."""
@@ -190,29 +191,39 @@ class MLflow(Tracker):
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)
-        client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or (self.results / "mlruns").as_uri())
-        self._client = client
+        elsewhere = os.environ.get("MLFLOW_TRACKING_URI")
+        store = None if elsewhere else self.results / "mlruns"
+        client = self._client = MlflowClient(elsewhere or (self.results / "mlruns").as_uri())
         with locked(self.results, wait=True):  # two at once would make two experiments of one name
             found = client.get_experiment_by_name(self.experiment)
             number = found.experiment_id if found else client.create_experiment(self.experiment)
         self._seen: dict[str, set[int]] = {}
-        for run in client.search_runs([number], f"tags.`dba.run` = '{self.identity}'"):
-            if history and self._run is None:
-                self._go_on(run)
-            if run.info.run_id != self._run:
-                self._client.delete_run(run.info.run_id)
+        for name in self._before(number, store):
+            if history and self._run is None and (store is None or _whole(store / number / name)):
+                self._go_on(name)
+            if name != self._run and store is not None:
+                shutil.rmtree(store / number / name, ignore_errors=True)
+            elif name != self._run:
+                client.delete_run(name)
         if self._run is None:
             tags = {"dba.run": self.identity, "dba.folder": str(self.folder)}
             self._run = self._client.create_run(number, tags=tags, run_name=self.name).info.run_id
             for key, value in self.settings.items():
                 self._client.log_param(self._run, key, value)
 
-    def _go_on(self, run: Any) -> None:
-        name = run.info.run_id
+    def _before(self, number: str, store: Path | None) -> list[str]:
+        """Return this folder's runs; one file that is cut off would stop MLflow's own search."""
+        if store is None:
+            found = self._client.search_runs([number], f"tags.`dba.run` = '{self.identity}'")
+            return [run.info.run_id for run in found]
+        tags = (store / number).glob("*/tags/dba.run")
+        return [tag.parents[1].name for tag in tags if tag.read_bytes() == self.identity.encode()]
+
+    def _go_on(self, name: str) -> None:
         try:
-            for key in run.data.metrics:
+            for key in self._client.get_run(name).data.metrics:
                 self._seen[key] = {each.step for each in self._client.get_metric_history(name, key)}
-        except Exception:  # a file that was cut off when the process was killed: the whole is written anew
+        except Exception:  # a file that was cut off: the whole is written anew
             self._seen = {}
             return
         self._run = name
@@ -235,6 +246,12 @@ class MLflow(Tracker):
         if self._run is not None:
             ended = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
             self._client.set_terminated(self._run, ended[status])
+
+
+def _whole(run: Path) -> bool:
+    """Return whether no line of MLflow's files was cut off, as by a power cut."""
+    files = [file for file in (run / "metrics").rglob("*") if file.is_file()]
+    return all(file.read_bytes().endswith(b"\n") for file in files)
 
 
 @TRACKERS.register("wandb")

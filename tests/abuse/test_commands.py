@@ -252,6 +252,15 @@ def test_files_cut_off_at_any_byte(room: Callable[[str], Room], alone: Alone, co
             assert there.name in printed, printed
 
 
+@pytest.fixture(scope="module")
+def cached_sample() -> Iterator[None]:
+    """The embedded sample is read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np, "loadtxt", functools.cache(np.loadtxt))
+        yield
+
+
+@pytest.mark.usefixtures("cached_sample")
 @settings(
     max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )

@@ -1,6 +1,7 @@
 """What trackers are shown: each evaluation of the history, once, also of a run that was stopped."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_the_history_and_nothing_else_and_the_record_is_that_of_any_run(tmp_path
 
 def test_a_run_that_was_stopped_and_goes_on(tmp_path: Path, tracker: str) -> None:
     """What it did after its last state was saved is done again, and not shown twice."""
-    run = tmp_path / "results/exp/dba/seed-0"
+    results, run = tmp_path / "results", tmp_path / "results/exp/dba/seed-0"
 
     class Killed(Reporter):
         def step(self, step: int, loss: float) -> None:
@@ -140,6 +141,9 @@ def test_a_run_that_was_stopped_and_goes_on(tmp_path: Path, tracker: str) -> Non
     with pytest.raises(SystemExit):
         do(tmp_path / "results", tracker, reporter=Killed(), checkpoint={"steps": 4})
     assert steps(TRACKERS[tracker][0](run))["loss/test"] == [0, 3, 6]
+    if tracker == "mlflow":  # and a power cut has taken the end of one of its files
+        (file,) = results.glob("mlruns/*/*/metrics/loss/train")
+        os.truncate(file, file.stat().st_size - 9)
     reporter = Reporter()
     do(tmp_path / "results", tracker, reporter=reporter, checkpoint={"steps": 4})
     assert any("goes on from step 4" in line for line in reporter.notices)
