@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dba_cli.method import register_sampler as register_sampler
     from dba_cli.models import register_model as register_model
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     **dict.fromkeys(("audit", "compare", "predict", "run", "sweep", "try_data", "tune"), "api"),

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tools.release import disagreements
+from dba_cli import __version__
+from tools.release import ROOT, disagreements
 
 VERSION = "1.2.3"
+
+
+def test_what_names_the_version_here_agrees() -> None:
+    assert disagreements(ROOT, __version__) == []
 
 
 @pytest.fixture

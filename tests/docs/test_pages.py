@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from dba_cli import DynamicBatch, __version__
+from dba_cli import DynamicBatch
 from dba_cli.config import Config, load
 from dba_cli.experiments._images import protocol
 from dba_cli.method import METRICS, ORDERS, RULES
@@ -133,13 +133,6 @@ def test_every_page_is_listed() -> None:
     listed = (ROOT / "docs/README.md").read_text(encoding="utf-8")
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert pages == set(re.findall(r"^- \[[\w.-]+\]\(([\w.-]+)\)", listed, flags=re.MULTILINE))
-
-
-def test_the_version_to_cite_is_this_one() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"version = {{{__version__}}}" in readme
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert cited["version"] == __version__
 
 
 def test_continuous_integration_calls_targets_that_there_are() -> None:
