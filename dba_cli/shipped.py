@@ -16,6 +16,12 @@ def shipped() -> dict[str, Path]:
     return {path.relative_to(FOLDER).with_suffix("").as_posix(): path for path in files}
 
 
+def nearest(name: str, names: list[str]) -> str:
+    """Return the hint at the config that is meant; of dozens, where none is near, where they are listed."""
+    near = did_you_mean(name, names)
+    return near if "did you mean" in near else "; 'dba configs' lists them"
+
+
 def located(config: Path, folder: Path = Path()) -> Path:
     """Return the file that is meant: one in ``folder``, else that of the shipped config with this name.
 
@@ -32,7 +38,7 @@ def located(config: Path, folder: Path = Path()) -> Path:
     if name in named:
         return named[name]
     if config.suffix not in {".yaml", ".yml"} and len(config.parts) == 1 and name.isprintable():
-        near = did_you_mean(name, list(named))
+        near = nearest(name, list(named))
         raise UserError(f"{path}: no such file, and no config that comes with dba has this name{near}")
     if config.stem in named:
         raise UserError(

@@ -13,7 +13,7 @@ from dba_cli.config._kinds import Kinded
 from dba_cli.config._schema import MAX_SEED, Config
 from dba_cli.config._yaml import Document, Where, read_file, read_text, write_text
 from dba_cli.errors import UserError, did_you_mean
-from dba_cli.shipped import located, shipped
+from dba_cli.shipped import located, nearest, shipped
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -74,7 +74,7 @@ def start_of(name: str, experiment: str) -> str:
         UserError: There is no such config, or it is no whole experiment, or the experiment's name is none.
     """
     if name not in described():
-        raise UserError(f"{name}: no config that comes with dba{did_you_mean(name, list(described()))}")
+        raise UserError(f"{name}: no config that comes with dba{nearest(name, list(described()))}")
     document = assign(read(shipped()[name]), "experiment.name", experiment, experiment)
     text = write_text({key: document.data[key] for key in Config.model_fields if key in document.data})
     validated(document, name)

@@ -47,7 +47,7 @@ def test_refusals(dba, tmp_path):
     assert "did you mean 'mnist_1pct'?" in dba("run", "mnist_1pc").refused()
     assert "'smoke', without .yaml, is" in dba("run", "configs/smoke.yaml").refused()
     assert "did you mean 'smoke'?" in dba("init", "smok").refused()
-    assert "no config that comes with dba" in dba("init", "base").refused()
+    assert dba("init", "base").refused() == "base: no config that comes with dba; 'dba configs' lists them"
     assert "ends in .yaml" in dba("init", "smoke", "smoke.txt").refused()
     assert "experiment.name" in dba("init", "smoke", "a b.yaml").refused()
     (tmp_path / "smoke.yaml").write_text("mine")
