@@ -146,11 +146,16 @@ def _recipe(claims: Claims) -> Sequence[str]:
     names = {"dba_losses": "the same recipe on losses", "dba_model": "one subset for the whole network"}
     found = {name: [claims[f"recipe {share} % wrong"].beside(name) for share in _WRONG] for name in names}
     parts = [_beside(found[name], words) for name, words in names.items()]
-    so = _so(*(each for figures in found.values() for each in figures))
+    clean, *noisy = (
+        claims[f"noisy inputs recipe {noise}"].beside("dba_losses")
+        for noise in ("no wrong labels", *(f"{share} % wrong" for share in _WRONG))
+    )
+    so = _so(*(each for figures in found.values() for each in figures), clean, *noisy)
     return (
         "Is that because it looks at gradients, layer by layer?",
         f"**{'Not that we can show' if so == 'No' else so}.** With as many labels wrong, DBA has "
-        f"{', and '.join(parts)}.",
+        f"{', and '.join(parts)}. With noise on the inputs of both it has "
+        f"{_beside(noisy, 'the recipe on losses')}, and {said(clean, 1, sign=True)} with no label wrong.",
     )
 
 
