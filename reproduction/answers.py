@@ -7,7 +7,7 @@ from textwrap import fill
 
 from dba_cli.comparison import called
 from reproduction.claims import Claim, Figure, read_claims, said
-from reproduction.markdown import table
+from reproduction.markdown import number, table
 from reproduction.paper import SMALL
 
 Claims = Mapping[str, Claim]
@@ -118,10 +118,10 @@ def _taught(claim: Claim | None) -> str:
     """Return what the teacher is worth, on the same draws; nothing while that is not run."""
     if claim is None or claim.own is claim.figures[-1]:
         return ""
-    more = claim.hardest
+    more, copies = claim.hardest, number(claim.own.of.looked_at)
     return (
-        " A convolutional network that learns the same copies first, and then teaches, changes that by "
-        f"{said(more, sign=True)} points on {more.n} draws of 100 images ({more.verdict})."
+        f" With {copies} copies in all, a convolutional network that learns them first and then teaches "
+        f"changes the accuracy from 100 images by {said(more, sign=True)} points ({more.verdict})."
     )
 
 
