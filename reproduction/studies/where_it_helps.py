@@ -115,6 +115,12 @@ class WhereItHelps(Study):
         "labels wrong at random": "% wrong",
         "labels taken for the next class": "% taken",
     }
+    BESIDE: ClassVar = {
+        "plain": "tuned plain training",
+        "best peer": "the best peer",
+        "losses": "the same recipe on losses",
+        "one subset": "one subset for the whole model",
+    }
     COLUMNS: ClassVar = {
         "dba_losses": "losses",
         "dba_norms": "norms",
