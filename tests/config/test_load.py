@@ -414,7 +414,6 @@ SHIPPED = {
     "noisy_inputs": "36766a88fba9",
     "noisy_inputs_trusted_tuning": "a800d53a49f7",
     "noisy_inputs_trusted": "e6da71650b90",
-    "noisy_inputs_trusted": "f049d56362ea",
     "redundancy_final": "1a300444dab9",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
