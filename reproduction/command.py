@@ -223,6 +223,7 @@ def _evaluation(point: str, record: RunRecord, evaluation: Evaluation) -> dict[s
         "samples": evaluation.samples_processed,
         "seconds": round(evaluation.seconds, 3),
         "accuracy": evaluation.test_accuracy,
+        **{name: round(value, 4) for name, value in evaluation.by_layer.items() if name.startswith("drop_")},
     }
 
 

@@ -91,7 +91,7 @@ class DataSet:
     def chosen(self, ours: set[str]) -> str:
         """Return the config of the final runs: each way that goes on, with its best rate."""
         best = {}
-        for row in going_on(best_tries(self.tuning), ours).itertuples():
+        for row in going_on(best_tries(self.tuning), ours, _PLAIN).itertuples():
             name = re.sub(r"[^a-z0-9]+", "_", str(row.noise))
             way = re.match("[a-z_]+", str(row.point))[0]  # its learning rate is what else the name says
             best[name if way == "rate" else f"{name}_{way}", str(row.optimizer)] = str(row.point)

@@ -38,19 +38,28 @@ class WrongLabels(Study):
     """Every way tuned with one budget on labels as wrong as its own, and confirmed on fresh draws."""
 
     chapter = 6
+    NAME: ClassVar = "wrong_labels"  # of its commands and its figure
+    TITLE: ClassVar = "600 images"
+    KEYS: ClassVar = ("labels", "recipe")  # what the keys of its claims begin with
+    PLAIN: ClassVar = "sgd"
     DBA: ClassVar = "dba"
     CONTROLS: ClassVar = _CONTROLS
+    SUBSETS: ClassVar = True  # whether what selects for speed is tuned, too
+    CURVES: ClassVar = False
     TOLD: ClassVar = {"small_loss", "co_teaching"}  # how much is wrong
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self.tuning = Command(place, "wrong_labels_tuning")
-        self.final = Command(place, "wrong_labels", chosen=True)
-        self.subsets_tuning = Command(place, "wrong_labels_subsets_tuning")
+        self.tuning = Command(place, f"{self.NAME}_tuning")
+        self.final = Command(place, self.NAME, chosen=True, curves_kept=self.CURVES)
+        self.tunings = [self.tuning]
+        if self.SUBSETS:
+            self.subsets_tuning = Command(place, f"{self.NAME}_subsets_tuning")
+            self.tunings.append(self.subsets_tuning)
 
     def chosen(self) -> dict[Path, str]:
         """Return the config of the final runs."""
-        tuned = going_on(self.tuned, self._ours)
+        tuned = going_on(self.tuned, self._ours, self.PLAIN)
         # What only some optimizers have, such as a network of its own, stands in a point of its own.
         points = tuned.point.str.replace(r"(_try)?\d+$", "", regex=True)
         best = dict(zip(zip(points, tuned.optimizer, strict=True), tuned.point, strict=True))
@@ -64,9 +73,9 @@ class WrongLabels(Study):
     @cached_property
     def validated(self) -> dict[tuple[str, str], str]:
         """Accuracy of each best try on the validation split with labels as wrong, per cent."""
-        both = pd.concat([self.tuned, best_tries(self.subsets_tuning)])
+        tries = pd.concat([best_tries(tuning) for tuning in self.tunings])
         images = int(self.tuning.runs.evaluated.iloc[0])
-        return {(row.noise, row.optimizer): score(row.errors, images) for row in both.itertuples()}
+        return {(row.noise, row.optimizer): score(row.errors, images) for row in tries.itertuples()}
 
     @cached_property
     def groups(self) -> dict[tuple[str, str], pd.DataFrame]:
@@ -124,16 +133,16 @@ class WrongLabels(Study):
 
     def figures(self) -> dict[str, Picture]:
         """Return the accuracy along the share of wrong labels: of DBA, plain training, the best other."""
-        lines: dict[str, dict[float, Estimate]] = {self.DBA: {}, _BEST: {}, "sgd": {}}
+        lines: dict[str, dict[float, Estimate]] = {self.DBA: {}, _BEST: {}, self.PLAIN: {}}
         remarks = {}
         for noise in self.noises:
             share, peer = _share(noise), self.best_peer(noise)
-            for line, name in ((self.DBA, self.DBA), (_BEST, peer), ("sgd", "sgd")):
+            for line, name in ((self.DBA, self.DBA), (_BEST, peer), (self.PLAIN, self.PLAIN)):
                 mean = mean_accuracy(self.groups[noise, name])
                 if share is not None and mean is not None:
                     lines[line][share] = 0.01 * mean
                     remarks[_BEST, share] = called(peer)
-        return {"wrong_labels": accuracy_along(lines, "Share of the 600 labels that is wrong, %", remarks)}
+        return {self.NAME: accuracy_along(lines, "Share of the 600 labels that is wrong, %", remarks)}
 
     def claims(self) -> list[Claim]:
         """Return for each noise DBA beside plain training and the best peer, and beside its controls."""
@@ -145,15 +154,18 @@ class WrongLabels(Study):
         figures = []
         if (mean := mean_accuracy(self.groups[noise, self.DBA])) is not None:
             figures.append(figure(of, None, "accuracy", mean, target=_TARGETS.get(noise)))
-        for name in dict.fromkeys(("sgd", self.best_peer(noise))):
+        for name in dict.fromkeys((self.PLAIN, self.best_peer(noise))):
             if (noise, name) in self.groups and (mean := mean_accuracy(self.groups[noise, name])) is not None:
                 figures.append(figure(side(name, self.groups[noise, name]), None, "accuracy", mean))
-        compared = self._compared(noise, "sgd", self.best_peer(noise))
-        return Claim(f"labels {noise}", f"600 images, {noise}", self._protocol(noise), [*figures, *compared])
+        compared = self._compared(noise, self.PLAIN, self.best_peer(noise))
+        key, words = f"{self.KEYS[0]} {noise}", f"{self.TITLE}, {noise}"
+        return Claim(key, words, self._protocol(noise), [*figures, *compared])
 
     def _recipe(self, noise: str) -> Claim:
-        words = f"600 images, {noise}: DBA beside less of it"
-        return Claim(f"recipe {noise}", words, self._protocol(noise), self._compared(noise, *_CONTROLS))
+        words = f"{self.TITLE}, {noise}: DBA beside less of it"
+        return Claim(
+            f"{self.KEYS[1]} {noise}", words, self._protocol(noise), self._compared(noise, *_CONTROLS)
+        )
 
     def _compared(self, noise: str, *names: str) -> list[Figure]:
         of, figures = side(self.DBA, self.groups[noise, self.DBA]), []
@@ -161,7 +173,7 @@ class WrongLabels(Study):
             if (noise, name) in self.comparisons:
                 less, p = self.comparisons[noise, name]
                 other = side(name, self.groups[noise, name])
-                plain = noise == "no wrong labels" and name == "sgd"
+                plain = noise == "no wrong labels" and name == self.PLAIN
                 target, tested = (_MARGIN, None) if plain else (0.0, p)
                 figures.append(figure(of, other, "points more", less.estimate, target=target, p=tested))
         return figures
@@ -180,9 +192,9 @@ def best_tries(tuning: Command) -> pd.DataFrame:
     return fewest_errors(tuning.runs.assign(noise=noises(tuning)), ["noise"])
 
 
-def going_on(tuned: pd.DataFrame, ours: set[str]) -> pd.DataFrame:
+def going_on(tuned: pd.DataFrame, ours: set[str], plain: str) -> pd.DataFrame:
     """Return the rows of best tries that go on to the test set: ours, plain training, and the best peers."""
-    always = tuned.optimizer.isin({*ours, "sgd"})
+    always = tuned.optimizer.isin({*ours, plain})
     peers = tuned[~always].sort_values("errors", kind="stable").groupby("noise").head(_CONFIRMED)
     return tuned[always | tuned.index.isin(peers.index)]
 
