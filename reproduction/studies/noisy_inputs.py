@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
 
-from reproduction.choose import entry
+from reproduction.choose import entry, fewest_errors, final_config
 from reproduction.claims import Claim, figure, side
 from reproduction.command import Command, Place
 from reproduction.statistics import Difference, mean_accuracy
@@ -28,7 +29,19 @@ class NoisyInputs(WrongLabels):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self.trusted = Command(place, "noisy_inputs_trusted")
+        self.trusted_tuning = Command(place, "noisy_inputs_trusted_tuning")
+        self.trusted = Command(place, "noisy_inputs_trusted", chosen=True)
+
+    def chosen(self) -> dict[Path, str]:
+        """Return the configs of the final runs, without trusted images and with them."""
+        tries = (
+            fewest_errors(self.trusted_tuning.runs, []) if len(self.trusted_tuning.runs) else pd.DataFrame()
+        )
+        best = {("trusted", str(row.optimizer)): str(row.point) for row in tries.itertuples()}
+        with_trusted = (
+            {self.trusted.path: final_config(self.trusted_tuning, self.trusted, best)} if best else {}
+        )
+        return super().chosen() | with_trusted
 
     def kept(self, noise: str, name: str) -> str:
         """Return the settings that the tuning chose, for the table."""
