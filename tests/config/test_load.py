@@ -401,6 +401,8 @@ SHIPPED = {
     "mnist_100_final": "d142bec3c052",
     "mnist_600_final": "c3c8fe5bab63",
     "noisy_inputs_tuning": "5cf71085b0e1",
+    "noisy_inputs": "36766a88fba9",
+    "noisy_inputs_trusted_tuning": "a800d53a49f7",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
     "wrong_labels_tuning": "839cdd23fbe1",
