@@ -400,6 +400,7 @@ SHIPPED = {
     "digits_final": "e87ffe2dd4a1",
     "mnist_100_final": "d142bec3c052",
     "mnist_600_final": "c3c8fe5bab63",
+    "noisy_inputs_tuning": "9c91399228a5",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
     "wrong_labels_tuning": "839cdd23fbe1",
