@@ -413,7 +413,7 @@ SHIPPED = {
     "noisy_inputs_tuning": "5cf71085b0e1",
     "noisy_inputs": "36766a88fba9",
     "noisy_inputs_trusted_tuning": "a800d53a49f7",
-    "noisy_inputs_trusted": "f049d56362ea",
+    "noisy_inputs_trusted": "e6da71650b90",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
     "wrong_labels_tuning": "839cdd23fbe1",
