@@ -80,15 +80,22 @@ def cnn(
         Field(max_length=20, description="Units of each fully connected layer before the output."),
     ] = (),
     dropout: Annotated[float, Field(ge=0, lt=1, description="Before each fully connected layer.")] = 0.0,
+    kernel: Annotated[int, Field(ge=1, le=31, description="Side of each convolution's square.")] = 3,
+    padding: Annotated[
+        Literal["same", "valid"],
+        Field(description="same: a map keeps its size; valid: it loses what a kernel does not fit on."),
+    ] = "same",
 ) -> nn.Sequential:
-    """Small convolutional network: a 3 x 3 convolution, activation and 2 x 2 max-pooling per entry.
+    """Small convolutional network: a convolution, activation and 2 x 2 max-pooling per entry.
 
     A map of one pixel's height or width is not pooled.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     before, height, width = image_shape
     for i, out in enumerate(channels, start=1):
-        layers[f"conv{i}"] = nn.Conv2d(before, out, kernel_size=3, padding=1)
+        layers[f"conv{i}"] = nn.Conv2d(before, out, kernel, padding=padding)
+        if padding == "valid":
+            height, width = height - kernel + 1, width - kernel + 1
         if groups is not None:
             layers[f"norm{i}"] = nn.GroupNorm(groups, out)
         layers[f"activation{i}"] = ACTIVATIONS[activation]()

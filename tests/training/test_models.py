@@ -48,6 +48,10 @@ def images(n: int = 3) -> Tensor:
         (mlp(1), 784 + 1 + 10 + 10),
         (cnn(16, 32), (9 * 16 + 16) + (16 * 9 * 32 + 32) + (32 * 7 * 7 * 10 + 10)),
         (cnn(4), (9 * 4 + 4) + (4 * 14 * 14 * 10 + 10)),
+        (
+            network("cnn", channels=[4, 6], kernel=5, padding="valid", hidden=[8], dropout=0.5),
+            (25 * 4 + 4) + (4 * 25 * 6 + 6) + (6 * 4 * 4 * 8 + 8) + (8 * 10 + 10),  # 28, 24, 12, 8, 4
+        ),
         (network("cnn", channels=[4], groups=2), (9 * 4 + 4) + 2 * 4 + (4 * 14 * 14 * 10 + 10)),
         (  # a convolution, a block as wide, a block twice as wide with a way around it
             network("resnet", channels=[8, 16]),
