@@ -242,7 +242,8 @@ class Distillation(nn.Module):
 
     In the first ``steps`` steps every teacher learns from the labels of the batch, as the network does. From
     then on the teachers stay as they are, and the network learns their mean probabilities of the very images
-    that it sees (Hinton, Vinyals and Dean 2015; Beyer et al. 2022). No teacher sees another image or label.
+    that it sees (Hinton, Vinyals and Dean 2015; Beyer et al. 2022). No teacher sees another image or label;
+    each image is brought to mean 0 and deviation 1 for them.
     """
 
     def __init__(
@@ -281,8 +282,7 @@ class Distillation(nn.Module):
         teaching = step >= self._steps
         self.teachers.train(not teaching)
         with torch.set_grad_enabled(not teaching), self._seeded():
-            inputs = images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
-            answers = [teacher(inputs).float() for teacher in self.teachers]
+            answers = [teacher(_even(images)).float() for teacher in self.teachers]
         if teaching:
             targets = torch.stack(answers).softmax(2).mean(0)
             return F.cross_entropy(network(images), targets, reduction="none")
@@ -308,6 +308,13 @@ class Distillation(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=self._generator)))
             yield
+
+
+def _even(images: Tensor) -> Tensor:
+    """Return images each with mean 0 and deviation 1, in the teachers' memory format; a table as it is."""
+    if images.ndim == 2:
+        return images
+    return F.layer_norm(images, images.shape[1:]).contiguous(memory_format=torch.channels_last)
 
 
 def _risen_and_fallen(step: int, steps: int) -> float:

@@ -9,6 +9,8 @@ from dba_cli.comparison._model import Row, Section, Setting
 from dba_cli.comparison._ranking import differing
 from dba_cli.comparison._statistics import Estimate, mean_with_interval
 
+_SHOWN = 10  # entries of a list that a table has whole
+
 
 @dataclass(frozen=True)
 class Column:
@@ -47,6 +49,8 @@ def value_text(value: object) -> str:
     """Return a config's value as a cell; blank for none."""
     if value is None or isinstance(value, str):
         return value or ""
+    if isinstance(value, list | tuple) and len(value) > _SHOWN:
+        return f"[{value[0]}, {value[1]}, ... {len(value)} in all]"
     return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
@@ -74,7 +78,7 @@ def setting_line(section: Section) -> str:
         return _ranking_line(section)
     if setting is None:
         return "No run with the plan's config is recorded yet."
-    sets = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in section.sets.items()]
+    sets = [f"{key}={'null' if value is None else value_text(value)}" for key, value in section.sets.items()]
     return (f"{_protocol(setting)} {section.done[0].upper()}{section.done[1:]}.") + (
         f" Sets {', '.join(sets)}." if sets else ""
     )

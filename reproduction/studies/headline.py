@@ -10,6 +10,7 @@ from dba_cli.plots import Rung, ladder
 from reproduction.claims import Claim, figure, side
 from reproduction.command import ROOT, Command, Place
 from reproduction.statistics import difference, mean_accuracy
+from reproduction.studies.few_labels import FewLabels
 from reproduction.studies.paper_setting import PaperSetting
 from reproduction.study import Study
 
@@ -48,6 +49,7 @@ _RUNGS = {
     "deskewed": "+ deskewing, standardised pixels",
     "smoothed": "+ label smoothing",
 }
+_TAUGHT = "random draw again, + a convolutional teacher"
 Runs = dict[str, pd.DataFrame]
 """Runs by optimizer, or by what was changed."""
 
@@ -61,6 +63,7 @@ class Headline(Study):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.paper_setting = PaperSetting(place)
+        self.few_labels = FewLabels(place)
         self.main = {
             name: Command(place, name, ROOT / f"configs/{name}.yaml", sweep=False) for name in _GOALS
         }
@@ -90,13 +93,14 @@ class Headline(Study):
 
     @cached_property
     def rungs(self) -> dict[str, Runs]:
-        """Return the runs by optimizer, rung by rung: first the confirmation's, last the main configs'."""
+        """Return the runs by optimizer, rung by rung: first the confirmation's, last the record's."""
         names = {"sgd": "sgd", "adam": "adam", "dba": "dba", "random": "random_for_dba"}
         plain, runs = self.paper_setting.confirmed, self.ladder.runs
         return {
             _FIRST_RUNG: {name: plain["10_per_class", entry] for name, entry in names.items()},
             **{title: _by(runs[runs.point == point], "optimizer") for point, title in _RUNGS.items()},
             **{each.rung: self.runs[n] for n, each in _GOALS.items() if each.rung},
+            **({_TAUGHT: {"adam": self.few_labels.best}} if self.few_labels.ready else {}),
         }
 
     @cached_property

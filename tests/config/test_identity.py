@@ -32,7 +32,7 @@ FREE = {"experiment", "seeds", "sweep"}
 
 # Tried one after another until the schema takes one in place of a value.
 OTHERS: list[Any] = [
-    *[False, True, 0.25, 0.75, 3, 50, [8, 8], [0.75, 0.5]],
+    *[False, True, 0.25, 0.75, 3, 50, [8, 8], [0.75, 0.5], [3, 50]],
     *["kmnist", "embedded", "facility_location", "deskew", "validation", "tanh", "cosine", "bfloat16"],
     *["norm", "top_k", "model", "cnn", {"kind": "Adagrad", "lr": 0.1}, "p"],
     *[{"kind": "pair", "rate": 0.5}, {"ratio": 5}],

@@ -22,7 +22,7 @@ from reproduction.studies.paper_setting import PaperSetting
 
 MNIST = Place()
 STUDIES = studies(MNIST)
-COMMANDS = [command for study in STUDIES.values() if study.ready for command in study.commands]
+COMMANDS = [command for study in STUDIES.values() for command in study.commands if len(command.runs)]
 
 
 @pytest.mark.parametrize(
