@@ -153,6 +153,7 @@ def test_defaults() -> None:
         "class_relative": True,
         "warmup_steps": 0,
         "tilt": 0.0,
+        "upper_group": 0.0,
     }
     # torch.optim's own
     found = OptimizerConfig.model_validate(ADAM).arguments

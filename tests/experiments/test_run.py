@@ -179,6 +179,7 @@ def test_what_a_record_says(results: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "sha256": None,
         "draw": {"per_class": 3},
         "labels_sha256": None,
+        "trusted_sha256": None,
         "n_train": 30,
         "n_test": 4000,
         "evaluated_on": "test",
@@ -242,6 +243,7 @@ def test_the_final_figures_are_the_last_row_to_the_bit(results: Path, name: str)
     run = results / "exp" / name / "seed-0"
     last, final = history(run)[-1], result(run)["final"]
     assert final.pop("copies_errors") is final.pop("stopping_errors") is None
+    assert final.pop("drop_precision") == final.pop("drop_recall") == {}  # no label is made wrong
     fractions = {f"fraction.{layer}": share for layer, share in final.pop("fractions").items()}
     assert {key: float(last[key]) for key in last if key != "seconds"} == final | fractions
 

@@ -84,7 +84,7 @@ def test_every_key_of_an_entry_reaches_the_method(monkeypatch: pytest.MonkeyPatc
     model, generator = network(), seeded()
     keys = {"rule": "greedy", "metric": "norm", "order": "distance", "min_fraction": 0.4, "scope": "model"}
     keys |= {"max_fraction": 0.9, "size": 5, "sizes": None, "stratified": True, "remember": "loss"}
-    keys |= {"memory": 0.5, "class_relative": False, "warmup_steps": 3, "tilt": -0.5}
+    keys |= {"memory": 0.5, "class_relative": False, "warmup_steps": 3, "tilt": -0.5, "upper_group": 0.1}
     gradient_rule(dba(**keys), model, generator)
     assert given == [(model, {**keys, "generator": generator})]
 
