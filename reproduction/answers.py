@@ -22,6 +22,7 @@ def in_short(text: str) -> str:
     same = f"{_count(chance, _SAME)} of {len(chance)}"
     wrong = claims["noisy inputs 40 % wrong"]
     plain, peer = wrong.beside("adam"), wrong.hardest
+    losses = claims["noisy inputs recipe 40 % wrong"].beside("dba_losses")
     assert peer.against
     helps = "it helps" if plain.verdict == "better" else "it does not help that we could show"
     outcome = {"better": "significantly less", "worse": "significantly more"}
@@ -33,9 +34,10 @@ def in_short(text: str) -> str:
         f"On wrong labels {helps}: where 40 % of 600 labels are wrong and every way has noise on its inputs, "
         f"DBA gets {said(wrong.own, 1)} % of the test images right and tuned Adam "
         f"{said(wrong.levels['adam'], 1)} %.",
-        f"The best other remedy, {_other(peer)}, tuned alike, gets "
+        f"The best other remedy tried there, {_other(peer)}, tuned alike, gets "
         f"{said(wrong.levels[peer.against.name], 1)} %: "
-        f"{outcome.get(peer.verdict, 'no difference is shown')}.",
+        f"{outcome.get(peer.verdict, 'no difference is shown')}. Beside the same recipe on losses in the "
+        f"place of gradients, DBA has {said(losses, 1, sign=True)} points ({losses.verdict}).",
     )
     return fill(" ".join(sentences), 110)
 
@@ -136,9 +138,9 @@ def _wrong_labels(claims: Claims) -> Sequence[str]:
     return (
         "Does it help where labels are wrong?",
         f"**{_so(*plain)}.** With {_listed(_WRONG)} % of 600 labels wrong, DBA has {_beside(plain, 'SGD')}. "
-        f"Its points beside the best other remedy: {_listed(peers)}. With no label wrong it has "
-        f"{_beside([clean], _other(clean))}. With noise on the inputs of all of them: {_listed(noisy)}, and "
-        f"with no label wrong {_beside([still], _other(still))}.",
+        f"Its points beside the best other remedy tried: {_listed(peers)}. With no label wrong it has "
+        f"{_beside([clean], _other(clean))}. With noise on the inputs of all, and fewer remedies tried: "
+        f"{_listed(noisy)}, and with no label wrong {_beside([still], _other(still))}.",
     )
 
 

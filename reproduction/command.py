@@ -5,6 +5,7 @@ curves) hold the same figures in a form that can be read and compared between tw
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -210,7 +211,8 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "evaluated": record.data.n_test,
         "seconds": round(record.durations.training, 2),
         "config_hash": record.config_hash[:12],
-        "git_revision": (record.git_revision or "")[:12],
+        # What follows a commit stays: that files were changed, or the commit that went on.
+        "git_revision": re.sub(r"\b([0-9a-f]{12})[0-9a-f]{28}", r"\1", record.git_revision or ""),
     }
 
 

@@ -43,6 +43,8 @@ def test_there_is_a_row_for_every_run_and_it_says_what_the_record_says(swept: Co
         record = json.loads((run / "result.json").read_text())
         assert (row["errors"], row["steps"]) == (record["final"]["test_errors"], record["final"]["step"])
         assert record["config_hash"].startswith(row["config_hash"])
+        revision = record["git_revision"]  # with "-dirty" behind it where files were changed
+        assert revision is None or row["git_revision"][12:] == revision[40:]
         history = pd.read_csv(run / "history.csv")
         curve = swept.curves(pd.DataFrame([row]))
         assert curve.accuracy.tolist() == history.test_accuracy.tolist()
