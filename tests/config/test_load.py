@@ -415,6 +415,7 @@ SHIPPED = {
     "noisy_inputs_trusted_tuning": "a800d53a49f7",
     "noisy_inputs_trusted": "e6da71650b90",
     "redundancy_final": "1a300444dab9",
+    "imbalance_final": "8e3c4b74609a",
     "wrong_labels": "37d9e29920f7",
     "wrong_labels_subsets_tuning": "883d3b4c154a",
     "wrong_labels_tuning": "839cdd23fbe1",

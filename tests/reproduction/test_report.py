@@ -135,7 +135,7 @@ def test_one_rule_makes_every_verdict(mean, half_width, target, quantity, p, sai
         ("convergence", 1),
         ("step_budget", 2),
         ("wrong_labels", 1),
-        ("where_it_helps", 4),
+        ("where_it_helps", 5),
     ],
 )
 def test_what_runs_on_the_test_set_is_what_the_validation_split_chose(study: str, configs: int) -> None:
