@@ -75,7 +75,7 @@ def accuracy_at(histories: pd.DataFrame, step: int) -> Estimate | None:
 
 def first_reached(histories: pd.DataFrame, target: float, column: str) -> pd.Series:
     """Return where each seed first reaches ``target``, infinite where it never does."""
-    reached = histories[column].where(histories.accuracy >= target, inf)
+    reached = histories[column].astype(float).where(histories.accuracy >= target, inf)
     return reached.groupby(histories.seed).min()
 
 

@@ -30,7 +30,7 @@ import pytest
         ("sweep tiny.yaml", ["nothing to sweep", "--grid KEY=V1,V2"]),
         ("sweep tiny.yaml --grid training.epoch=1,2", ["--grid training.epoch=", "mean 'epochs'?"]),
         ("sweep tiny.yaml --grid training.epochs=1,2 --random 3", ["3 points of 2"]),
-        ("sweep tiny.yaml --grid training.epochs=1,2 --jobs 0", ["--jobs", "equal to 1"]),
+        ("sweep tiny.yaml --grid training.epochs=1,2 --jobs 0", ["--jobs", "1"]),
         ("sweep tiny.yaml --grid training.epochs=1,2 --backend dask", ["--backend", "'dask'", "ray"]),
         ("sweep tiny.yaml --grid training.epochs=1,2 --address auto", ["--address auto", "--backend ray"]),
         ("sweep tiny.yaml --grid training.epochs=1,2 --name ../up", ["--name ../up"]),
