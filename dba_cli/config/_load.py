@@ -73,9 +73,10 @@ def start_of(name: str, experiment: str) -> str:
     Raises:
         UserError: There is no such config, or it is no whole experiment, or the experiment's name is none.
     """
-    if name not in described():
+    found = read(shipped()[name]) if name in shipped() else None
+    if found is None or not found.data.get("experiment"):
         raise UserError(f"{name}: no config that comes with dba{nearest(name, list(described()))}")
-    document = assign(read(shipped()[name]), "experiment.name", experiment, experiment)
+    document = assign(found, "experiment.name", experiment, experiment)
     text = write_text({key: document.data[key] for key in Config.model_fields if key in document.data})
     validated(document, name)
     return text
